@@ -1,0 +1,135 @@
+use std::io;
+use std::path::PathBuf;
+
+use wainwright_oci::{Digest, ImagePath};
+
+use crate::inflate::Corrupt;
+
+/// Why a layer could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two entries want one path.
+    #[error("`{path}` is there twice")]
+    Duplicate {
+        /// The path.
+        path: ImagePath,
+    },
+    /// An entry lies below something that is not a directory.
+    #[error("`{path}` lies below `{file}`, which is not a directory")]
+    UnderFile {
+        /// The entry.
+        path: ImagePath,
+        /// The file or link that is in the way.
+        file: ImagePath,
+    },
+    /// A hard link to something this layer does not hold.
+    #[error("`{path}` is a hard link to `{target}`, which is not a file of this layer")]
+    HardlinkTarget {
+        /// The link.
+        path: ImagePath,
+        /// What it names.
+        target: ImagePath,
+    },
+    /// A file on disk is not what it was when it was listed.
+    #[error("`{}` changed while it was read", path.display())]
+    Changed {
+        /// The file on disk.
+        path: PathBuf,
+    },
+    /// A file on disk cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file on disk.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The archive that holds a member cannot be read.
+    #[error("cannot read the archive that holds `{path}`")]
+    ReadMember {
+        /// The entry.
+        path: ImagePath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A member is not what its archive says.
+    #[error("`{path}` is damaged: {problem}")]
+    Member {
+        /// The entry.
+        path: ImagePath,
+        /// What is wrong with it.
+        problem: MemberProblem,
+    },
+    /// The layer cannot be written.
+    #[error("cannot write the layer")]
+    Write {
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How the data of an archive member differs from what was promised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberProblem {
+    /// Not valid deflate data.
+    #[error("{0}")]
+    Deflate(String),
+    /// The compressed data ends before the archive says it does.
+    #[error("{0} bytes follow the end of its deflate data")]
+    Tail(u64),
+    /// It is longer or shorter than promised.
+    #[error("it holds {found} bytes, not the {expected} it promised")]
+    Size {
+        /// Bytes promised.
+        expected: u64,
+        /// Bytes there; one more than promised when reading stopped there.
+        found: u64,
+    },
+    /// Its CRC-32 is another.
+    #[error("its CRC-32 is {found:08x}, not {expected:08x}")]
+    Crc {
+        /// What the archive says.
+        expected: u32,
+        /// What the bytes say.
+        found: u32,
+    },
+    /// Its sha256 is another.
+    #[error("its sha256 is {}, not {}", found.hex(), expected.hex())]
+    Digest {
+        /// What RECORD says.
+        expected: Digest,
+        /// What the bytes say.
+        found: Digest,
+    },
+}
+
+impl Error {
+    pub(crate) fn member(path: &ImagePath, problem: MemberProblem) -> Self {
+        Self::Member { path: path.clone(), problem }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Changed { .. } => Some("build again when nothing writes to the project".into()),
+            Self::Member { .. } => {
+                Some("fetch the package again; if it stays so, its publisher has to mend it".into())
+            }
+            Self::Write { .. } => Some("is there room on the disk?".into()),
+            _ => None,
+        }
+    }
+
+    /// Whether the outside world failed, not the input.
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::ReadMember { .. } | Self::Write { .. })
+    }
+}
+
+impl From<Corrupt> for MemberProblem {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Deflate(corrupt.to_string())
+    }
+}

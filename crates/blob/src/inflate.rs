@@ -1,0 +1,573 @@
+use crate::huffman::{DISTANCE_BITS, Kind, LITERAL_BITS, Tables};
+
+/// How far back a match may reach (RFC 1951, 3.2.5).
+pub(crate) const WINDOW: usize = 32 * 1024;
+/// Room a caller leaves behind the limit of an output buffer, so that a match never has to stop half way.
+pub(crate) const SLACK: usize = 258 + 16;
+/// Zero bytes a caller appends to the last input, so that whole words can be read up to its end.
+pub(crate) const INPUT_PADDING: usize = 16;
+/// More than the longest header of a dynamic block: 17 + 19*3 + 318*(7+7) bits.
+const LONGEST_HEADER: usize = 640;
+
+/// Why an inflater stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The output limit is reached; call again with room.
+    OutputFull,
+    /// The input is nearly used up; call again with what is left and more behind it.
+    NeedInput,
+    /// The last block has ended.
+    End,
+}
+
+/// Compressed bytes in memory.
+pub(crate) struct Input<'a> {
+    /// The bytes; behind `length` stand [`INPUT_PADDING`] more of any value.
+    pub(crate) bytes: &'a [u8],
+    /// How many of them are input.
+    pub(crate) length: usize,
+    /// Whether nothing follows them.
+    pub(crate) is_whole: bool,
+    /// The next byte to read.
+    pub(crate) next: usize,
+}
+
+/// Room for inflated bytes.
+pub(crate) struct Output<'a> {
+    /// `..next` holds at least the last [`WINDOW`] bytes made, or all; there are [`SLACK`] bytes behind `limit`.
+    pub(crate) bytes: &'a mut [u8],
+    /// Where to stop; a match may end up to `SLACK` bytes behind it.
+    pub(crate) limit: usize,
+    /// The next byte to write.
+    pub(crate) next: usize,
+}
+
+/// Deflate data that breaks RFC 1951.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Corrupt {
+    #[error("the deflate data ends too early")]
+    Truncated,
+    #[error("a deflate block has an unknown type")]
+    BlockType,
+    #[error("a stored block contradicts its length")]
+    StoredLength,
+    #[error("a Huffman code is not well formed")]
+    Code,
+    #[error("a code stands for no symbol")]
+    Symbol,
+    #[error("a match reaches back before the start")]
+    Distance,
+}
+
+/// Inflates raw deflate data and says where its blocks stand, to the bit.
+///
+/// That is what splicing needs and what general libraries keep to themselves: where the last block's header is (its
+/// final bit is cleared) and at which bit the stream ends.
+pub(crate) struct Inflater {
+    tables: Box<Tables>,
+    state: State,
+    /// Bits read but not used, lowest first; those above `held` are a preview of the input and may be stale.
+    bits: u64,
+    held: u32,
+    is_last_block: bool,
+    /// Bits of input before the current input slice.
+    consumed_before: u64,
+    /// Where the header of the last block starts, in bits from the start of the stream.
+    last_block: Option<u64>,
+    /// Where the stream ends, in bits from its start.
+    end: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Header,
+    Stored(usize),
+    Symbols,
+    End,
+}
+
+impl Inflater {
+    pub(crate) fn new() -> Self {
+        Self {
+            tables: Box::default(),
+            state: State::Header,
+            bits: 0,
+            held: 0,
+            is_last_block: false,
+            consumed_before: 0,
+            last_block: None,
+            end: None,
+        }
+    }
+
+    /// Makes the inflater ready for another stream.
+    pub(crate) fn reset(&mut self) {
+        self.state = State::Header;
+        self.bits = 0;
+        self.held = 0;
+        self.is_last_block = false;
+        self.consumed_before = 0;
+        self.last_block = None;
+        self.end = None;
+    }
+
+    /// Bit position of the header of the last block, once it was met.
+    pub(crate) fn last_block(&self) -> Option<u64> {
+        self.last_block
+    }
+
+    /// Bit position behind the end of the last block, once it was met.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    /// Inflates until something is missing; `input.next` and `output.next` move on.
+    pub(crate) fn run(&mut self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<Stop, Corrupt> {
+        debug_assert!(input.length + INPUT_PADDING <= input.bytes.len());
+        debug_assert!(output.limit + SLACK <= output.bytes.len());
+        loop {
+            let enough = match self.state {
+                State::Header => LONGEST_HEADER,
+                State::Stored(_) => 1,
+                State::Symbols => 16,
+                State::End => return Ok(Stop::End),
+            };
+            if !input.is_whole && input.length.saturating_sub(input.next) < enough {
+                return Ok(Stop::NeedInput);
+            }
+            // A block that ends exactly at the limit still has its end code to be read.
+            let is_full = output.next >= output.limit && self.state != State::Header;
+            if is_full && !(output.next == output.limit && self.is_end_of_block_next(input)) {
+                return Ok(Stop::OutputFull);
+            }
+            match self.state {
+                State::Header => self.header(input)?,
+                State::Stored(left) => self.stored(left, input, output)?,
+                State::Symbols => self.symbols(input, output)?,
+                State::End => {}
+            }
+            // Padding may have been read as if it were input; then the stream was too short.
+            if input.next as u64 * 8 > input.length as u64 * 8 + u64::from(self.held) {
+                return Err(Corrupt::Truncated);
+            }
+        }
+    }
+
+    /// Tells the inflater that the caller dropped `count` bytes from the front of the input.
+    pub(crate) fn shifted(&mut self, count: usize) {
+        self.consumed_before += count as u64 * 8;
+    }
+
+    fn position(&self, next_in: usize) -> u64 {
+        self.consumed_before + next_in as u64 * 8 - u64::from(self.held)
+    }
+
+    fn is_end_of_block_next(&mut self, input: &Input<'_>) -> bool {
+        if self.state != State::Symbols {
+            return false;
+        }
+        let (bits, held) = (self.bits, self.held);
+        self.refill(input.bytes, &mut { input.next });
+        let mut entry = self.tables.literal(self.bits);
+        if entry.kind() == Kind::Subtable {
+            entry = self.tables.literal_below(entry, self.bits >> LITERAL_BITS);
+        }
+        (self.bits, self.held) = (bits, held);
+        entry.kind() == Kind::EndOfBlock
+    }
+
+    fn end_block(&mut self, next_in: usize) {
+        if self.is_last_block {
+            self.end = Some(self.position(next_in));
+            self.state = State::End;
+        } else {
+            self.state = State::Header;
+        }
+    }
+
+    /// Tops up to at least 56 bits; reads eight bytes that the caller's padding guarantees.
+    #[inline(always)]
+    fn refill(&mut self, input: &[u8], next_in: &mut usize) {
+        if let Some(Ok(word)) = input.get(*next_in..*next_in + 8).map(<[u8; 8]>::try_from) {
+            self.bits |= u64::from_le_bytes(word) << self.held;
+            *next_in += ((63 - self.held) >> 3) as usize;
+            self.held |= 56;
+        } else {
+            // Only behind the padding: pretend zeros, the caller notices the overrun.
+            *next_in += ((63 - self.held) >> 3) as usize;
+            self.held |= 56;
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, count: u32) -> u64 {
+        let value = self.bits & ((1 << count) - 1);
+        self.bits >>= count;
+        self.held -= count;
+        value
+    }
+
+    fn header(&mut self, input: &mut Input<'_>) -> Result<(), Corrupt> {
+        let start = self.position(input.next);
+        self.refill(input.bytes, &mut input.next);
+        self.is_last_block = self.take(1) == 1;
+        if self.is_last_block {
+            self.last_block = Some(start);
+        }
+        match self.take(2) {
+            0 => {
+                // Back to the next byte boundary: bytes read ahead are given back.
+                self.take(self.held % 8);
+                input.next -= (self.held / 8) as usize;
+                (self.bits, self.held) = (0, 0);
+                let lengths = input.bytes[..input.length].get(input.next..input.next + 4);
+                let Some(&[a, b, c, d]) = lengths else { return Err(Corrupt::Truncated) };
+                let size = u16::from_le_bytes([a, b]);
+                if size != !u16::from_le_bytes([c, d]) {
+                    return Err(Corrupt::StoredLength);
+                }
+                input.next += 4;
+                self.state = State::Stored(size.into());
+                if size == 0 {
+                    self.end_block(input.next);
+                }
+            }
+            1 => {
+                self.tables.set_fixed();
+                self.state = State::Symbols;
+            }
+            2 => {
+                self.dynamic(input.bytes, &mut input.next)?;
+                self.state = State::Symbols;
+            }
+            _ => return Err(Corrupt::BlockType),
+        }
+        Ok(())
+    }
+
+    /// Copies what is there of a stored block.
+    fn stored(&mut self, left: usize, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Corrupt> {
+        let count = left.min(input.length - input.next).min(output.limit - output.next);
+        if count == 0 {
+            // There is room, and the caller was asked for more if more is to come.
+            return Err(Corrupt::Truncated);
+        }
+        output.bytes[output.next..output.next + count]
+            .copy_from_slice(&input.bytes[input.next..input.next + count]);
+        input.next += count;
+        output.next += count;
+        self.state = State::Stored(left - count);
+        if left == count {
+            self.end_block(input.next);
+        }
+        Ok(())
+    }
+
+    /// Reads the code lengths of a dynamic block (RFC 1951, 3.2.7).
+    fn dynamic(&mut self, input: &[u8], next_in: &mut usize) -> Result<(), Corrupt> {
+        const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+        let literals = self.take(5) as usize + 257;
+        let distances = self.take(5) as usize + 1;
+        let codes = self.take(4) as usize + 4;
+        if literals > 286 || distances > 30 {
+            return Err(Corrupt::Code);
+        }
+        let mut lengths = [0_u8; 19];
+        for place in &ORDER[..codes] {
+            if self.held < 3 {
+                self.refill(input, next_in);
+            }
+            lengths[*place] = self.take(3) as u8;
+        }
+        self.tables.set_lengths(&lengths)?;
+        let mut all = [0_u8; 320];
+        let mut count = 0;
+        while count < literals + distances {
+            self.refill(input, next_in);
+            let (symbol, width) = self.tables.length(self.bits);
+            if width == 0 {
+                return Err(Corrupt::Symbol);
+            }
+            self.take(width);
+            let (value, repeat) = match symbol {
+                0..=15 => (symbol, 1),
+                16 if count == 0 => return Err(Corrupt::Code),
+                16 => (all[count - 1], 3 + self.take(2) as usize),
+                17 => (0, 3 + self.take(3) as usize),
+                _ => (0, 11 + self.take(7) as usize),
+            };
+            if count + repeat > literals + distances {
+                return Err(Corrupt::Code);
+            }
+            all[count..count + repeat].fill(value);
+            count += repeat;
+        }
+        self.tables.set_dynamic(&all[..literals], &all[literals..literals + distances])
+    }
+
+    /// Decodes symbols until the block ends, the output is full or the input runs low.
+    fn symbols(&mut self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Corrupt> {
+        let Input { bytes: input, length, is_whole, next: ref mut next_in } = *input;
+        let Output { bytes: ref mut output, limit, next: ref mut next_out } = *output;
+        // Reading stops 16 bytes before the end of a part; at the end of the whole, when padding would be used up.
+        let last_in = if is_whole { length } else { length.saturating_sub(16) };
+        let mut at = *next_out;
+        let mut from = *next_in;
+        let result = loop {
+            if from > last_in {
+                if !is_whole {
+                    self.unread(&mut from);
+                    break Ok(());
+                }
+                if from as u64 * 8 > length as u64 * 8 + u64::from(self.held) {
+                    break Err(Corrupt::Truncated);
+                }
+            }
+            self.refill(input, &mut from);
+            let mut entry = self.tables.literal(self.bits);
+            // Three literals of at most 11 bits, and no refill between them.
+            if entry.kind() == Kind::Literal {
+                if at >= limit {
+                    self.unread(&mut from);
+                    break Ok(());
+                }
+                self.skip(entry.width());
+                output[at] = entry.value() as u8;
+                at += 1;
+                entry = self.tables.literal(self.bits);
+                if entry.kind() == Kind::Literal && at < limit {
+                    self.skip(entry.width());
+                    output[at] = entry.value() as u8;
+                    at += 1;
+                    entry = self.tables.literal(self.bits);
+                    if entry.kind() == Kind::Literal && at < limit {
+                        self.skip(entry.width());
+                        output[at] = entry.value() as u8;
+                        at += 1;
+                        continue;
+                    }
+                }
+                if entry.kind() == Kind::Literal {
+                    continue;
+                }
+                self.refill(input, &mut from);
+            }
+            if entry.kind() == Kind::Subtable {
+                entry = self.tables.literal_below(entry, self.bits >> LITERAL_BITS);
+                if entry.kind() == Kind::Literal {
+                    if at >= limit {
+                        self.unread(&mut from);
+                        break Ok(());
+                    }
+                    self.skip(entry.width());
+                    output[at] = entry.value() as u8;
+                    at += 1;
+                    continue;
+                }
+            }
+            match entry.kind() {
+                Kind::Match => {}
+                Kind::EndOfBlock => {
+                    self.skip(entry.width());
+                    self.unread(&mut from);
+                    self.end_block(from);
+                    break Ok(());
+                }
+                _ => break Err(Corrupt::Symbol),
+            }
+            if at >= limit {
+                self.unread(&mut from);
+                break Ok(());
+            }
+            self.skip(entry.width());
+            let size = entry.value() as usize + self.take(entry.extra()) as usize;
+            // A length took at most 20 bits of 56; a distance needs at most 28.
+            let mut entry = self.tables.distance(self.bits);
+            if entry.kind() == Kind::Subtable {
+                entry = self.tables.distance_below(entry, self.bits >> DISTANCE_BITS);
+            }
+            if entry.kind() != Kind::Match {
+                break Err(Corrupt::Symbol);
+            }
+            self.skip(entry.width());
+            let distance = entry.value() as usize + self.take(entry.extra()) as usize;
+            if distance > at {
+                break Err(Corrupt::Distance);
+            }
+            repeat(output, at, distance, size);
+            at += size;
+            if at >= limit {
+                self.unread(&mut from);
+                break Ok(());
+            }
+        };
+        *next_out = at;
+        *next_in = from;
+        result
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, count: u32) {
+        self.bits >>= count;
+        self.held -= count;
+    }
+
+    /// Gives back whole bytes that were read ahead, so that `next_in` tells the truth.
+    fn unread(&mut self, next_in: &mut usize) {
+        *next_in -= (self.held / 8) as usize;
+        self.held %= 8;
+        self.bits &= (1 << self.held) - 1;
+    }
+}
+
+/// Copies `size` bytes from `distance` bytes back; ranges may overlap. Writes up to 15 bytes more.
+#[inline(always)]
+fn repeat(output: &mut [u8], at: usize, distance: usize, size: usize) {
+    let end = at + size;
+    if distance >= 16 {
+        let mut to = at;
+        while to < end {
+            let mut chunk = [0; 16];
+            chunk.copy_from_slice(&output[to - distance..to - distance + 16]);
+            output[to..to + 16].copy_from_slice(&chunk);
+            to += 16;
+        }
+    } else if distance == 1 {
+        let byte = output[at - 1];
+        output[at..end].fill(byte);
+    } else {
+        for to in at..end {
+            output[to] = output[to - distance];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Inflates in pieces of the given sizes; returns the bytes, the last block's bit and the end bit.
+    fn inflate(data: &[u8], piece_in: usize, piece_out: usize) -> Result<(Vec<u8>, u64, u64), Corrupt> {
+        let mut inflater = Inflater::new();
+        let mut made = Vec::new();
+        let mut output = vec![0; WINDOW + piece_out + SLACK];
+        let (mut start, mut next_in, mut next_out) = (0, 0, 0);
+        let mut length = piece_in.min(data.len());
+        let mut shown = 0;
+        loop {
+            let mut input = data[start..start + length].to_vec();
+            input.extend([0xAA; INPUT_PADDING]);
+            let is_whole = start + length == data.len();
+            let limit = if next_out < piece_out { piece_out } else { WINDOW + piece_out };
+            let mut from = Input { bytes: &input, length, is_whole, next: next_in };
+            let mut to = Output { bytes: &mut output, limit, next: next_out };
+            let stop = inflater.run(&mut from, &mut to)?;
+            (next_in, next_out) = (from.next, to.next);
+            made.extend_from_slice(&output[shown..next_out]);
+            shown = next_out;
+            match stop {
+                Stop::End => break,
+                Stop::NeedInput => {
+                    start += next_in;
+                    inflater.shifted(next_in);
+                    length = (length - next_in + piece_in).min(data.len() - start);
+                    next_in = 0;
+                }
+                Stop::OutputFull => {
+                    let keep = next_out.min(WINDOW);
+                    output.copy_within(next_out - keep..next_out, 0);
+                    next_out = keep;
+                    shown = keep;
+                }
+            }
+        }
+        Ok((made, inflater.last_block().unwrap(), inflater.end().unwrap()))
+    }
+
+    fn deflate(data: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn sample(size: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed | 1;
+        let mut data: Vec<u8> = Vec::with_capacity(size);
+        while data.len() < size {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let word = (state >> 33) as usize;
+            if word.is_multiple_of(3) && data.len() > 40 {
+                let back = 1 + word / 7 % data.len().min(33000);
+                for _ in 0..3 + word % 300 {
+                    data.push(data[data.len() - back.min(data.len())]);
+                }
+            } else {
+                data.extend_from_slice(&state.to_le_bytes()[..3 + word % 5]);
+            }
+        }
+        data.truncate(size);
+        data
+    }
+
+    #[test]
+    fn every_level_and_piece_size_gives_the_bytes_back() {
+        for size in [0, 1, 100, 70_000, 400_000] {
+            let data = sample(size, size as u64);
+            for level in [0, 1, 6, 9] {
+                let packed = deflate(&data, level);
+                for (piece_in, piece_out) in [(1 << 20, 1 << 20), (1000, 5000), (700, 300)] {
+                    let (made, last, end) = inflate(&packed, piece_in, piece_out).unwrap();
+                    assert!(made == data, "size {size}, level {level}, pieces {piece_in}/{piece_out}");
+                    assert_eq!(end.div_ceil(8), packed.len() as u64);
+                    assert!(last < end);
+                    assert_eq!(packed[(last / 8) as usize] >> (last % 8) & 1, 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_runs_and_limits_meet_exactly() {
+        let data = vec![7; 100_000];
+        let packed = deflate(&data, 9);
+        for piece_out in [1, 257, 258, 259, 50_000, 100_000, 100_001] {
+            assert!(inflate(&packed, 1 << 20, piece_out).unwrap().0 == data);
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_noticed() {
+        let packed = deflate(&sample(3000, 5), 6);
+        for length in 0..packed.len() {
+            assert!(inflate(&packed[..length], 1 << 20, 1 << 20).is_err(), "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_zlib_on_anything(mut data in prop::collection::vec(any::<u8>(), 0..3000), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+            data = deflate(&data, 9);
+            for (place, value) in flips {
+                let place = place.index(data.len());
+                data[place] ^= value;
+            }
+            let mut theirs = vec![0; 1 << 20];
+            let mut zlib = flate2::Decompress::new(false);
+            let verdict = zlib.decompress(&data, &mut theirs, flate2::FlushDecompress::Finish);
+            match inflate(&data, 1 << 20, 1 << 20) {
+                Ok((made, _, end)) => {
+                    prop_assert!(matches!(verdict, Ok(flate2::Status::StreamEnd)));
+                    prop_assert_eq!(&made[..], &theirs[..zlib.total_out() as usize]);
+                    prop_assert_eq!(end.div_ceil(8), zlib.total_in());
+                }
+                Err(_) => prop_assert!(!matches!(verdict, Ok(flate2::Status::StreamEnd))),
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Entries in, a reproducible compressed tar out, digests on the way.
+//!
+//! The usual layer is one gzip member whose deflate stream is *joined* from blocks that wheels already hold and from
+//! tar headers encoded here: nothing is compressed a second time ([`Compression::Splice`]).
+
+mod entry;
+mod error;
+mod huffman;
+mod inflate;
+mod joiner;
+mod produce;
+mod tar;
+mod write;
+
+pub use entry::{Content, Deflated, Entry, Kind, Span};
+pub use error::{Error, MemberProblem};
+pub use tar::{BLOCK, file_header, padding};
+pub use write::{Compression, FORMAT, Options, Written, write};

@@ -1,0 +1,488 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use flate2::{Compress, FlushCompress};
+use wainwright_oci::{Descriptor, DiffId, Hasher, media_type};
+
+use crate::entry::{Entry, Kind};
+use crate::joiner::Joiner;
+use crate::produce::{Part, Producer, compress};
+use crate::{Error, tar};
+
+/// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
+pub const FORMAT: u32 = 1;
+
+/// How a layer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Modification time of every entry, in seconds since 1970.
+    pub mtime: u64,
+    /// How the tar is compressed.
+    pub compression: Compression,
+}
+
+/// How the tar of a layer is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// gzip, one member, joined from the deflate blocks that archives already hold.
+    Splice,
+    /// gzip, one member, compressed anew at a zlib level from 1 to 9.
+    Gzip(u32),
+    /// A plain tar.
+    None,
+}
+
+/// A layer that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Media type, digest and size of the bytes written.
+    pub descriptor: Descriptor,
+    /// Digest of the tar inside.
+    pub diff_id: DiffId,
+    /// Size of the tar inside, in bytes.
+    pub tar_size: u64,
+}
+
+/// Writes a layer: the same entries give the same bytes, on every machine, whatever their order and however many cores.
+///
+/// Contents are read, inflated and checked in parallel; two hashes follow in order. Memory does not depend on the size
+/// of any entry. On an error, what was written to `out` is worthless.
+pub fn write(
+    mut entries: Vec<Entry>,
+    options: &Options,
+    out: &mut (dyn Write + Send),
+) -> Result<Written, Error> {
+    sort(&mut entries)?;
+    let wants_blocks = options.compression == Compression::Splice;
+    let mut producer = Producer::new(&entries, options.mtime, wants_blocks);
+    let mut diff = DiffHasher { hasher: Hasher::new(), position: 0 };
+    let mut sink = Sink { out, hasher: Hasher::new(), size: 0 };
+    let mut body = Body::new(options.compression);
+
+    let mut parts = producer.next()?;
+    while !parts.is_empty() {
+        let (next, written) = rayon::join(
+            || producer.next(),
+            || {
+                let ((), written) = rayon::join(
+                    || parts.iter().for_each(|part| diff.add(part)),
+                    || body.add(&parts, &mut sink),
+                );
+                written
+            },
+        );
+        written?;
+        parts = next?;
+    }
+    body.finish(&mut sink)?;
+    let (diff_id, tar_size) = diff.finish();
+    let media_type = match options.compression {
+        Compression::None => media_type::LAYER_TAR,
+        Compression::Splice | Compression::Gzip(_) => media_type::LAYER_GZIP,
+    };
+    let descriptor = Descriptor::new(media_type, sink.hasher.finish(), sink.size);
+    Ok(Written { descriptor, diff_id, tar_size })
+}
+
+/// Puts entries in order (by the bytes of their paths, hard links behind everything else) and checks that they can
+/// stand side by side.
+fn sort(entries: &mut [Entry]) -> Result<(), Error> {
+    entries.sort_by(|a, b| {
+        let is_link = |entry: &Entry| matches!(entry.kind, Kind::Hardlink(_));
+        is_link(a).cmp(&is_link(b)).then_with(|| a.path.cmp(&b.path))
+    });
+    let mut paths = BTreeSet::new();
+    let mut leaves = std::collections::HashMap::with_capacity(entries.len());
+    for entry in &*entries {
+        if !paths.insert(&entry.path) {
+            return Err(Error::Duplicate { path: entry.path.clone() });
+        }
+        if !matches!(entry.kind, Kind::Directory) {
+            leaves.insert(entry.path.as_bytes(), matches!(entry.kind, Kind::File(_)));
+        }
+    }
+    for entry in &*entries {
+        if let Kind::Hardlink(target) = &entry.kind
+            && leaves.get(target.as_bytes()) != Some(&true)
+        {
+            return Err(Error::HardlinkTarget { path: entry.path.clone(), target: target.clone() });
+        }
+        let bytes = entry.path.as_bytes();
+        for slash in (0..bytes.len()).filter(|at| bytes[*at] == b'/') {
+            if leaves.contains_key(&bytes[..slash]) {
+                let mut file = entry.path.clone();
+                while file.as_bytes().len() > slash {
+                    let Some(parent) = file.parent() else { break };
+                    file = parent;
+                }
+                return Err(Error::UnderFile { path: entry.path.clone(), file });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Zeros for padding and for the end of the archive.
+const ZEROS: [u8; 2 * tar::BLOCK] = [0; 2 * tar::BLOCK];
+
+/// Hashes the tar.
+struct DiffHasher {
+    hasher: Hasher,
+    position: u64,
+}
+
+impl DiffHasher {
+    fn add(&mut self, part: &Part) {
+        let plain = part.plain.as_ref();
+        self.bytes(&part.header);
+        self.bytes(plain);
+        if part.is_end {
+            self.bytes(&ZEROS[..tar::padding(self.position)]);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.position += bytes.len() as u64;
+    }
+
+    fn finish(mut self) -> (DiffId, u64) {
+        self.bytes(&ZEROS);
+        (DiffId(self.hasher.finish()), self.position)
+    }
+}
+
+/// Hashes, counts and writes the bytes of the layer.
+struct Sink<'a> {
+    out: &'a mut (dyn Write + Send),
+    hasher: Hasher,
+    size: u64,
+}
+
+impl Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.out.write_all(bytes).map_err(|source| Error::Write { source })
+    }
+}
+
+/// The compressed form of the tar, on its way to the sink.
+enum Body {
+    Splice { joiner: Box<Joiner>, crc32: crc32fast::Hasher },
+    Gzip { compress: Box<Compress>, crc32: crc32fast::Hasher, position: u64, out: Vec<u8> },
+    Plain { position: u64 },
+}
+
+impl Body {
+    fn new(compression: Compression) -> Self {
+        match compression {
+            Compression::Splice => {
+                Self::Splice { joiner: Box::new(Joiner::new()), crc32: crc32fast::Hasher::new() }
+            }
+            Compression::Gzip(level) => Self::Gzip {
+                compress: Box::new(Compress::new(flate2::Compression::new(level), false)),
+                crc32: crc32fast::Hasher::new(),
+                position: 0,
+                out: crate::joiner::GZIP_HEADER.to_vec(),
+            },
+            Compression::None => Self::Plain { position: 0 },
+        }
+    }
+
+    fn add(&mut self, parts: &[Part], sink: &mut Sink<'_>) -> Result<(), Error> {
+        for part in parts {
+            let plain = part.plain.as_ref();
+            match self {
+                Self::Splice { joiner, crc32 } => {
+                    splice(joiner, crc32, part);
+                    if joiner.out.len() > 1 << 18 {
+                        sink.write(&joiner.out)?;
+                        joiner.out.clear();
+                    }
+                }
+                Self::Gzip { compress: compressor, crc32, position, out } => {
+                    let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
+                    let padding = if part.is_end { padding } else { 0 };
+                    for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
+                        crc32.update(bytes);
+                        *position += bytes.len() as u64;
+                        compress(compressor, bytes, FlushCompress::None, out);
+                    }
+                    sink.write(out)?;
+                    out.clear();
+                }
+                Self::Plain { position } => {
+                    let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
+                    let padding = if part.is_end { padding } else { 0 };
+                    for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
+                        *position += bytes.len() as u64;
+                        sink.write(bytes)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        match self {
+            Self::Splice { mut joiner, mut crc32 } => {
+                joiner.finish(|end| {
+                    crc32.update(end);
+                    crc32.finalize()
+                });
+                sink.write(&joiner.out)
+            }
+            Self::Gzip { compress: mut compressor, mut crc32, position, mut out } => {
+                crc32.update(&ZEROS);
+                compress(&mut compressor, &ZEROS, FlushCompress::None, &mut out);
+                compress(&mut compressor, &[], FlushCompress::Finish, &mut out);
+                out.extend_from_slice(&crc32.finalize().to_le_bytes());
+                out.extend_from_slice(&((position + ZEROS.len() as u64) as u32).to_le_bytes());
+                sink.write(&out)
+            }
+            Self::Plain { .. } => sink.write(&ZEROS),
+        }
+    }
+}
+
+/// Adds a part to the gzip member. The padding of the entry before it comes with its header.
+fn splice(joiner: &mut Joiner, crc32: &mut crc32fast::Hasher, part: &Part) {
+    let plain = part.plain.as_ref();
+    if !part.header.is_empty() {
+        crc32.update(&ZEROS[..joiner.padding()]);
+        crc32.update(&part.header);
+        joiner.header(&part.header, if part.blocks.is_none() { plain } else { &[] });
+    }
+    if let Some(blocks) = &part.blocks {
+        joiner.foreign(&blocks.bytes, blocks.tail, plain.len() as u64);
+    }
+    // The CRC of a long content is known already; combining costs about as much as 64 KiB.
+    if plain.len() > 1 << 16 {
+        crc32.combine(&crc32fast::Hasher::new_with_initial_len(part.crc32, plain.len() as u64));
+    } else {
+        crc32.update(plain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::FileExt as _;
+    use std::sync::Arc;
+
+    use flate2::write::DeflateEncoder;
+    use proptest::prelude::*;
+    use wainwright_oci::{Digest, ImagePath};
+
+    use super::*;
+    use crate::entry::{Content, Deflated, Span};
+    use crate::error::MemberProblem;
+
+    const SPLICE: Options = Options { mtime: 315_532_801, compression: Compression::Splice };
+
+    fn path(text: &str) -> ImagePath {
+        ImagePath::new(text).unwrap()
+    }
+
+    fn made(entries: Vec<Entry>, options: &Options) -> (Written, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let written = write(entries, options, &mut bytes).unwrap();
+        assert_eq!(written.descriptor.digest, Digest::of(&bytes));
+        assert_eq!(written.descriptor.size, bytes.len() as u64);
+        (written, bytes)
+    }
+
+    fn gunzip(bytes: &[u8]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        flate2::bufread::GzDecoder::new(bytes).read_to_end(&mut tar).unwrap();
+        tar
+    }
+
+    fn deflated(data: &[u8], level: u32, flush_every: usize) -> (Content, Vec<u8>) {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::new(level));
+        for part in data.chunks(flush_every.max(1)) {
+            encoder.write_all(part).unwrap();
+            if flush_every < data.len() {
+                encoder.flush().unwrap();
+            }
+        }
+        let packed = encoder.finish().unwrap();
+        (member(&packed, data), packed)
+    }
+
+    /// A member that stands somewhere inside a larger file.
+    fn member(packed: &[u8], data: &[u8]) -> Content {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(packed, 77).unwrap();
+        Content::Deflated(Deflated {
+            span: Span { file: Arc::new(file), offset: 77, length: packed.len() as u64 },
+            size: data.len() as u64,
+            crc32: crc32fast::hash(data),
+            digest: Some(Digest::of(data)),
+        })
+    }
+
+    /// Pseudo-random bytes of which deflate finds something to match.
+    fn noise(size: usize) -> Vec<u8> {
+        let mut state = size as u32 | 1;
+        (0..size)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                b"abcdefgh  \n(){}=.01"[state as usize % 19]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_spliced_layer_reads_back_entry_by_entry() {
+        let contents: Vec<Vec<u8>> = [0, 1, 64, 65, 511, 512, 513, 40_000, 5_000_000].map(noise).into();
+        let mut entries = vec![Entry::directory(path("app"))];
+        for (index, data) in contents.iter().enumerate() {
+            let (content, _) = deflated(data, index as u32, usize::MAX);
+            entries.push(Entry::file(path(&format!("app/deflated{index}")), index % 2 == 0, content));
+            entries.push(Entry::bytes(path(&format!("app/bytes{index}")), data.clone()));
+        }
+        entries.push(Entry::symlink(path("app/link"), "bytes1"));
+        entries.push(Entry {
+            kind: Kind::Hardlink(path("app/bytes3")),
+            ..Entry::bytes(path("app/a-hard-link"), *b"")
+        });
+        let (written, bytes) = made(entries, &SPLICE);
+        let tar = gunzip(&bytes);
+        assert_eq!(written.diff_id.0, Digest::of(&tar));
+        assert_eq!(written.tar_size, tar.len() as u64);
+        let mut archive = ::tar::Archive::new(&tar[..]);
+        let mut seen = 0;
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+            let mut data = Vec::new();
+            entry.read_to_end(&mut data).unwrap();
+            if let Some(index) = name.strip_prefix("app/deflated").or(name.strip_prefix("app/bytes")) {
+                assert!(data == contents[index.parse::<usize>().unwrap()], "{name}");
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 3 + 2 * contents.len());
+    }
+
+    #[test]
+    fn order_and_cores_do_not_matter() {
+        let entries: Vec<Entry> = (0..3000)
+            .map(|index| Entry::bytes(path(&format!("d/{index}")), noise(index * 7 % 5000)))
+            .collect();
+        let (one, _) = made(entries.clone(), &SPLICE);
+        for threads in [1, 2, 7] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let shuffled = entries.iter().rev().cloned().collect();
+            assert_eq!(pool.install(|| made(shuffled, &SPLICE)).0, one);
+        }
+    }
+
+    #[test]
+    fn compressions_share_the_tar() {
+        let entries = vec![Entry::bytes(path("a"), noise(5000)), Entry::bytes(path("b"), noise(5_000_000))];
+        let (spliced, _) = made(entries.clone(), &SPLICE);
+        let (plain, tar) = made(entries.clone(), &Options { compression: Compression::None, ..SPLICE });
+        let (gzip, bytes) = made(entries, &Options { compression: Compression::Gzip(9), ..SPLICE });
+        assert!(gunzip(&bytes) == tar);
+        assert_eq!((spliced.diff_id, gzip.diff_id), (plain.diff_id, plain.diff_id));
+    }
+
+    /// Changed bytes need a new [`FORMAT`] and a word in the changelog.
+    #[test]
+    fn golden() {
+        let stored = [&[1, 5, 0, 0xfa, 0xff][..], b"hello"].concat();
+        let entries = vec![
+            Entry::directory(path("app")),
+            Entry::file(path("app/stored-block"), false, member(&stored, b"hello")),
+            Entry::bytes(path("app/tiny"), *b"tiny"),
+            Entry::bytes(path("app/generated"), noise(10_000)),
+            Entry::symlink(path("app/python"), "/usr/bin/python3"),
+            Entry::bytes(path(&format!("app/{}", "long/".repeat(30))[..153]), noise(100)),
+        ];
+        let (written, _) = made(entries, &SPLICE);
+        assert_eq!(
+            (written.descriptor.digest.hex().as_str(), written.diff_id.0.hex().as_str(), FORMAT),
+            (
+                "dc0ab46df1ecedf6a78d590b27934ff73e17fcc728d38d3ef5a876afa37b396e",
+                "e141283adebd483c4069fad884aaa209913db9f21488c72049d5d210db22729f",
+                1
+            )
+        );
+    }
+
+    #[test]
+    fn damaged_members_are_refused() {
+        let data = noise(10_000);
+        let big = noise(5_000_000);
+        for data in [&data, &big] {
+            let (content, packed) = deflated(data, 6, usize::MAX);
+            let Content::Deflated(good) = content else { unreachable!() };
+            let problem = |change: &dyn Fn(&mut Deflated)| {
+                let mut deflated = good.clone();
+                change(&mut deflated);
+                let entry = Entry::file(path("x"), false, Content::Deflated(deflated));
+                match write(vec![entry], &SPLICE, &mut std::io::sink()) {
+                    Err(Error::Member { problem, .. }) => problem,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert!(matches!(problem(&|d| d.crc32 ^= 1), MemberProblem::Crc { .. }));
+            assert!(matches!(problem(&|d| d.size -= 1), MemberProblem::Size { .. }));
+            assert!(matches!(problem(&|d| d.size += 1), MemberProblem::Size { .. }));
+            assert!(matches!(problem(&|d| d.digest = Some(Digest::of(b""))), MemberProblem::Digest { .. }));
+            assert!(matches!(problem(&|d| d.span.length -= 1), MemberProblem::Deflate(_)));
+            let longer = [&packed[..], b"tail"].concat();
+            let Content::Deflated(longer) = member(&longer, data) else { unreachable!() };
+            assert_eq!(problem(&|d| d.span = longer.span.clone()), MemberProblem::Tail(4));
+        }
+    }
+
+    #[test]
+    fn entries_that_cannot_stand_together_are_refused() {
+        let check = |entries: Vec<Entry>, expected: &str| {
+            let error = write(entries, &SPLICE, &mut std::io::sink()).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        };
+        check(vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a"), *b"1")], "`a` is there twice");
+        check(
+            vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a/b/c"), *b"1")],
+            "`a/b/c` lies below `a`, which is not a directory",
+        );
+        check(
+            vec![Entry { kind: Kind::Hardlink(path("b")), ..Entry::bytes(path("a"), *b"") }],
+            "`a` is a hard link to `b`, which is not a file of this layer",
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_deflate_data_can_be_joined(
+            files in prop::collection::vec((0..200_000_usize, 0..10_u32, 1..50_000_usize), 1..6)
+        ) {
+            let mut entries = Vec::new();
+            let mut expected = Vec::new();
+            for (index, (size, level, flush_every)) in files.into_iter().enumerate() {
+                let data = noise(size);
+                let (content, _) = deflated(&data, level, flush_every);
+                entries.push(Entry::file(path(&format!("f{index}")), false, content));
+                expected.push(data);
+            }
+            let (written, bytes) = made(entries, &SPLICE);
+            let tar = gunzip(&bytes);
+            prop_assert_eq!(written.diff_id.0, Digest::of(&tar));
+            let mut archive = ::tar::Archive::new(&tar[..]);
+            for (entry, data) in archive.entries().unwrap().zip(expected) {
+                let mut found = Vec::new();
+                entry.unwrap().read_to_end(&mut found).unwrap();
+                prop_assert!(found == data);
+            }
+        }
+    }
+}

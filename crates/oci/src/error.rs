@@ -1,0 +1,48 @@
+/// A word that does not follow its grammar.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not `sha256:` and 64 lower-case hexadecimal digits.
+    #[error("`{text}` is not a digest")]
+    Digest {
+        /// What was found.
+        text: String,
+    },
+    /// Not `os/architecture[/variant]`.
+    #[error("`{text}` is not a platform")]
+    Platform {
+        /// What was found.
+        text: String,
+    },
+    /// A path that cannot stand in a layer.
+    #[error("`{path}` cannot be a path in an image: {reason}")]
+    Path {
+        /// The path, with unprintable bytes escaped.
+        path: String,
+        /// The rule it breaks, as half a sentence.
+        reason: &'static str,
+    },
+    /// A JSON document that does not have the shape its media type promises.
+    #[error("not a valid {what}: {reason}")]
+    Document {
+        /// Which document: `image manifest`, `image index`, `image config`.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Digest { .. } => {
+                Some("write `sha256:` followed by 64 lower-case hexadecimal digits".into())
+            }
+            Self::Platform { .. } => {
+                Some("write it as `linux/amd64`, `linux/arm64` or `linux/arm/v7`".into())
+            }
+            Self::Path { .. } | Self::Document { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// A word that does not follow its specification.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not `X.Y` or `X.Y.Z`.
+    #[error("`{text}` is not a Python version")]
+    PythonVersion {
+        /// What was found.
+        text: String,
+    },
+    /// Not a name by the PyPA "Names and normalization" specification.
+    #[error("`{text}` is not a package name")]
+    Name {
+        /// What was found, with unprintable characters escaped.
+        text: String,
+    },
+    /// Not `name-version[-build]-python-abi-platform.whl`.
+    #[error("`{text}` is not a wheel file name: {reason}")]
+    WheelFilename {
+        /// What was found.
+        text: String,
+        /// Which part is wrong, as half a sentence.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::PythonVersion { .. } => Some("write it as `3.11` or `3.13.5`".into()),
+            Self::Name { .. } => Some("names hold ASCII letters, digits, `.`, `-` and `_`".into()),
+            Self::WheelFilename { .. } => None,
+        }
+    }
+}

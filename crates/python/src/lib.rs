@@ -1,0 +1,16 @@
+//! The words of Python packaging: names, wheel file names, compatibility tags, and the target a wheel must fit.
+//!
+//! Everything here is plain data and follows the PyPA specifications by name.
+
+mod error;
+mod name;
+mod tags;
+mod target;
+mod wheel_filename;
+
+pub use error::Error;
+pub use name::{ExtraName, PackageName};
+pub use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers};
+pub use tags::{Fit, Tags, WheelTag};
+pub use target::{Libc, PythonVersion, Target};
+pub use wheel_filename::WheelFilename;

@@ -1,0 +1,86 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+
+/// A package name in normalized form: lower case, `-` for every run of `.`, `-` and `_`
+/// (PyPA, "Names and normalization").
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct PackageName(String);
+
+/// The name of an extra; normalized like a package name.
+pub type ExtraName = PackageName;
+
+impl PackageName {
+    /// The normalized text: `foo-bar`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it stands in wheel file names and `.dist-info` directories: `foo_bar`.
+    pub fn escaped(&self) -> String {
+        self.0.replace('-', "_")
+    }
+}
+
+impl FromStr for PackageName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let bytes = text.as_bytes();
+        let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        if !is_edge(bytes.first()) || !is_edge(bytes.last()) || !bytes.iter().all(is_inner) {
+            let text = text.chars().take(100).collect::<String>().escape_debug().to_string();
+            return Err(Error::Name { text });
+        }
+        let mut name = String::with_capacity(text.len());
+        for letter in text.chars() {
+            match letter {
+                '.' | '-' | '_' if name.ends_with('-') => {}
+                '.' | '-' | '_' => name.push('-'),
+                letter => name.push(letter.to_ascii_lowercase()),
+            }
+        }
+        Ok(Self(name))
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for PackageName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_meet() {
+        for text in ["Foo.Bar", "foo-bar", "FOO__bar", "foo._-bar"] {
+            assert_eq!(text.parse::<PackageName>().unwrap().as_str(), "foo-bar");
+        }
+    }
+
+    #[test]
+    fn names_are_ascii() {
+        for text in ["", "-a", "a-", "a b", "\u{0441}ryptography", "a/b", "..", "a\n"] {
+            assert!(text.parse::<PackageName>().is_err(), "{text:?} was read");
+        }
+    }
+}

@@ -32,7 +32,8 @@ impl FromStr for PackageName {
         let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         if !is_edge(bytes.first()) || !is_edge(bytes.last()) || !bytes.iter().all(is_inner) {
-            let text = text.chars().take(100).collect::<String>().escape_debug().to_string();
+            // A letter that only looks like an ASCII one has to be seen: `\u{441}ryptography`.
+            let text = text.chars().take(100).flat_map(char::escape_default).collect();
             return Err(Error::Name { text });
         }
         let mut name = String::with_capacity(text.len());
@@ -82,5 +83,7 @@ mod tests {
         for text in ["", "-a", "a-", "a b", "\u{0441}ryptography", "a/b", "..", "a\n"] {
             assert!(text.parse::<PackageName>().is_err(), "{text:?} was read");
         }
+        let error = "\u{0441}ryptography".parse::<PackageName>().unwrap_err();
+        assert_eq!(error.to_string(), "`\\u{441}ryptography` is not a package name");
     }
 }

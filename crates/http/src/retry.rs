@@ -1,0 +1,215 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use crate::{Clock, Error, date};
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A failed try, and whether another one makes sense.
+pub(crate) struct Fault {
+    pub(crate) error: Error,
+    pub(crate) retry: Retry,
+}
+
+/// What the next try may hope for.
+pub(crate) enum Retry {
+    /// Nothing: the answer would be the same.
+    Never,
+    /// The fault may be gone after a while; the failed try itself took `lost`.
+    Later { lost: Duration },
+    /// The server named a time.
+    After(Duration),
+}
+
+impl Fault {
+    pub(crate) fn is_final(error: Error) -> Self {
+        Self { error, retry: Retry::Never }
+    }
+
+    pub(crate) fn may_pass(error: Error) -> Self {
+        Self { error, retry: Retry::Later { lost: Duration::ZERO } }
+    }
+}
+
+/// Whether a status speaks of the moment rather than of the request.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524)
+}
+
+/// `Retry-After` in seconds or as a date, which is compared with the server's own `Date`. Garbage is `None`.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let now = date::read_http(headers.get(DATE)?.to_str().ok()?)?;
+    Some(Duration::from_secs(date::read_http(text)?.saturating_sub(now)))
+}
+
+/// The patience of a whole run, shared by all its requests.
+pub(crate) struct Patience {
+    pub(crate) clock: Clock,
+    pub(crate) tries: usize,
+    pub(crate) budget: Duration,
+    lost: Mutex<Lost>,
+}
+
+/// The time in which some request was failing or waiting; times that overlap count once.
+#[derive(Default)]
+struct Lost {
+    total: Duration,
+    until: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(clock: Clock, tries: usize, budget: Duration) -> Self {
+        Self { clock, tries, budget, lost: Mutex::default() }
+    }
+
+    /// Takes the time from `lost` ago to `wait` from now out of the budget, or answers `false` when it is not
+    /// there.
+    fn spend(&self, lost: Duration, wait: Duration) -> bool {
+        let mut state = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        let start = now.saturating_sub(lost).max(state.until);
+        let end = now + wait;
+        let total = state.total + end.saturating_sub(start);
+        if total > self.budget {
+            return false;
+        }
+        *state = Lost { total, until: state.until.max(end) };
+        true
+    }
+}
+
+/// The tries of one request.
+pub(crate) struct Tries<'a> {
+    patience: &'a Patience,
+    seed: u64,
+    /// Faults in a row.
+    row: usize,
+    /// All of them.
+    total: usize,
+}
+
+impl<'a> Tries<'a> {
+    pub(crate) fn new(patience: &'a Patience, url: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        url.hash(&mut hasher);
+        Self { patience, seed: hasher.finish(), row: 0, total: 0 }
+    }
+
+    /// Waits before the next try, or hands the error back when there is to be none.
+    pub(crate) async fn again(&mut self, fault: Fault, has_progressed: bool) -> Result<(), Error> {
+        self.total += 1;
+        if has_progressed {
+            self.row = 0;
+        }
+        self.row += 1;
+        let (wait, lost) = match fault.retry {
+            Retry::Never => return Err(self.counted(fault.error)),
+            // A server that names a time is not in doubt about itself: only the budget limits those tries.
+            Retry::After(time) => {
+                self.row -= 1;
+                (time.max(FIRST_WAIT), Duration::ZERO)
+            }
+            Retry::Later { .. } if self.row >= self.patience.tries => return Err(self.counted(fault.error)),
+            Retry::Later { lost } if has_progressed => (Duration::ZERO, lost),
+            Retry::Later { lost } => (self.back_off(), lost),
+        };
+        if !self.patience.spend(lost, wait) {
+            return Err(self.counted(fault.error));
+        }
+        tracing::debug!(error = %fault.error, ?wait, "trying again");
+        self.patience.clock.wait(wait).await;
+        Ok(())
+    }
+
+    /// Doubles with every fault in a row; up to a quarter more, so that requests that failed together part.
+    fn back_off(&self) -> Duration {
+        let doubled = FIRST_WAIT.saturating_mul(1 << (self.row.saturating_sub(1)).min(10));
+        let wait = doubled.min(LONGEST_WAIT);
+        let spread = self.seed.rotate_left(8 * self.row as u32) % 256;
+        wait + wait.mul_f64(spread as f64 / 1024.0)
+    }
+
+    fn counted(&self, error: Error) -> Error {
+        match error {
+            Error::Status { url, status, reason, .. } => {
+                Error::Status { url, status, reason, tries: self.total }
+            }
+            Error::Unreachable { url, reason, .. } => Error::Unreachable { url, reason, tries: self.total },
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn after(value: &'static str, date: Option<&'static str>) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+        if let Some(date) = date {
+            headers.insert(DATE, HeaderValue::from_static(date));
+        }
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(after("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
+        for garbage in ["-1", "soon", "1e9", "99999999999999999999", ""] {
+            assert_eq!(after(garbage, now), None, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn waits_that_overlap_are_paid_once() {
+        let patience = Patience::new(Clock::on_paper(), 5, Duration::from_secs(10));
+        for _ in 0..100 {
+            assert!(patience.spend(Duration::ZERO, Duration::from_secs(8)));
+        }
+        assert!(!patience.spend(Duration::ZERO, Duration::from_secs(11)));
+        assert!(patience.spend(Duration::ZERO, Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn the_budget_ends_tries_that_a_server_keeps_asking_for() {
+        let patience = Patience::new(Clock::on_paper(), 5, Duration::from_secs(100));
+        let mut tries = Tries::new(&patience, "u");
+        let mut count = 0;
+        loop {
+            let error = Error::Client { reason: String::new() };
+            let fault = Fault { error, retry: Retry::After(Duration::from_secs(30)) };
+            if tries.again(fault, false).await.is_err() {
+                break;
+            }
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+
+    #[tokio::test]
+    async fn waits_double() {
+        let patience = Patience::new(Clock::on_paper(), 6, Duration::from_secs(100));
+        let mut tries = Tries::new(&patience, "u");
+        let fault = || Fault::may_pass(Error::Client { reason: String::new() });
+        while tries.again(fault(), false).await.is_ok() {}
+        let waits = patience.clock.waits();
+        assert_eq!(waits.len(), 5);
+        for (wait, least) in waits.iter().zip([500, 1000, 2000, 4000, 8000]) {
+            let least = Duration::from_millis(least);
+            assert!(*wait >= least && *wait <= least.mul_f64(1.25), "{waits:?}");
+        }
+    }
+}

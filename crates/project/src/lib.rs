@@ -1,0 +1,38 @@
+//! Reads what the user wrote into one checked [`Project`]: `pyproject.toml` or `wainwright.toml`, and the source tree.
+//!
+//! No code of the project runs here, and nothing outside its folder is read: no user-wide ignore files, no environment.
+//! The same folder gives the same project on every machine.
+
+mod deny;
+mod dependency_groups;
+mod dist_info;
+mod dockerignore;
+mod document;
+mod error;
+mod gitignore;
+mod layout;
+mod place;
+mod project;
+mod python_project;
+mod read;
+mod rules;
+mod scripts;
+mod settings;
+mod source_tree;
+mod start;
+mod static_version;
+mod values;
+mod walk;
+
+pub use dist_info::dist_info;
+pub use error::Error;
+pub use layout::{Layout, LayoutKind};
+pub use place::Place;
+pub use project::{Project, load};
+pub use python_project::{License, Person, PythonProject, Readme};
+pub use settings::Settings;
+pub use source_tree::{
+    Excluded, SourceFile, SourceKind, SourceTree, Warning, list_sources, list_sources_except,
+};
+pub use start::{Start, start};
+pub use values::{Port, Protocol, User};

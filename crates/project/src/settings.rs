@@ -1,0 +1,402 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use wainwright_oci::{Platform, Reference};
+use wainwright_python::{ExtraName, PackageName, PythonVersion};
+
+use crate::Error;
+use crate::document::{Item, Table};
+use crate::rules::Rules;
+use crate::values::{
+    Port, User, check_absolute, check_debian_package, check_env_name, check_label_key, check_signal,
+    check_url, cut,
+};
+
+/// What the user decided about the image; what is absent is decided later.
+///
+/// Stands in `wainwright.toml`, or in `pyproject.toml` under `[tool.wainwright]`. Every value has been checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Name of the image where the project itself has none.
+    pub name: Option<PackageName>,
+    /// Base image: a reference, or `debian:SUITE`.
+    pub base: Option<String>,
+    /// Python version of the image.
+    pub python: Option<PythonVersion>,
+    /// Platforms to build for; `linux/...`, each once.
+    pub platforms: Vec<Platform>,
+    /// What the container starts.
+    pub entrypoint: Option<Vec<String>>,
+    /// Arguments that `docker run IMAGE ...` replaces.
+    pub cmd: Option<Vec<String>>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Who the container runs as.
+    pub user: Option<User>,
+    /// Where it starts; an absolute path.
+    pub workdir: Option<String>,
+    /// Ports it listens on, in the order written.
+    pub ports: Vec<Port>,
+    /// Absolute paths whose content outlives the container.
+    pub volumes: Vec<String>,
+    /// Labels of the image config.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Signal that asks the container to stop.
+    pub stop_signal: Option<String>,
+    /// Patterns (gitignore syntax) of files to take although something else leaves them out.
+    pub include: Vec<String>,
+    /// Patterns (gitignore syntax) of files to leave out whatever else is said.
+    pub exclude: Vec<String>,
+    /// Extras of the project to install.
+    pub extras: Vec<ExtraName>,
+    /// Dependency groups to install.
+    pub groups: Vec<PackageName>,
+    /// Debian packages to install.
+    pub system_packages: Vec<String>,
+    /// Address of the Debian archive.
+    pub mirror: Option<String>,
+}
+
+/// Every key, as written.
+const KEYS: [&str; 20] = [
+    "annotations",
+    "base",
+    "cmd",
+    "entrypoint",
+    "env",
+    "exclude",
+    "extras",
+    "groups",
+    "include",
+    "labels",
+    "mirror",
+    "name",
+    "platforms",
+    "ports",
+    "python",
+    "stop-signal",
+    "system-packages",
+    "user",
+    "volumes",
+    "workdir",
+];
+
+impl Settings {
+    /// Reads and checks a table of settings.
+    pub(crate) fn read(table: &Table<'_>) -> Result<Self, Error> {
+        table.allow_only(&KEYS)?;
+        let get = |key| table.get(key);
+        let list = |key| get(key).map_or(Ok(Vec::new()), |item: Item<'_>| item.array());
+        Ok(Self {
+            name: get("name").map(|item| image_name(&item)).transpose()?,
+            base: get("base").map(|item| base(&item)).transpose()?,
+            python: get("python").map(|item| item.parse()).transpose()?,
+            platforms: distinct(list("platforms")?, platform)?,
+            entrypoint: get("entrypoint").map(|item| command(&item)).transpose()?,
+            cmd: get("cmd").map(|item| command(&item)).transpose()?,
+            env: map(get("env"), check_env_name)?,
+            user: get("user").map(|item| number_or_text(&item)).transpose()?,
+            workdir: get("workdir").map(|item| checked(&item, check_absolute)).transpose()?,
+            ports: distinct(list("ports")?, number_or_text)?,
+            volumes: distinct(list("volumes")?, volume)?,
+            labels: map(get("labels"), check_label_key)?,
+            annotations: map(get("annotations"), check_label_key)?,
+            stop_signal: get("stop-signal").map(|item| signal(&item)).transpose()?,
+            include: list("include")?.iter().map(pattern).collect::<Result<_, _>>()?,
+            exclude: list("exclude")?.iter().map(pattern).collect::<Result<_, _>>()?,
+            extras: distinct(list("extras")?, |item| item.parse())?,
+            groups: distinct(list("groups")?, |item| item.parse())?,
+            system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
+            mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
+        })
+    }
+}
+
+/// Reads every value of an array, and refuses one that stands there twice.
+fn distinct<T: Ord + Clone>(
+    items: Vec<Item<'_>>,
+    read: impl Fn(&Item<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut seen = BTreeSet::new();
+    let mut values = Vec::with_capacity(items.len());
+    for item in items {
+        let value = read(&item)?;
+        if !seen.insert(value.clone()) {
+            return Err(item.refuse(format!("`{}` names this twice", item.key)));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+fn checked(item: &Item<'_>, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Error> {
+    let text = item.string()?;
+    check(text).map_err(|what| item.refuse(what))?;
+    Ok(text.to_owned())
+}
+
+/// A table of strings whose keys follow a grammar; the strings are kept byte for byte.
+fn map(
+    item: Option<Item<'_>>,
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let Some(item) = item else { return Ok(BTreeMap::new()) };
+    let mut map = BTreeMap::new();
+    for (key, (_, item)) in item.table()?.items() {
+        check(key).map_err(|what| item.refuse(what))?;
+        map.insert(key.to_owned(), item.string()?.to_owned());
+    }
+    Ok(map)
+}
+
+fn number_or_text<T: std::str::FromStr<Err: Display>>(item: &Item<'_>) -> Result<T, Error> {
+    if item.is_integer() {
+        return item.integer()?.to_string().parse().map_err(|error: T::Err| item.refuse(error));
+    }
+    item.parse()
+}
+
+/// The name becomes part of an image's name, and of file names.
+pub(crate) fn image_name(item: &Item<'_>) -> Result<PackageName, Error> {
+    let name: PackageName = item.parse()?;
+    if name.as_str().len() > 128 {
+        return Err(item.refuse("the name is longer than 128 characters"));
+    }
+    Ok(name)
+}
+
+fn base(item: &Item<'_>) -> Result<String, Error> {
+    let text = item.string()?;
+    text.parse::<Reference>().map_err(|error| {
+        item.refuse_with(
+            format!("`{}` is not an image reference: {error}", cut(text)),
+            "write it as `debian:13`, `python:3.13-slim` or `ghcr.io/acme/base@sha256:...`",
+        )
+    })?;
+    Ok(text.to_owned())
+}
+
+fn platform(item: &Item<'_>) -> Result<Platform, Error> {
+    let refuse = |what: String| item.refuse_with(what, "write it as `linux/amd64` or `linux/arm64`");
+    let platform: Platform =
+        item.string()?.parse().map_err(|error: wainwright_oci::Error| refuse(error.to_string()))?;
+    if platform.os != "linux" {
+        return Err(refuse(format!("images for `{}` cannot be built, only for linux", platform.os)));
+    }
+    Ok(platform)
+}
+
+fn command(item: &Item<'_>) -> Result<Vec<String>, Error> {
+    if item.is_string() {
+        let words: Vec<String> =
+            item.string()?.split_whitespace().map(|word| format!("\"{}\"", cut(word))).collect();
+        return Err(item.refuse_with(
+            format!("`{}` must be an array: no shell takes the command apart", item.key),
+            format!("write {} = [{}]", item.key, words.join(", ")),
+        ));
+    }
+    let words = item.strings()?;
+    if words.first().is_none_or(String::is_empty) {
+        return Err(item.refuse(format!("`{}` is empty", item.key)));
+    }
+    Ok(words)
+}
+
+fn volume(item: &Item<'_>) -> Result<String, Error> {
+    let path = checked(item, check_absolute)?;
+    if path == "/" {
+        return Err(item.refuse("the whole image cannot be a volume"));
+    }
+    Ok(path)
+}
+
+fn signal(item: &Item<'_>) -> Result<String, Error> {
+    let text = if item.is_integer() { item.integer()?.to_string() } else { item.string()?.to_owned() };
+    check_signal(&text).map_err(|what| item.refuse(what))?;
+    Ok(text)
+}
+
+fn pattern(item: &Item<'_>) -> Result<String, Error> {
+    let text = item.string()?;
+    let remedy = "patterns are as in .gitignore: `*.log`, `/data`, `docs/**/*.md`";
+    if text.trim().is_empty() || text.starts_with(['!', '#']) {
+        return Err(item.refuse_with(format!("`{}` is not a pattern of files", cut(text)), remedy));
+    }
+    if text.split('/').any(|part| part == "..") {
+        return Err(item.refuse_with(format!("`{}` leads out of the project", cut(text)), remedy));
+    }
+    Rules::check(text).map_err(|what| item.refuse_with(what, remedy))?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::load;
+    use insta::assert_snapshot;
+
+    fn read(text: &str) -> Result<Settings, Error> {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("wainwright.toml"), text).unwrap();
+        load(root.path()).map(|project| project.settings)
+    }
+
+    fn refuse(text: &str) -> String {
+        let error = read(text).expect_err(text);
+        assert!(!error.is_outside());
+        let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("{error}{hint}")
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let settings = read(
+            r#"
+            name = "Shop"
+            base = "debian:13"
+            python = "3.13"
+            platforms = ["linux/amd64", "linux/arm64"]
+            entrypoint = ["gunicorn", "shop:app"]
+            cmd = ["--workers", "2"]
+            env = { TEXT = "a\n$b \"c\"", EMPTY = "" }
+            user = 1000
+            workdir = "/app/shop"
+            ports = [8000, "53/udp"]
+            volumes = ["/data"]
+            labels = { "org.opencontainers.image.title" = "Shop" }
+            annotations = { team = "a b" }
+            stop-signal = "SIGINT"
+            include = ["dist/app.js"]
+            exclude = ["/docs"]
+            extras = ["Fast_API"]
+            groups = ["prod"]
+            system-packages = ["libpq5"]
+            mirror = "https://deb.debian.org/debian"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(settings.name.unwrap().as_str(), "shop");
+        assert_eq!(settings.env["TEXT"], "a\n$b \"c\"");
+        assert_eq!(settings.ports.iter().map(Port::to_string).collect::<Vec<_>>(), ["8000/tcp", "53/udp"]);
+        assert_eq!(settings.extras[0].as_str(), "fast-api");
+        assert_eq!(settings.user, Some(User { uid: 1000, gid: None }));
+        assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
+        assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert_snapshot!(refuse("base = \"debian:13\"\nprots = [80]\n"), @r"
+        wainwright.toml:2:1: unknown key `prots`
+          |
+        2 | prots = [80]
+          | ^^^^^
+        hint: did you mean `ports`?
+        ");
+        assert_snapshot!(refuse("[tool.wainwright]\nports = [80]\n"), @r"
+        wainwright.toml:1:2: unknown key `tool`
+          |
+        1 | [tool.wainwright]
+          |  ^^^^
+        hint: in wainwright.toml the settings stand at the top, without [tool.wainwright]
+        ");
+    }
+
+    #[test]
+    fn wrong_types_are_refused() {
+        assert_snapshot!(refuse("python = 3.13"), @r"
+        wainwright.toml:1:10: `python` must be a string, not a number with a decimal point
+          |
+        1 | python = 3.13
+          |          ^^^^
+        hint: put it in quotes
+        ");
+        assert_snapshot!(refuse("entrypoint = \"python -m shop\""), @r#"
+        wainwright.toml:1:14: `entrypoint` must be an array: no shell takes the command apart
+          |
+        1 | entrypoint = "python -m shop"
+          |              ^^^^^^^^^^^^^^^^
+        hint: write entrypoint = ["python", "-m", "shop"]
+        "#);
+        assert_snapshot!(refuse("\n[env]\nDEBUG = true"), @r"
+        wainwright.toml:3:9: `DEBUG` must be a string, not a boolean
+          |
+        3 | DEBUG = true
+          |         ^^^^
+        hint: put it in quotes
+        ");
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_their_place() {
+        assert_snapshot!(refuse("base = \"a\"\nbase = \"b\""), @r#"
+        wainwright.toml:2:1: duplicate key
+          |
+        2 | base = "b"
+          | ^^^^
+        "#);
+        for text in ["a = \0", "a = [", "= 1", "a = \"\\q\""] {
+            assert!(refuse(text).contains("wainwright.toml:1:"), "{text:?}");
+        }
+        let deep = format!("a = {}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(refuse(&deep).contains("recurs"), "{}", refuse(&deep));
+        let deep = format!("{} = 1", vec!["a"; 10_000].join("."));
+        assert!(refuse(&deep).contains("recurs"));
+    }
+
+    #[test]
+    fn byte_order_mark_and_windows_lines_are_accepted() {
+        let settings = read("\u{feff}ports = [80]\r\n[env]\r\nA = \"b\"\r\n").unwrap();
+        assert_eq!((settings.ports.len(), settings.env["A"].as_str()), (1, "b"));
+    }
+
+    #[test]
+    fn large_values_are_kept_and_large_files_refused() {
+        let value = "x".repeat(1 << 20);
+        assert_eq!(read(&format!("env.A = \"{value}\"")).unwrap().env["A"], value);
+        assert_snapshot!(refuse(&"#\n".repeat(5 << 20)), @"`wainwright.toml` is larger than 8388608 bytes");
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for text in [
+            "env = { \"A=B\" = \"\" }",
+            "env = { A = \"\\u0000\" }",
+            "labels = { a = \"\\u0000\" }",
+            "ports = [0]",
+            "ports = [65536]",
+            "ports = [80, \"80/tcp\"]",
+            "user = 2147483648",
+            "user = \"root\"",
+            "user = -1",
+            "workdir = \"app\"",
+            "workdir = \"/app/../etc\"",
+            "volumes = [\"/\"]",
+            "volumes = [\"data\"]",
+            "stop-signal = \"TERM\"",
+            "stop-signal = 0",
+            "platforms = [\"amd64\"]",
+            "platforms = [\"windows/amd64\"]",
+            "platforms = [\"linux/amd64\", \"linux/x86_64\"]",
+            "base = \"python:3.13:slim\"",
+            "base = \"\"",
+            "python = \"three\"",
+            "name = \"..\"",
+            "name = \"-rf\"",
+            "entrypoint = []",
+            "cmd = [\"\"]",
+            "include = [\"!x\"]",
+            "include = [\"../x\"]",
+            "exclude = [\"\"]",
+            "exclude = [\"[z-a]\"]",
+            "mirror = \"file:///etc\"",
+            "system-packages = [\"a;b\"]",
+        ] {
+            let message = refuse(text);
+            assert!(message.starts_with("wainwright.toml:1:"), "{text}: {message}");
+        }
+        assert!(refuse(&format!("name = \"{}\"", "x".repeat(300))).contains("128"));
+    }
+}

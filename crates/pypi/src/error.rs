@@ -1,0 +1,218 @@
+use std::path::PathBuf;
+
+use wainwright_http::redacted;
+use wainwright_oci::Digest;
+use wainwright_python::{PackageName, Version, WheelFilename};
+
+/// Why a package could not be found or fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An index setting that cannot be used. The value is not shown: it may hold a password.
+    #[error("the index in {place} cannot be used: {reason}")]
+    Setting {
+        /// The variable, option, or file and key.
+        place: String,
+        /// What is wrong with the value, as half a sentence.
+        reason: String,
+    },
+    /// A configuration file of pip or uv that cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A configuration file of pip or uv that breaks its grammar.
+    #[error("`{}`, line {line}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, as half a sentence.
+        reason: String,
+    },
+    /// An index that does not answer, or refuses to. The next index is not asked.
+    #[error("the package index `{index}` does not say whether it has `{name}`")]
+    Index {
+        /// Its address.
+        index: String,
+        /// The package asked for.
+        name: PackageName,
+        /// What it answered.
+        #[source]
+        source: Box<wainwright_http::Error>,
+    },
+    /// An answer that is no index page.
+    #[error("`{url}` is not a page of a package index: {reason}")]
+    Page {
+        /// Its address.
+        url: String,
+        /// What is wrong with it, as half a sentence.
+        reason: String,
+    },
+    /// A page named by `--find-links` that cannot be had.
+    #[error("the page of links `{url}` cannot be read")]
+    Links {
+        /// Its address.
+        url: String,
+        /// What went wrong.
+        #[source]
+        source: Box<wainwright_http::Error>,
+    },
+    /// No index knows the name.
+    #[error("no package index knows `{name}`; asked: {}", list(asked))]
+    Unknown {
+        /// The package.
+        name: PackageName,
+        /// Which indexes and folders were asked.
+        asked: Vec<String>,
+    },
+    /// The index that knows the name has no file of this version.
+    #[error("`{index}` knows `{name}`, but has no file of version {version}")]
+    Version {
+        /// The package.
+        name: PackageName,
+        /// The version.
+        version: Version,
+        /// The index that answered.
+        index: String,
+    },
+    /// The index that knows the version has not this file of it.
+    #[error("`{filename}` is nowhere to be found; asked: {}", list(asked))]
+    File {
+        /// The wheel.
+        filename: String,
+        /// Which indexes and folders were asked.
+        asked: Vec<String>,
+    },
+    /// Bytes other than those the lockfile names.
+    #[error("`{filename}` does not match the lockfile: expected {expected}, but `{url}` has {found}")]
+    Digest {
+        /// The wheel.
+        filename: String,
+        /// Where it came from.
+        url: String,
+        /// What the lockfile says.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// Another length than the lockfile names.
+    #[error(
+        "`{filename}` does not match the lockfile: expected {expected} bytes ({digest}), but `{url}` has {found}"
+    )]
+    Size {
+        /// The wheel.
+        filename: String,
+        /// Where it came from.
+        url: String,
+        /// The digest that the lockfile names.
+        digest: Digest,
+        /// How many bytes the lockfile says.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A wheel whose bytes did not come.
+    #[error("cannot fetch `{filename}`")]
+    Fetch {
+        /// The wheel.
+        filename: String,
+        /// What went wrong.
+        #[source]
+        source: Box<wainwright_http::Error>,
+    },
+    /// The store could not keep a wheel.
+    #[error("cannot keep `{filename}`")]
+    Store {
+        /// The wheel.
+        filename: String,
+        /// What went wrong.
+        #[source]
+        source: wainwright_store::Error,
+    },
+}
+
+fn list(asked: &[String]) -> String {
+    if asked.is_empty() { "none (there is no index)".into() } else { format!("`{}`", asked.join("`, `")) }
+}
+
+impl Error {
+    /// Sorts what went wrong with a download: a file that is another one than the lockfile means is told
+    /// apart.
+    pub(crate) fn fetch(filename: &WheelFilename, digest: Digest, source: wainwright_http::Error) -> Self {
+        let filename = filename.to_string();
+        match source {
+            wainwright_http::Error::Digest { url, expected, found } => {
+                Self::Digest { filename, url, expected, found }
+            }
+            wainwright_http::Error::Size { url, expected, found } => {
+                Self::Size { filename, url, digest, expected, found }
+            }
+            source => Self::Fetch { filename, source: Box::new(source) },
+        }
+    }
+
+    pub(crate) fn page(url: &wainwright_http::Url, reason: impl Into<String>) -> Self {
+        Self::Page { url: redacted(url), reason: reason.into() }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setting { .. } => {
+                Some("write an index as `https://host/simple/`, with `user:password@` before the host if needed".into())
+            }
+            Self::Index { source, .. } if matches!(source.status(), Some(401 | 403)) => Some(
+                "the index wants credentials: put them in its URL, in ~/.netrc, or in \
+                 UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; the next index is not asked, since anybody \
+                 could have put a package of that name there"
+                    .into(),
+            ),
+            Self::Index { source, .. } | Self::Links { source, .. } | Self::Fetch { source, .. } => source.hint(),
+            Self::Page { .. } => {
+                Some("the URL of an index usually ends in `/simple/`; a login page may have answered instead".into())
+            }
+            Self::Unknown { .. } => Some(
+                "check the spelling; a private package needs its index: --extra-index-url, UV_INDEX or PIP_EXTRA_INDEX_URL"
+                    .into(),
+            ),
+            Self::Version { .. } => Some(
+                "only the first index that knows a name is asked; lock again, or put the index that has this version first"
+                    .into(),
+            ),
+            Self::File { .. } => {
+                Some("lock again with the index that is configured here, or configure the one the lockfile was made with".into())
+            }
+            Self::Digest { .. } | Self::Size { .. } => Some(
+                "the index may have replaced the file, or something on the way answers in its place; \
+                 run `uv lock` (or your tool's command) again and look at the change"
+                    .into(),
+            ),
+            Self::Store { source, .. } => source.hint(),
+            Self::Read { .. } | Self::Syntax { .. } => None,
+        }
+    }
+
+    /// Whether the outside world failed (exit code 3) rather than what the user wrote (exit code 1).
+    pub fn is_outside(&self) -> bool {
+        match self {
+            Self::Index { source, .. } | Self::Links { source, .. } | Self::Fetch { source, .. } => {
+                source.is_outside()
+            }
+            Self::Store { source, .. } => source.is_outside(),
+            Self::Read { .. } | Self::Page { .. } => true,
+            Self::Setting { .. }
+            | Self::Syntax { .. }
+            | Self::Unknown { .. }
+            | Self::Version { .. }
+            | Self::File { .. }
+            | Self::Digest { .. }
+            | Self::Size { .. } => false,
+        }
+    }
+}

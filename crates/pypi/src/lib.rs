@@ -1,0 +1,27 @@
+//! Fetches wheels and metadata from package indexes, checked by digest.
+//!
+//! Which indexes those are is read from what pip and uv would read ([`IndexSettings`]); what an index knows
+//! about a version comes from its simple API, as JSON (PEP 691) or HTML (PEP 503); and a file is in the store
+//! only after its bytes had the digest that the lockfile names ([`Index::fetch`]). A package comes from the
+//! first index that knows its name: one that fails or refuses to answer ends the search, so that nobody else
+//! can answer in its place.
+
+mod error;
+mod fetch;
+mod file;
+mod html;
+mod index;
+mod ini;
+mod link;
+mod netrc;
+mod page;
+mod pip;
+mod settings;
+mod uv;
+
+pub use error::Error;
+pub use fetch::{Fetched, Location, Wanted, Warning};
+pub use file::{Filename, IndexFile};
+pub use index::Index;
+pub use link::{FindLinks, IndexUrl};
+pub use settings::{DEFAULT_INDEX, IndexOptions, IndexSettings, Places};

@@ -1,0 +1,411 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use wainwright_http::{Auth, Url, is_same_server, take_credentials};
+
+use crate::netrc::Netrc;
+use crate::{Error, FindLinks, IndexUrl, pip, uv};
+
+/// The index that pip and uv use when nothing else is said.
+pub const DEFAULT_INDEX: &str = "https://pypi.org/simple/";
+
+/// Where to look for settings. Everything is handed in: this crate reads no environment.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// The environment variables.
+    pub vars: &'a BTreeMap<String, String>,
+    /// The user's home directory, for `~/.config/pip/pip.conf`, `~/.config/uv/uv.toml` and `~/.netrc`.
+    pub home: Option<&'a Path>,
+    /// The folder of system-wide settings, usually `/etc`.
+    pub etc: &'a Path,
+    /// The folder of `pyproject.toml`; relative paths begin here.
+    pub project_root: &'a Path,
+}
+
+/// What a command line, or the head of a requirements file, says about indexes.
+#[derive(Clone, Default)]
+pub struct IndexOptions {
+    /// Where it was said, for error messages: `--index-url`, `requirements.txt` ...
+    pub place: String,
+    /// `--index-url`: instead of the default index.
+    pub index_url: Option<String>,
+    /// `--extra-index-url`: asked before the default index.
+    pub extra_index_urls: Vec<String>,
+    /// `--find-links`: folders or pages with files.
+    pub find_links: Vec<String>,
+    /// `--no-index`: only `find_links` count.
+    pub no_index: bool,
+}
+
+/// The indexes to ask, and what to show them.
+#[derive(Clone)]
+pub struct IndexSettings {
+    /// Asked last.
+    pub default: IndexUrl,
+    /// Whether somebody chose the default index; then a lockfile made with another one does not overrule
+    /// them.
+    pub is_default_chosen: bool,
+    /// Asked first, in this order.
+    pub extra: Vec<IndexUrl>,
+    /// Asked only for packages that the lockfile takes from them (uv's `explicit`).
+    pub explicit: Vec<IndexUrl>,
+    /// Folders and pages with files, looked at before any index.
+    pub find_links: Vec<FindLinks>,
+    /// No index is asked at all.
+    pub no_index: bool,
+    /// The certificate authorities that pip would trust (`PIP_CERT`): for
+    /// [`wainwright_http::Settings::ca_file`].
+    pub ca_file: Option<PathBuf>,
+    netrc: Netrc,
+}
+
+impl IndexSettings {
+    /// Reads what pip and uv would use.
+    ///
+    /// `options` come first, the strongest at the front; then uv's variables (`UV_DEFAULT_INDEX`,
+    /// `UV_INDEX_URL`, `UV_INDEX`, `UV_EXTRA_INDEX_URL`, `UV_FIND_LINKS`, `UV_NO_INDEX`, `UV_CONFIG_FILE`,
+    /// `UV_INDEX_<NAME>_USERNAME`...) and files; then pip's (`PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`,
+    /// `PIP_FIND_LINKS`, `PIP_NO_INDEX`, `PIP_CERT`, `PIP_CONFIG_FILE`). The first default index wins; the
+    /// extra ones add up.
+    pub fn read(places: &Places<'_>, options: &[IndexOptions]) -> Result<Self, Error> {
+        let mut layer = Layer::default();
+        for options in options {
+            layer.append(from_options(options, places.project_root)?);
+        }
+        layer.append(uv::read(places)?);
+        layer.append(pip::read(places)?);
+        let is_default_chosen = layer.default.is_some();
+        let default = match layer.default {
+            Some(index) => index,
+            None => IndexUrl::read(DEFAULT_INDEX, places.project_root, "the default")?,
+        };
+        let netrc = match places.var("NETRC") {
+            Some(path) => Netrc::read(Path::new(path)),
+            None => places.home.map(|home| Netrc::read(&home.join(".netrc"))).unwrap_or_default(),
+        };
+        let mut extra: Vec<IndexUrl> = Vec::new();
+        for index in layer.extra {
+            if !extra.iter().any(|other| other.is_at(&index.url)) {
+                extra.push(index);
+            }
+        }
+        let (explicit, find_links, ca_file) = (layer.explicit, layer.find_links, layer.ca_file);
+        let no_index = layer.no_index.unwrap_or(false);
+        Ok(Self { default, is_default_chosen, extra, explicit, find_links, no_index, ca_file, netrc })
+    }
+
+    /// The indexes to ask for a package that was locked from `registry`, in order.
+    ///
+    /// A registry that is configured here, and one nobody overrules by choosing a default index, is the only
+    /// one asked.
+    pub(crate) fn order(&self, registry: Option<&Url>) -> Vec<IndexUrl> {
+        if self.no_index {
+            return Vec::new();
+        }
+        match registry {
+            Some(registry) => match self.configured(registry) {
+                Some(index) => vec![index.clone()],
+                None if self.is_default_chosen => self.all(),
+                None => vec![self.stranger(registry)],
+            },
+            None => self.all(),
+        }
+    }
+
+    /// Whether files that were locked from `registry` have to be looked up elsewhere.
+    pub(crate) fn overrules(&self, registry: &Url) -> bool {
+        self.no_index || (self.is_default_chosen && self.configured(registry).is_none())
+    }
+
+    /// What to show the server of this URL: what its index was configured with, else what `.netrc` says.
+    ///
+    /// A URL with credentials of its own needs no others.
+    pub(crate) fn auth_for(&self, url: &Url) -> Option<&Auth> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let shared = |index: &IndexUrl| {
+            let pairs = index.url.path().split('/').zip(url.path().split('/'));
+            pairs.take_while(|(a, b)| a == b).count()
+        };
+        let indexes = [&self.default].into_iter().chain(&self.extra).chain(&self.explicit);
+        let here = indexes.filter(|index| is_same_server(&index.url, url));
+        let of_index = here.filter_map(|index| Some((shared(index), index.auth.as_ref()?)));
+        // One server may hold several indexes, each with its own users.
+        let nearest = of_index.max_by_key(|(shared, _)| *shared).map(|(_, auth)| auth);
+        nearest.or_else(|| self.netrc.auth_for(url.host_str()?))
+    }
+
+    fn all(&self) -> Vec<IndexUrl> {
+        let default =
+            Some(&self.default).filter(|index| !self.extra.iter().any(|other| other.is_at(&index.url)));
+        self.extra.iter().chain(default).cloned().collect()
+    }
+
+    fn configured(&self, registry: &Url) -> Option<&IndexUrl> {
+        let mut indexes = self.extra.iter().chain(&self.explicit).chain([&self.default]);
+        indexes.find(|index| index.is_at(registry))
+    }
+
+    fn stranger(&self, registry: &Url) -> IndexUrl {
+        let mut url = registry.clone();
+        let auth = take_credentials(&mut url);
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        IndexUrl { name: None, url, auth }
+    }
+}
+
+impl Places<'_> {
+    /// A variable that says something.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The user's configuration folder (XDG base directories).
+    pub(crate) fn config_home(&self) -> Option<PathBuf> {
+        let chosen = self.var("XDG_CONFIG_HOME").map(PathBuf::from);
+        chosen.or_else(|| self.home.map(|home| home.join(".config")))
+    }
+}
+
+/// What one source of settings says.
+#[derive(Default)]
+pub(crate) struct Layer {
+    pub(crate) default: Option<IndexUrl>,
+    pub(crate) extra: Vec<IndexUrl>,
+    pub(crate) explicit: Vec<IndexUrl>,
+    pub(crate) find_links: Vec<FindLinks>,
+    pub(crate) no_index: Option<bool>,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Layer {
+    /// Adds a weaker source whose lists come after these.
+    pub(crate) fn append(&mut self, weaker: Self) {
+        self.default = self.default.take().or(weaker.default);
+        self.extra.extend(weaker.extra);
+        self.explicit.extend(weaker.explicit);
+        self.find_links.extend(weaker.find_links);
+        self.no_index = self.no_index.or(weaker.no_index);
+        self.ca_file = self.ca_file.take().or(weaker.ca_file);
+    }
+
+    /// Adds a weaker source whose lists count only where there is none.
+    pub(crate) fn fill_from(&mut self, mut weaker: Self) {
+        if !self.extra.is_empty() {
+            weaker.extra.clear();
+        }
+        if !self.find_links.is_empty() {
+            weaker.find_links.clear();
+        }
+        self.append(weaker);
+    }
+}
+
+fn from_options(options: &IndexOptions, base: &Path) -> Result<Layer, Error> {
+    let mut layer = Layer { no_index: options.no_index.then_some(true), ..Layer::default() };
+    if let Some(url) = &options.index_url {
+        layer.default = Some(IndexUrl::read(url, base, &options.place)?);
+    }
+    for url in &options.extra_index_urls {
+        layer.extra.push(IndexUrl::read(url, base, &options.place)?);
+    }
+    for link in &options.find_links {
+        layer.find_links.push(FindLinks::read(link, base, &options.place)?);
+    }
+    Ok(layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use wainwright_http::Secret;
+
+    use super::*;
+
+    /// A home, an `etc` and a project with these files.
+    struct Machine {
+        folder: tempfile::TempDir,
+        vars: BTreeMap<String, String>,
+    }
+
+    impl Machine {
+        fn new(files: &[(&str, &str)], vars: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (path, text) in files {
+                let path = folder.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            let vars = vars.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            Self { folder, vars }
+        }
+
+        fn read(&self, options: &[IndexOptions]) -> Result<IndexSettings, Error> {
+            let path = self.folder.path();
+            let (home, etc, project) = (path.join("home"), path.join("etc"), path.join("project"));
+            let places = Places { vars: &self.vars, home: Some(&home), etc: &etc, project_root: &project };
+            IndexSettings::read(&places, options)
+        }
+    }
+
+    /// The indexes in the order in which they are asked.
+    fn check(files: &[(&str, &str)], vars: &[(&str, &str)], expected: &[&str]) -> IndexSettings {
+        let settings = Machine::new(files, vars).read(&[]).unwrap();
+        let order: Vec<String> = settings.order(None).into_iter().map(|index| index.url.into()).collect();
+        assert_eq!(order, expected);
+        settings
+    }
+
+    #[test]
+    fn nothing_configured_is_the_usual_index() {
+        let settings = check(&[], &[], &[DEFAULT_INDEX]);
+        assert!(!settings.is_default_chosen && !settings.no_index);
+    }
+
+    #[test]
+    fn variables_of_pip() {
+        let vars = [
+            ("PIP_INDEX_URL", "https://m.example/simple"),
+            ("PIP_EXTRA_INDEX_URL", "https://a.example/ https://b.example/"),
+            ("PIP_FIND_LINKS", "wheels https://l.example/page.html"),
+            ("PIP_CERT", "/ca.pem"),
+        ];
+        let settings =
+            check(&[], &vars, &["https://a.example/", "https://b.example/", "https://m.example/simple/"]);
+        assert!(settings.is_default_chosen);
+        let links: Vec<String> = settings.find_links.iter().map(FindLinks::shown).collect();
+        assert!(links[0].ends_with("/project/wheels"));
+        assert_eq!(links[1], "https://l.example/page.html");
+        assert_eq!(settings.ca_file, Some("/ca.pem".into()));
+    }
+
+    #[test]
+    fn files_of_pip_from_strong_to_weak() {
+        let files = [
+            (
+                "etc/pip.conf",
+                "[global]\nindex-url = https://etc/\nextra-index-url = https://etc-extra/\nno-index = no",
+            ),
+            ("home/.pip/pip.conf", "[global]\nindex-url = https://old/"),
+            (
+                "home/.config/pip/pip.conf",
+                "[global]\nindex-url = https://global/\n[install]\nindex-url = https://user/",
+            ),
+        ];
+        check(&files, &[], &["https://etc-extra/", "https://user/"]);
+        check(&files, &[("PIP_INDEX_URL", "https://var/")], &["https://etc-extra/", "https://var/"]);
+        check(&files, &[("PIP_EXTRA_INDEX_URL", "https://x/")], &["https://x/", "https://user/"]);
+        check(&files, &[("PIP_CONFIG_FILE", "/dev/null")], &[DEFAULT_INDEX]);
+    }
+
+    #[test]
+    fn variables_of_uv_come_before_pip() {
+        let vars = [
+            ("UV_DEFAULT_INDEX", "main=https://uv/"),
+            ("UV_INDEX_URL", "https://older/"),
+            ("UV_INDEX", "corp=https://corp/simple https://second/"),
+            ("PIP_INDEX_URL", "https://pip/"),
+            ("UV_INDEX_CORP_USERNAME", "ann"),
+            ("UV_INDEX_CORP_PASSWORD", "pw"),
+        ];
+        let settings = check(&[], &vars, &["https://corp/simple/", "https://second/", "https://uv/"]);
+        let auth = settings.auth_for(&"https://corp/files/x.whl".parse().unwrap());
+        assert!(auth == Some(&Auth::basic("ann", &Secret::new("pw"))));
+        assert!(settings.auth_for(&"https://corp.evil/x.whl".parse().unwrap()).is_none());
+        assert!(settings.auth_for(&"http://corp/x.whl".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn settings_of_uv() {
+        let pyproject = r#"
+            [tool.uv]
+            find-links = ["wheels"]
+            [[tool.uv.index]]
+            name = "first"
+            url = "https://first/"
+            [[tool.uv.index]]
+            name = "torch"
+            url = "https://torch/"
+            explicit = true
+            [[tool.uv.index]]
+            url = "https://main/"
+            default = true
+            [[tool.uv.index]]
+            url = "https://flat/page"
+            format = "flat"
+        "#;
+        let user = (
+            "home/.config/uv/uv.toml",
+            "extra-index-url = [\"https://user/\"]\nindex-url = \"https://weak/\"",
+        );
+        let expected = ["https://first/", "https://user/", "https://main/"];
+        let settings = check(&[("project/pyproject.toml", pyproject), user], &[], &expected);
+        assert_eq!(settings.find_links.len(), 2);
+        let of = |registry: &str| -> Vec<String> {
+            let order = settings.order(Some(&registry.parse().unwrap()));
+            order.into_iter().map(|index| index.url.into()).collect()
+        };
+        assert_eq!(of("https://torch"), ["https://torch/"]);
+        assert_eq!(of("https://pypi.org/simple"), expected);
+        let hides = ("project/uv.toml", "no-index = true");
+        check(&[("project/pyproject.toml", pyproject), user, hides], &[], &[]);
+        let chosen = ("project/x.toml", "index-url = \"https://x/\"");
+        check(
+            &[("project/pyproject.toml", pyproject), chosen],
+            &[("UV_CONFIG_FILE", "x.toml")],
+            &["https://x/"],
+        );
+    }
+
+    #[test]
+    fn the_command_line_is_stronger_than_everything() {
+        let machine = Machine::new(&[], &[("UV_DEFAULT_INDEX", "https://uv/"), ("UV_INDEX", "https://a/")]);
+        let options = IndexOptions {
+            place: "--index-url".into(),
+            index_url: Some("https://line/".into()),
+            extra_index_urls: vec!["https://b/".into(), "https://a".into()],
+            ..IndexOptions::default()
+        };
+        let settings = machine.read(&[options]).unwrap();
+        let order: Vec<String> = settings.order(None).into_iter().map(|index| index.url.into()).collect();
+        assert_eq!(order, ["https://b/", "https://a/", "https://line/"]);
+    }
+
+    #[test]
+    fn another_default_index_overrules_the_lockfile() {
+        let registry = "https://pypi.org/simple".parse().unwrap();
+        assert!(!check(&[], &[], &[DEFAULT_INDEX]).overrules(&registry));
+        assert!(check(&[], &[("PIP_INDEX_URL", "https://m/")], &["https://m/"]).overrules(&registry));
+        assert!(!check(&[], &[("PIP_INDEX_URL", DEFAULT_INDEX)], &[DEFAULT_INDEX]).overrules(&registry));
+        assert!(
+            !check(&[], &[("UV_INDEX", "https://a/")], &["https://a/", DEFAULT_INDEX]).overrules(&registry)
+        );
+        assert!(check(&[], &[("PIP_NO_INDEX", "1")], &[]).overrules(&registry));
+    }
+
+    #[test]
+    fn the_nearest_index_of_a_server_gives_the_credentials() {
+        let files = [("home/.netrc", "machine h login net password n\nmachine other login net password n")];
+        let vars = [
+            ("PIP_INDEX_URL", "https://a:1@h/one/simple"),
+            ("PIP_EXTRA_INDEX_URL", "https://b:2@h/two/simple"),
+        ];
+        let settings = check(&files, &vars, &["https://h/two/simple/", "https://h/one/simple/"]);
+        let auth = |url: &str| settings.auth_for(&url.parse().unwrap()).cloned();
+        assert!(auth("https://h/one/f/x.whl") == Some(Auth::basic("a", &Secret::new("1"))));
+        assert!(auth("https://h/two/f/x.whl") == Some(Auth::basic("b", &Secret::new("2"))));
+        assert!(auth("https://other/x.whl") == Some(Auth::basic("net", &Secret::new("n"))));
+        assert!(auth("https://u:p@other/x.whl").is_none());
+        assert!(auth("https://elsewhere/x.whl").is_none());
+    }
+
+    #[test]
+    fn broken_files_are_named_and_their_lines_not_shown() {
+        let broken = [("project/uv.toml", "\nindex-url = [\"https://u:CANARY@h/\"]\n")];
+        let error = Machine::new(&broken, &[]).read(&[]).err().unwrap();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("uv.toml`, line 2: ") && !text.contains("CANARY"), "{text}");
+    }
+}

@@ -1,0 +1,221 @@
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::{TempDir, TempPath};
+use wainwright_oci::{Digest, Hasher};
+
+use crate::guard::{check_folder, create_folder, open_regular, remove_anything};
+use crate::{Draft, Error, owner};
+
+/// Bytes read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// A folder of blobs and memos.
+///
+/// ```text
+/// <root>/v1/blobs/sha256/ab/abcd...   bytes, named by their sha256
+/// <root>/v1/memos/<kind>/ab/abcd...   what was made of some inputs, named by a digest of the inputs
+/// <root>/v1/tmp/                      work in progress
+/// ```
+///
+/// Another layout gets another number and lives beside this one; nothing is ever migrated. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// Removes the whole store with the last clone, when it was made for one run.
+    _ephemeral: Option<Arc<TempDir>>,
+}
+
+impl Store {
+    /// Opens the store in `root`, and creates what is missing of it.
+    ///
+    /// Refuses a folder that belongs to another user or that others may write to. Removes what killed processes left.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        create_folder(root).map_err(|source| Error::disk("create", root, source))?;
+        // The user may link the folder to a larger disk: followed once, here, and never below.
+        let root = fs::canonicalize(root).map_err(|source| Error::disk("read", root, source))?;
+        check_folder(&root)?;
+        let store = Self { root: root.join("v1"), _ephemeral: None };
+        for folder in [store.root.clone(), store.blobs(), store.memos(), store.tmp()] {
+            create_folder(&folder).map_err(|source| Error::disk("create", &folder, source))?;
+            check_folder(&folder)?;
+        }
+        owner::sweep(&store.tmp());
+        Ok(store)
+    }
+
+    /// A store for one run: a new folder in `parent`, removed when the last clone is dropped.
+    pub fn ephemeral(parent: &Path) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("wain-")
+            .tempdir_in(parent)
+            .map_err(|source| Error::disk("create a folder in", parent, source))?;
+        let store = Self::open(folder.path())?;
+        Ok(Self { _ephemeral: Some(Arc::new(folder)), ..store })
+    }
+
+    /// Whether a blob is there, has this size in bytes, and may be read. Looks, does not read.
+    pub fn contains(&self, digest: &Digest, size: Option<u64>) -> bool {
+        fs::symlink_metadata(self.path(digest)).is_ok_and(|found| {
+            found.is_file() && found.mode() & 0o400 != 0 && size.is_none_or(|size| size == found.len())
+        })
+    }
+
+    /// Where a blob is or would be.
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        place_by_digest(self.blobs(), digest)
+    }
+
+    /// Opens a blob for reading; `None` when it is not there as a readable regular file.
+    ///
+    /// The content is not checked: use [`Store::verify`] before, or [`Store::copy`].
+    pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>, Error> {
+        Ok(self.open_with_metadata(digest)?.map(|(file, _)| file))
+    }
+
+    /// Reads a blob and compares its digest; a damaged one is removed and counts as absent.
+    pub fn verify(&self, digest: &Digest) -> Result<bool, Error> {
+        match self.copy(digest, &mut io::sink()) {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. } | Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copies a blob to `out`, hashing on the way; returns the number of bytes.
+    ///
+    /// [`Error::Damaged`] means that what was written to `out` must not be used; the blob has been removed.
+    pub fn copy(&self, digest: &Digest, out: &mut dyn Write) -> Result<u64, Error> {
+        let Some((mut file, metadata)) = self.open_with_metadata(digest)? else {
+            return Err(Error::Missing { digest: *digest });
+        };
+        let path = self.path(digest);
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; CHUNK.min(usize::try_from(metadata.len()).unwrap_or(CHUNK)).max(1)];
+        let mut total = 0;
+        loop {
+            let count = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(Error::disk("read", &path, source)),
+            };
+            hasher.update(&buffer[..count]);
+            out.write_all(&buffer[..count]).map_err(|source| Error::disk("copy", &path, source))?;
+            total += count as u64;
+        }
+        if hasher.finish() != *digest {
+            self.discard_if_same(&path, &metadata);
+            return Err(Error::Damaged { digest: *digest });
+        }
+        Ok(total)
+    }
+
+    /// Removes a blob, if it is there and if that is possible.
+    pub fn discard(&self, digest: &Digest) {
+        let _ = remove_anything(&self.path(digest));
+    }
+
+    /// A new blob to write: a temporary file in the store.
+    pub fn draft(&self) -> Result<Draft, Error> {
+        let folder = self.tmp();
+        let make = || tempfile::Builder::new().prefix(owner::prefix()).tempfile_in(&folder);
+        let (file, path) = self.with_tmp(make)?.into_parts();
+        Ok(Draft::new(self.clone(), file, path))
+    }
+
+    /// A folder on the store's file system for work in progress, removed when dropped.
+    pub fn scratch(&self) -> Result<TempDir, Error> {
+        let folder = self.tmp();
+        self.with_tmp(|| tempfile::Builder::new().prefix(owner::prefix()).tempdir_in(&folder))
+    }
+
+    /// Stores bytes that are at hand.
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        if !(self.contains(&digest, Some(bytes.len() as u64)) && self.verify(&digest)?) {
+            let mut draft = self.draft()?;
+            draft.file()?.write_all(bytes).map_err(|source| {
+                Error::disk_sized("write", &self.path(&digest), Some(bytes.len() as u64), source)
+            })?;
+            draft.commit(&digest)?;
+        }
+        Ok(digest)
+    }
+
+    /// Renames a temporary file to its place, over whatever stands there.
+    pub(crate) fn place(&self, from: TempPath, to: &Path) -> Result<(), Error> {
+        let mut from = from;
+        // Folders are made when a rename misses them: once per 256 blobs, and after somebody cleaned up too eagerly.
+        for _ in 0..3 {
+            match from.persist(to) {
+                Ok(()) => return Ok(()),
+                Err(failure) => {
+                    from = failure.path;
+                    self.make_room(to, failure.error)?;
+                }
+            }
+        }
+        from.persist(to).map_err(|failure| Error::disk("write", to, failure.error))
+    }
+
+    /// Mends what kept a file from being renamed to `to`, or reports it.
+    fn make_room(&self, to: &Path, problem: io::Error) -> Result<(), Error> {
+        let folder = to.parent().unwrap_or(&self.root);
+        let mended = match problem.kind() {
+            io::ErrorKind::NotFound => create_folder(folder),
+            io::ErrorKind::NotADirectory => remove_anything(folder).and_then(|()| create_folder(folder)),
+            io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => remove_anything(to),
+            _ => Err(problem),
+        };
+        mended.map_err(|source| Error::disk("write", to, source))
+    }
+
+    /// Makes something in the temporary folder, which a cleaner may have taken away since the store was opened.
+    fn with_tmp<T>(&self, make: impl Fn() -> io::Result<T>) -> Result<T, Error> {
+        let made = match make() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create_folder(&self.tmp()).and_then(|()| make())
+            }
+            result => result,
+        };
+        made.map_err(|source| Error::disk("create a file in", &self.tmp(), source))
+    }
+
+    fn open_with_metadata(&self, digest: &Digest) -> Result<Option<(File, Metadata)>, Error> {
+        let path = self.path(digest);
+        open_regular(&path).map_err(|source| Error::disk("read", &path, source))
+    }
+
+    /// Removes a damaged file unless another process has put a good one in its place meanwhile.
+    fn discard_if_same(&self, path: &Path, damaged: &Metadata) {
+        let is_same = fs::symlink_metadata(path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (damaged.dev(), damaged.ino()));
+        if is_same {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root.join("blobs/sha256")
+    }
+
+    pub(crate) fn memos(&self) -> PathBuf {
+        self.root.join("memos")
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+}
+
+/// `<folder>/ab/abcd...`: 256 folders keep each one short.
+pub(crate) fn place_by_digest(mut folder: PathBuf, digest: &Digest) -> PathBuf {
+    let hex = digest.hex();
+    folder.push(&hex[..2]);
+    folder.push(hex);
+    folder
+}

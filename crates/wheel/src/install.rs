@@ -1,0 +1,270 @@
+use std::collections::BTreeMap;
+
+use wainwright_oci::{Digest, ImagePath};
+
+use crate::entry_points::Script;
+use crate::error::Fault;
+use crate::launcher::{PLACEHOLDER, launcher, rewrite};
+use crate::layout::{Place, relative};
+use crate::record::{Hash, verify};
+use crate::rules::{E_DUP, E_RECORD};
+use crate::zip::{Member, check_tree, head, read_all};
+use crate::{Error, Layout, Wheel};
+
+/// Scripts whose first line is rewritten are held in memory; they are short.
+const SCRIPT_LIMIT: u64 = 16 << 20;
+
+/// A file of an installed wheel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstalledFile {
+    /// Where it goes.
+    pub path: ImagePath,
+    /// Whether it gets the x bits; everything else of its mode is the same for all files.
+    pub executable: bool,
+    /// What it holds.
+    pub content: FileContent,
+}
+
+/// Where the bytes of an installed file come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    /// Raw deflate data (RFC 1951) in the wheel file; whoever inflates it verifies it.
+    Deflated {
+        /// Where it starts in the wheel file, in bytes.
+        offset: u64,
+        /// How long it is, in bytes; all of it must be used.
+        compressed_size: u64,
+        /// Size after inflating, in bytes.
+        size: u64,
+        /// CRC-32 after inflating.
+        crc32: u32,
+        /// sha256 after inflating; `None` for signatures of RECORD only.
+        digest: Option<Digest>,
+    },
+    /// Plain bytes in the wheel file; whoever reads them verifies them.
+    Stored {
+        /// Where they start in the wheel file.
+        offset: u64,
+        /// How many they are.
+        size: u64,
+        /// Their CRC-32.
+        crc32: u32,
+        /// Their sha256; `None` for signatures of RECORD only.
+        digest: Option<Digest>,
+    },
+    /// Bytes made here: RECORD, INSTALLER, launchers, scripts with a new first line.
+    Generated(Vec<u8>),
+}
+
+impl FileContent {
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Deflated { size, .. } | Self::Stored { size, .. } => *size,
+            Self::Generated(bytes) => bytes.len() as u64,
+        }
+    }
+
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Deflated { digest, .. } | Self::Stored { digest, .. } => *digest,
+            Self::Generated(bytes) => Some(Digest::of(bytes)),
+        }
+    }
+}
+
+impl Wheel {
+    /// Every file of the wheel as installed, sorted by path (binary distribution format, "Installing a wheel").
+    ///
+    /// Equal to what uv installs, but for the name in INSTALLER; there is no REQUESTED and no `direct_url.json`, which
+    /// only who asked for the package could write. Reads the scripts of the wheel, and members that RECORD vouches for
+    /// with another hash than sha256.
+    pub fn install(&self, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
+        layout.check()?;
+        let mut tree = Tree { wheel: self, layout, files: BTreeMap::new() };
+        tree.fill().map_err(|fault| fault.in_wheel(&self.filename))?;
+        Ok(tree.files.into_values().map(|(file, _)| file).collect())
+    }
+
+    /// Directories the wheel names that no installed file lies in, sorted; installers make them.
+    pub fn empty_directories(&self, layout: &Layout) -> Result<Vec<ImagePath>, Error> {
+        if !self.members.iter().any(|member| member.is_directory) {
+            return Ok(Vec::new());
+        }
+        let files: Vec<ImagePath> = self.install(layout)?.into_iter().map(|file| file.path).collect();
+        let mut empty = Vec::new();
+        for member in self.members.iter().filter(|member| member.is_directory) {
+            let place = Place::of(&member.name, self.data_directory.as_deref());
+            let Some(place) = place.filter(|place| !place.rest().is_empty()) else { continue };
+            let path =
+                layout.path(&place, &self.metadata.name).map_err(|fault| fault.in_wheel(&self.filename))?;
+            // Files are sorted by bytes: those below the directory start where its name with a slash would stand.
+            let below = [path.as_bytes(), b"/"].concat();
+            let next = files.partition_point(|file| file.as_bytes() < below.as_slice());
+            if !files.get(next).is_some_and(|file| file.starts_with(&path)) {
+                empty.push(path);
+            }
+        }
+        empty.sort();
+        empty.dedup();
+        Ok(empty)
+    }
+}
+
+/// The installed files by path, each with the hash its row in RECORD gets.
+struct Tree<'a> {
+    wheel: &'a Wheel,
+    layout: &'a Layout,
+    files: BTreeMap<ImagePath, (InstalledFile, Option<Hash>)>,
+}
+
+impl Tree<'_> {
+    fn fill(&mut self) -> Result<(), Fault> {
+        let scripts = self.scripts();
+        for (index, member) in self.wheel.members.iter().enumerate() {
+            if !member.is_directory && !self.is_replaced(&member.name) {
+                self.member(index, member, &scripts)?;
+            }
+        }
+        for (name, script) in &scripts {
+            let path = self.path(Place::Script(name))?;
+            self.add(path, true, FileContent::Generated(launcher(script, &self.layout.interpreter)), None)?;
+        }
+        let path = self.dist_info("INSTALLER")?;
+        let line = format!("{}\n", self.layout.installer).into_bytes();
+        self.add(path, false, FileContent::Generated(line), None)?;
+        self.record()?;
+        check_tree(self.files.keys().map(|path| (path.as_bytes(), false)))
+    }
+
+    /// The launchers to write. pip names one of its own after the version of Python it was built with; installers
+    /// name it after the one it is installed for.
+    fn scripts(&self) -> BTreeMap<String, Script> {
+        let mut scripts = self.wheel.scripts.clone();
+        let is_versioned =
+            |name: &str| name.strip_prefix("pip3.").is_some_and(|minor| minor.parse::<u8>().is_ok());
+        scripts.retain(|name, _| !is_versioned(name));
+        if let Some(script) = scripts.get("pip3") {
+            scripts.insert(format!("pip{}", self.layout.python.short()), script.clone());
+        }
+        scripts
+    }
+
+    /// Files in `.dist-info` that the installer writes, or leaves out because they would claim a wrong origin.
+    fn is_replaced(&self, name: &str) -> bool {
+        let below = name.strip_prefix(&self.wheel.dist_info).and_then(|rest| rest.strip_prefix('/'));
+        below.is_some_and(|file| matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json"))
+    }
+
+    fn member(
+        &mut self,
+        index: usize,
+        member: &Member,
+        scripts: &BTreeMap<String, Script>,
+    ) -> Result<(), Fault> {
+        let Some(place) = Place::of(&member.name, self.wheel.data_directory.as_deref()) else {
+            return Ok(());
+        };
+        let source = &self.wheel.source;
+        let hash = self.wheel.record.hash(index);
+        let mut executable = member.is_executable;
+        let path = self.path(place)?;
+        if let Place::Script(name) = place {
+            // A launcher and the file it replaces: older tools put both into the wheel.
+            let endings = [".exe", "-script.py", ".pya"];
+            let name = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+            if scripts.contains_key(name) {
+                return Ok(());
+            }
+            executable = true;
+            if head(source, member, PLACEHOLDER.len())? == PLACEHOLDER {
+                verify(source, member, hash)?;
+                let script = read_all(source, member, SCRIPT_LIMIT)?;
+                let script = rewrite(&script, &self.layout.interpreter);
+                return self.add(path, executable, FileContent::Generated(script), None);
+            }
+        }
+        let digest = match hash {
+            None => None,
+            Some(Hash::Sha256(digest)) => Some(*digest),
+            Some(_) => Some(verify(source, member, hash)?),
+        };
+        let Member { offset, compressed_size, size, crc32, .. } = *member;
+        let content = match member.is_deflated {
+            true => FileContent::Deflated { offset, compressed_size, size, crc32, digest },
+            false => FileContent::Stored { offset, size, crc32, digest },
+        };
+        self.add(path, executable, content, hash.cloned())
+    }
+
+    /// Adds a file; `hash` is what its row in RECORD says if not the sha256 of its content.
+    fn add(
+        &mut self,
+        path: ImagePath,
+        executable: bool,
+        content: FileContent,
+        hash: Option<Hash>,
+    ) -> Result<(), Fault> {
+        let hash = hash.or_else(|| content.digest().map(Hash::Sha256));
+        let file = InstalledFile { path: path.clone(), executable, content };
+        if let Some((other, _)) = self.files.get(&path) {
+            // The same file under two schemes is one file; other bytes would depend on the order of installation.
+            let is_same = other.executable == executable
+                && other.content.digest().is_some()
+                && other.content.digest() == file.content.digest();
+            return match is_same {
+                true => Ok(()),
+                false => Err(Fault::member(
+                    E_DUP,
+                    path.as_bytes(),
+                    "two files of the wheel are installed to this path",
+                )),
+            };
+        }
+        self.files.insert(path, (file, hash));
+        Ok(())
+    }
+
+    fn record(&mut self) -> Result<(), Fault> {
+        let path = self.dist_info("RECORD")?;
+        let site = self.path(Place::Site(""))?;
+        let files = self.files.values().map(|(file, hash)| (file, hash.clone()));
+        let bytes = write_record(files, &path, &site)?;
+        self.add(path, false, FileContent::Generated(bytes), None)
+    }
+
+    fn path(&self, place: Place<'_>) -> Result<ImagePath, Fault> {
+        self.layout.path(&place, &self.wheel.metadata.name)
+    }
+
+    fn dist_info(&self, file: &str) -> Result<ImagePath, Fault> {
+        self.path(Place::Site(&format!("{}/{file}", self.wheel.dist_info)))
+    }
+}
+
+/// Writes RECORD: a row for every file, relative to site-packages, sorted; its own row has neither hash nor size.
+pub(crate) fn write_record<'a>(
+    files: impl Iterator<Item = (&'a InstalledFile, Option<Hash>)>,
+    record: &ImagePath,
+    site: &ImagePath,
+) -> Result<Vec<u8>, Fault> {
+    let mut rows: Vec<[String; 3]> = files
+        .map(|(file, hash)| {
+            let size = hash.as_ref().map(|_| file.content.size().to_string());
+            [
+                relative(site, &file.path),
+                hash.as_ref().map(Hash::write).unwrap_or_default(),
+                size.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    rows.push([relative(site, record), String::new(), String::new()]);
+    rows.sort();
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let refuse =
+        |error: String| Fault::archive(E_RECORD, format!("its new RECORD cannot be written: {error}"));
+    for row in rows {
+        writer.write_record(row).map_err(|error| refuse(error.to_string()))?;
+    }
+    writer.into_inner().map_err(|error| refuse(error.to_string()))
+}

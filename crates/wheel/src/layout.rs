@@ -1,0 +1,146 @@
+use wainwright_oci::ImagePath;
+use wainwright_python::{PackageName, PythonVersion};
+
+use crate::error::{Error, Fault};
+use crate::rules::E_NAME;
+
+/// Where wheels are installed: a virtual environment in an image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Layout {
+    /// The environment: `app/.venv`.
+    pub prefix: ImagePath,
+    /// The interpreter's version; names `lib/python3.11`.
+    pub python: PythonVersion,
+    /// The absolute path written into scripts: `/app/.venv/bin/python`.
+    pub interpreter: String,
+    /// The name written into INSTALLER.
+    pub installer: String,
+}
+
+impl Layout {
+    /// An environment whose scripts start its own `bin/python`, installed by `wain`.
+    pub fn venv(prefix: ImagePath, python: PythonVersion) -> Self {
+        let interpreter = format!("/{prefix}/bin/python");
+        Self { prefix, python, interpreter, installer: "wain".into() }
+    }
+
+    /// Refuses what would break the first line of scripts or the INSTALLER file.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |reason: &str| Err(Error::Layout { reason: reason.into() });
+        if !self.interpreter.starts_with('/') || self.interpreter.chars().any(char::is_control) {
+            return refuse("the interpreter is not an absolute path of printable characters");
+        }
+        if self.installer.is_empty() || self.installer.chars().any(char::is_control) {
+            return refuse("the name of the installer is not one line of text");
+        }
+        if std::str::from_utf8(self.prefix.as_bytes()).is_err() {
+            return refuse("the prefix is not UTF-8, and RECORD is");
+        }
+        Ok(())
+    }
+
+    /// The place of a file in the image.
+    pub(crate) fn path(&self, place: &Place<'_>, name: &PackageName) -> Result<ImagePath, Fault> {
+        let python = format!("python{}", self.python.short());
+        let (below, rest) = match place {
+            Place::Site(rest) => (format!("lib/{python}/site-packages"), *rest),
+            Place::Script(rest) => ("bin".to_owned(), *rest),
+            Place::Data(rest) => (String::new(), *rest),
+            Place::Headers(rest) => (format!("include/site/{python}/{name}"), *rest),
+        };
+        let path = [below.as_str(), rest]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/");
+        self.prefix.join(path).map_err(|error| Fault::member(E_NAME, rest, error.to_string()))
+    }
+}
+
+/// Which of the directories of an environment a member goes to, and the path below it
+/// (binary distribution format, "The .data directory").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// `purelib` and `platlib`: one directory in every environment we make.
+    Site(&'a str),
+    /// `bin`.
+    Script(&'a str),
+    /// The environment itself.
+    Data(&'a str),
+    /// `include/site/python3.11/<name>`.
+    Headers(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// Decides by the name of a member; `None` for an unknown part of the `.data` directory.
+    pub(crate) fn of(name: &'a str, data_directory: Option<&str>) -> Option<Self> {
+        let below = data_directory.and_then(|directory| match name.strip_prefix(directory)? {
+            "" => Some(""),
+            rest => rest.strip_prefix('/'),
+        });
+        let Some(below) = below else { return Some(Self::Site(name)) };
+        let (scheme, rest) = below.split_once('/').unwrap_or((below, ""));
+        match scheme {
+            "purelib" | "platlib" => Some(Self::Site(rest)),
+            "scripts" => Some(Self::Script(rest)),
+            "data" => Some(Self::Data(rest)),
+            "headers" => Some(Self::Headers(rest)),
+            _ => None,
+        }
+    }
+
+    /// The path below the directory; empty for the directory itself.
+    pub(crate) fn rest(&self) -> &'a str {
+        match self {
+            Self::Site(rest) | Self::Script(rest) | Self::Data(rest) | Self::Headers(rest) => rest,
+        }
+    }
+}
+
+/// How to get from the directory `from` to `to`: `../../../bin/x`.
+pub(crate) fn relative(from: &ImagePath, to: &ImagePath) -> String {
+    let from: Vec<&[u8]> = from.as_bytes().split(|byte| *byte == b'/').collect();
+    let to: Vec<&[u8]> = to.as_bytes().split(|byte| *byte == b'/').collect();
+    let shared = from.iter().zip(&to).take_while(|(from, to)| from == to).count();
+    let up = from.iter().skip(shared).map(|_| "..".to_owned());
+    let down = to.iter().skip(shared).map(|part| String::from_utf8_lossy(part).into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scheme_has_its_directory() {
+        let layout = Layout::venv(ImagePath::new("app/.venv").unwrap(), PythonVersion::new(3, 11));
+        let name = "greenlet".parse().unwrap();
+        let path = |member| {
+            let place = Place::of(member, Some("g-1.data"))?;
+            layout.path(&place, &name).ok().map(|path| path.to_string())
+        };
+        for (member, expected) in [
+            ("g/a.py", "app/.venv/lib/python3.11/site-packages/g/a.py"),
+            ("g-1.data.txt", "app/.venv/lib/python3.11/site-packages/g-1.data.txt"),
+            ("g-1.data/platlib/g/a.so", "app/.venv/lib/python3.11/site-packages/g/a.so"),
+            ("g-1.data/scripts/g", "app/.venv/bin/g"),
+            ("g-1.data/data/share/g.1", "app/.venv/share/g.1"),
+            ("g-1.data/headers/g.h", "app/.venv/include/site/python3.11/greenlet/g.h"),
+        ] {
+            assert_eq!(path(member).as_deref(), Some(expected));
+        }
+        assert_eq!(path("g-1.data/evil/x"), None);
+        assert_eq!(path("g-1.data/loose"), None);
+    }
+
+    #[test]
+    fn relative_paths_climb_as_far_as_needed() {
+        let check = |from: &str, to: &str, expected: &str| {
+            assert_eq!(relative(&ImagePath::new(from).unwrap(), &ImagePath::new(to).unwrap()), expected);
+        };
+        check("v/lib/python3.11/site-packages", "v/bin/x", "../../../bin/x");
+        check("v/lib/python3.11/site-packages", "v/lib/python3.11/site-packages/a/b", "a/b");
+        check("v/lib/python3.11/site-packages", "v/lib/python3.11/x", "../x");
+    }
+}

@@ -1,0 +1,230 @@
+/// One rule a wheel is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// `E-…` refuses the wheel, `W-…` warns.
+    pub id: &'static str,
+    /// What the rule says, in one sentence.
+    pub meaning: &'static str,
+    /// What goes wrong without it.
+    pub why: &'static str,
+    /// What to do about a wheel that breaks it.
+    pub advice: &'static str,
+}
+
+/// The rule with this id, in any case: `E-ZIPDIFF`.
+pub fn explain(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id.eq_ignore_ascii_case(id))
+}
+
+pub(crate) const E_CRC: &str = "E-CRC";
+pub(crate) const E_DATA: &str = "E-DATA";
+pub(crate) const E_DUP: &str = "E-DUP";
+pub(crate) const E_ENC: &str = "E-ENC";
+pub(crate) const E_FRAME: &str = "E-FRAME";
+pub(crate) const E_LIMIT: &str = "E-LIMIT";
+pub(crate) const E_META: &str = "E-META";
+pub(crate) const E_METHOD: &str = "E-METHOD";
+pub(crate) const E_NAME: &str = "E-NAME";
+pub(crate) const E_NOTZIP: &str = "E-NOTZIP";
+pub(crate) const E_PATH: &str = "E-PATH";
+pub(crate) const E_RECORD: &str = "E-RECORD";
+pub(crate) const E_SCRIPT: &str = "E-SCRIPT";
+pub(crate) const E_SIZE: &str = "E-SIZE";
+pub(crate) const E_TYPE: &str = "E-TYPE";
+pub(crate) const E_WHITEOUT: &str = "E-WHITEOUT";
+pub(crate) const E_ZIPDIFF: &str = "E-ZIPDIFF";
+pub(crate) const W_CASE: &str = "W-CASE";
+pub(crate) const W_PTH: &str = "W-PTH";
+pub(crate) const W_RATIO: &str = "W-RATIO";
+pub(crate) const W_SUID: &str = "W-SUID";
+pub(crate) const W_TAG: &str = "W-TAG";
+pub(crate) const W_VERSION: &str = "W-VERSION";
+
+const REBUILD: &str =
+    "Ask the project for a wheel made with current tools, or build one from its source archive.";
+const DOWNLOAD: &str =
+    "Download the wheel again; if it stays the same, report it to the project or the index.";
+const SUSPECT: &str = "Do not install it by other means before someone has looked at it: no build tool writes this by accident.";
+
+/// Every rule, sorted by id.
+///
+/// `E-BASE`, `E-CLASH` and `W-CLASH` need more than one wheel to decide and are applied by whoever has them all.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "E-BASE",
+        meaning: "A wheel may not replace a file of the base image with other bytes.",
+        why: "A package could exchange the shell, a library or the certificates of the image without a word.",
+        advice: "Install into a virtual environment of its own, or choose a base without that file.",
+    },
+    Rule {
+        id: "E-CLASH",
+        meaning: "Two wheels may not own one path with different bytes.",
+        why: "Which of the two works would depend on the order of installation.",
+        advice: "Drop one of the two packages, or pin versions that do not overlap.",
+    },
+    Rule {
+        id: E_CRC,
+        meaning: "The data of a member must inflate and have the CRC-32 its header promises.",
+        why: "The file is damaged.",
+        advice: DOWNLOAD,
+    },
+    Rule {
+        id: E_DATA,
+        meaning: "The `.data` directory holds `purelib`, `platlib`, `scripts`, `data` and `headers`, nothing else.",
+        why: "The specification gives no place for anything else, and installers disagree about it.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_DUP,
+        meaning: "Every path appears once, and nothing lies below a file.",
+        why: "Readers that keep the first and readers that keep the last would install different programs.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_ENC,
+        meaning: "Members may not be encrypted.",
+        why: "There is no password an installer could know.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_FRAME,
+        meaning: "Members fill the file from its first byte to the directory, and the end record is the last thing in it.",
+        why: "Bytes before, between or after can hold a second archive that other readers find instead.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_LIMIT,
+        meaning: "The number of members, the directory and the unpacked size stay within limits.",
+        why: "A small file could otherwise fill a disk or the memory.",
+        advice: "Raise the limit if you trust the wheel.",
+    },
+    Rule {
+        id: E_META,
+        meaning: "One `.dist-info` directory, whose WHEEL and METADATA agree with the file name.",
+        why: "A lockfile pins a name and a version; a wheel that says it is another one confuses every later tool.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_METHOD,
+        meaning: "Members are stored or deflated.",
+        why: "Other compression methods are not part of the wheel format and not every installer can read them.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_NAME,
+        meaning: "Names are UTF-8 (marked as such unless ASCII), without control characters, within 255 and 4,096 bytes.",
+        why: "Each reader decodes other names differently, and none can write longer ones.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_NOTZIP,
+        meaning: "A wheel is a zip archive.",
+        why: "An empty file, a truncated download or an error page was saved under its name.",
+        advice: DOWNLOAD,
+    },
+    Rule {
+        id: E_PATH,
+        meaning: "Names are relative, with `/` between plain components.",
+        why: "`..`, a drive letter, a backslash or a leading `/` can lead out of the directory.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_RECORD,
+        meaning: "RECORD lists every file, with its true size and a sha256, sha384 or sha512 of its bytes, and no other file.",
+        why: "A file it does not list was added later; a path it lists elsewhere is deleted by a later uninstall.",
+        advice: REBUILD,
+    },
+    Rule {
+        id: E_SCRIPT,
+        meaning: "Scripts have plain names, name a function, and do not take the place of the interpreter.",
+        why: "A script called `python` would run instead of Python; odd names break shells.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_SIZE,
+        meaning: "A member inflates to exactly the size its header promises.",
+        why: "A small number that inflates to gigabytes is a way to fill a disk.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_TYPE,
+        meaning: "Members are files and directories.",
+        why: "Links, devices and pipes have no place in a wheel and can lead writes elsewhere.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_WHITEOUT,
+        meaning: "No name starts with `.wh.`.",
+        why: "In an image layer such a file deletes its sibling, or its whole directory.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: E_ZIPDIFF,
+        meaning: "What the archive says twice, it says the same way.",
+        why: "Where two headers differ, two readers install two different programs.",
+        advice: SUSPECT,
+    },
+    Rule {
+        id: W_CASE,
+        meaning: "Two names differ only by case.",
+        why: "Fine in a Linux image; a copy on macOS or Windows loses one of the two.",
+        advice: "Nothing, unless the tree is copied to such a system.",
+    },
+    Rule {
+        id: "W-CLASH",
+        meaning: "Two wheels own one path with the same bytes.",
+        why: "Harmless now; an update of one of them may change that.",
+        advice: "Nothing.",
+    },
+    Rule {
+        id: W_PTH,
+        meaning: "A `.pth` file lies at the top of site-packages.",
+        why: "Its import lines run at every start of the interpreter.",
+        advice: "Look at it if you did not expect it.",
+    },
+    Rule {
+        id: W_RATIO,
+        meaning: "A large member is compressed beyond what programs and data usually reach.",
+        why: "It may be made to fill a disk.",
+        advice: "Look at the unpacked size.",
+    },
+    Rule {
+        id: W_SUID,
+        meaning: "A member has set-user-id, set-group-id or sticky bits.",
+        why: "They are dropped, as every installer does; the program may have wanted them.",
+        advice: "Nothing; set them in the image yourself if they are needed.",
+    },
+    Rule {
+        id: W_TAG,
+        meaning: "The tags in WHEEL are not those of the file name.",
+        why: "Installers go by the file name; the wheel was probably renamed after it was built.",
+        advice: "Nothing.",
+    },
+    Rule {
+        id: W_VERSION,
+        meaning: "The wheel follows a newer minor version of the format than 1.0.",
+        why: "It may hold something that is not known here yet.",
+        advice: "Look for a newer version of this program.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_written_in_sentences() {
+        assert!(RULES.is_sorted_by(|a, b| a.id < b.id));
+        for rule in RULES {
+            for text in [rule.meaning, rule.why, rule.advice] {
+                assert!(text.ends_with('.'), "{}: {text}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_is_found_in_any_case() {
+        assert_eq!(explain("e-zipdiff").map(|rule| rule.id), Some("E-ZIPDIFF"));
+        assert_eq!(explain("E-NONE"), None);
+    }
+}

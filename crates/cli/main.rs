@@ -1,1 +1,27 @@
-fn main() {}
+//! `wain` builds container images from Python projects, without a daemon, root or a Dockerfile.
+
+mod args;
+mod commands;
+mod failure;
+mod machine;
+mod render;
+mod report;
+mod show_plan;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let code = match arguments.command {
+        Command::Build(build) => commands::build(&build),
+        Command::Plan(plan) => commands::plan(&plan),
+        Command::Lock(lock) => commands::lock(&lock),
+        Command::Completions { shell } => commands::completions(shell),
+    };
+    ExitCode::from(code)
+}

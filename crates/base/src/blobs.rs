@@ -1,0 +1,152 @@
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use wainwright_oci::{Descriptor, Digest, Document, Place};
+
+use crate::Error;
+use crate::archive::Members;
+use crate::document::{LARGEST, Where};
+
+/// The files of a layout: in a folder, or in an archive.
+#[derive(Debug)]
+pub(crate) struct Blobs {
+    /// What the user named, for messages.
+    pub(crate) shown: PathBuf,
+    files: Files,
+}
+
+#[derive(Debug)]
+enum Files {
+    Folder(PathBuf),
+    Archive(Members),
+}
+
+/// Where some bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) path: PathBuf,
+    /// In bytes.
+    pub(crate) offset: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+}
+
+impl Blobs {
+    pub(crate) fn folder(path: &Path) -> Self {
+        Self { shown: path.to_owned(), files: Files::Folder(path.to_owned()) }
+    }
+
+    pub(crate) fn archive(shown: &Path, members: Members) -> Self {
+        Self { shown: shown.to_owned(), files: Files::Archive(members) }
+    }
+
+    /// Finds a regular file by its name in the layout.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Span>, Error> {
+        match &self.files {
+            Files::Archive(members) => members.find(name),
+            Files::Folder(folder) => {
+                let path = folder.join(name);
+                match path.metadata() {
+                    Ok(found) if found.is_file() => Ok(Some(Span { path, offset: 0, size: found.len() })),
+                    Ok(_) => Ok(None),
+                    Err(error) if is_absent(&error) => Ok(None),
+                    Err(source) => Err(Error::disk("read", &path)(source)),
+                }
+            }
+        }
+    }
+
+    /// Finds the blob of a descriptor, and compares the size: the digest is compared by whoever reads it.
+    pub(crate) fn blob(&self, what: &str, descriptor: &Descriptor) -> Result<Span, Error> {
+        let name = format!("blobs/sha256/{}", descriptor.digest.hex());
+        let (path, what) = (self.shown.clone(), what.to_owned());
+        match self.find(&name)? {
+            None => Err(Error::Missing { path, what, blob: descriptor.digest.to_string() }),
+            Some(span) if span.size != descriptor.size => {
+                Err(Error::Size { path, what, expected: descriptor.size, found: span.size })
+            }
+            Some(span) => Ok(span),
+        }
+    }
+
+    /// Reads a document whose digest is known.
+    pub(crate) fn document(&self, what: &'static str, descriptor: &Descriptor) -> Result<Document, Error> {
+        let span = self.blob(what, descriptor)?;
+        let document = self.parse(what, &descriptor.media_type, &span)?;
+        if document.digest() != descriptor.digest {
+            return Err(Error::Mismatch {
+                path: self.shown.clone(),
+                what: what.to_owned(),
+                expected: descriptor.digest,
+                found: document.digest(),
+            });
+        }
+        Ok(document)
+    }
+
+    /// Reads a JSON object whose digest is not known beforehand.
+    pub(crate) fn parse(&self, what: &'static str, media_type: &str, span: &Span) -> Result<Document, Error> {
+        Document::read(what, media_type, self.small(what, span)?).or_else(|error| match error {
+            wainwright_oci::Error::Document { reason, .. } => self.at(what).refuse(reason),
+            other => self.at(what).refuse(other.to_string()),
+        })
+    }
+
+    /// Reads a file of at most 4 MiB.
+    pub(crate) fn small(&self, what: &str, span: &Span) -> Result<Vec<u8>, Error> {
+        if span.size > LARGEST {
+            return self
+                .at(what)
+                .refuse(format!("it is {} bytes long, and {LARGEST} are allowed", span.size));
+        }
+        span.read().map_err(Error::disk("read", &span.path))
+    }
+
+    pub(crate) fn at<'a>(&'a self, what: &'a str) -> Where<'a> {
+        Where { path: &self.shown, what }
+    }
+}
+
+impl Span {
+    /// Opens the bytes, and nothing behind them.
+    pub(crate) fn open(&self) -> io::Result<io::Take<File>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(file.take(self.size))
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The first bytes; fewer where there are fewer.
+    pub(crate) fn head(&self, count: u64) -> io::Result<Vec<u8>> {
+        Self { size: self.size.min(count), ..self.clone() }.read()
+    }
+
+    /// Reads and hashes everything.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut hasher = wainwright_oci::Hasher::new();
+        let mut reader = self.open()?;
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(count) => hasher.update(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn place(self) -> Place {
+        Place::File { path: self.path, offset: self.offset }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

@@ -1,0 +1,269 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wainwright_oci::{Digest, Platform};
+use wainwright_python::PythonVersion;
+
+/// Why a base image could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Neither `layout:` nor `archive:`, or nothing behind it.
+    #[error("`{text}` does not name a base image: {reason}")]
+    Source {
+        /// What was found.
+        text: String,
+        /// What is wrong with it, as half a sentence.
+        reason: String,
+    },
+    /// A file or folder that is not what its name promises.
+    #[error("`{}` is not {expected}: {reason}", path.display())]
+    Kind {
+        /// The file or folder.
+        path: PathBuf,
+        /// `an OCI layout`, `an image archive` ...
+        expected: &'static str,
+        /// What is wrong with it, as half a sentence.
+        reason: String,
+        /// The way out.
+        hint: Option<&'static str>,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Disk {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An archive that ends early, or whose compression or headers are damaged.
+    #[error("the archive `{}` cannot be read", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// No image of that name.
+    #[error("`{}` holds no image named `{name}`; it holds {}", path.display(), list(found, "no named image"))]
+    Name {
+        /// The layout or archive.
+        path: PathBuf,
+        /// The name or digest that was asked for.
+        name: String,
+        /// The names it has.
+        found: Vec<String>,
+    },
+    /// No image for that platform.
+    #[error("`{}` holds no image for {wanted}; it holds {}", path.display(), list(found, "no image at all"))]
+    Platform {
+        /// The layout or archive.
+        path: PathBuf,
+        /// The platform that was asked for.
+        wanted: Platform,
+        /// The platforms it has.
+        found: Vec<String>,
+    },
+    /// Several images that fit.
+    #[error("`{}` holds more than one image for {wanted}: {}", path.display(), list(found, ""))]
+    Ambiguous {
+        /// The layout or archive.
+        path: PathBuf,
+        /// The platform that was asked for.
+        wanted: Platform,
+        /// Names or digests of those that fit.
+        found: Vec<String>,
+    },
+    /// A blob that should be there and is not.
+    #[error("`{}` does not hold the {what}, {blob}", path.display())]
+    Missing {
+        /// The layout or archive.
+        path: PathBuf,
+        /// Which document or layer.
+        what: String,
+        /// Its digest, or its name in the archive.
+        blob: String,
+    },
+    /// A blob of another size than its descriptor says.
+    #[error("the {what} in `{}` is {found} bytes long, but its descriptor says {expected}", path.display())]
+    Size {
+        /// The layout or archive.
+        path: PathBuf,
+        /// Which document or layer.
+        what: String,
+        /// The size in the descriptor.
+        expected: u64,
+        /// The size of the bytes.
+        found: u64,
+    },
+    /// Bytes that are not those their name promises.
+    #[error("the {what} in `{}` should have the digest {expected}, but it has {found}", path.display())]
+    Mismatch {
+        /// The layout, archive or file.
+        path: PathBuf,
+        /// Which document or layer.
+        what: String,
+        /// The digest that was promised.
+        expected: Digest,
+        /// The digest of the bytes.
+        found: Digest,
+    },
+    /// A manifest, index or config that breaks the specification, or is too large.
+    #[error("the {what} in `{}` is not valid: {reason}", path.display())]
+    Document {
+        /// The layout or archive.
+        path: PathBuf,
+        /// Which document.
+        what: String,
+        /// What is wrong with it, as half a sentence.
+        reason: String,
+        /// The way out, where there is one beside another base image.
+        hint: Option<&'static str>,
+    },
+    /// A layer that cannot be decompressed, or whose tar is damaged.
+    #[error("layer {position} of the base image, {digest}, cannot be read")]
+    Layer {
+        /// Counted from 1, lowest first.
+        position: usize,
+        /// Its digest.
+        digest: Digest,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// A layer whose media type we cannot read.
+    #[error("layer {position} of the base image cannot be read: `{media_type}` is not a kind of tar we know")]
+    MediaType {
+        /// Counted from 1, lowest first.
+        position: usize,
+        /// The media type in its descriptor.
+        media_type: String,
+    },
+    /// A layer whose bytes are not those of its diff ID.
+    #[error("layer {position} of the base image unpacks to {found}, but its config promises {expected}")]
+    DiffId {
+        /// Counted from 1, lowest first.
+        position: usize,
+        /// The diff ID in the config.
+        expected: Digest,
+        /// The digest of the tar.
+        found: Digest,
+    },
+    /// A path in a layer that container runtimes would understand in different ways, or that leaves the image.
+    #[error("`{path}` in layer {position} of the base image is refused: {reason}")]
+    Entry {
+        /// Counted from 1, lowest first.
+        position: usize,
+        /// The path as it stands in the tar, unprintable bytes escaped.
+        path: String,
+        /// The rule it breaks, as half a sentence.
+        reason: &'static str,
+    },
+    /// No interpreter that fits.
+    #[error("the base image has no {} in {searched}; it has {}", wanted_python(*wanted), list(found, "no Python at all"))]
+    Python {
+        /// The version that was asked for.
+        wanted: Option<PythonVersion>,
+        /// The PATH that was searched.
+        searched: String,
+        /// What is there: version and path.
+        found: Vec<String>,
+    },
+    /// No C library we know.
+    #[error("the base image{} has neither glibc nor musl where loaders look for them", in_words(os.as_deref()))]
+    Libc {
+        /// The distribution, where the image names one.
+        os: Option<String>,
+    },
+    /// A user or group that the base image does not know.
+    #[error("the base image cannot tell the number of `{user}`: {reason}")]
+    User {
+        /// What was asked for.
+        user: String,
+        /// What is missing, as half a sentence.
+        reason: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] wainwright_store::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        const ANOTHER: &str = "make or copy the image again, for example with `skopeo copy`";
+        let hint = match self {
+            Self::Source { .. } => "write `layout:FOLDER[:NAME][@sha256:...]` or `archive:FILE[:NAME]`",
+            Self::Kind { hint, .. } => return hint.map(Into::into),
+            Self::Disk { .. } => "check that the path is right and that you may read it",
+            Self::Name { .. } => "use one of these names, or none if there is only one image",
+            Self::Platform { .. } => "choose one of these with `--platform`, or another base image",
+            Self::Ambiguous { .. } => "say which with `:NAME` or, for a layout, `@sha256:...`",
+            Self::Document { hint: Some(hint), .. } => hint,
+            Self::Archive { .. }
+            | Self::Missing { .. }
+            | Self::Size { .. }
+            | Self::Mismatch { .. }
+            | Self::Document { .. }
+            | Self::Layer { .. }
+            | Self::DiffId { .. } => ANOTHER,
+            Self::MediaType { .. } => {
+                "decrypt or convert the image first: its layers must be tar, gzip or zstd"
+            }
+            Self::Entry { .. } => "rebuild the base image with a current tool, or flatten it to one layer",
+            Self::Python { .. } => {
+                "choose a base image with that version, or change the version of the project"
+            }
+            Self::Libc { .. } => "choose a base image with a C library, for example a Debian or Alpine one",
+            Self::User { .. } => "write the user as a number, for example `1000` or `1000:1000`",
+            Self::Store(error) => return error.hint(),
+        };
+        Some(hint.into())
+    }
+
+    /// Whether the outside world failed (disk, permissions) rather than the input.
+    pub fn is_outside(&self) -> bool {
+        match self {
+            Self::Disk { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            // What the operating system says has a number; what a decoder says has none.
+            Self::Archive { source, .. } | Self::Layer { source, .. } => source.raw_os_error().is_some(),
+            Self::Store(error) => error.is_outside(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Disk { action, path, source }
+    }
+
+    pub(crate) fn document(path: &Path, what: &str, reason: impl Into<String>) -> Self {
+        Self::Document { path: path.to_owned(), what: what.to_owned(), reason: reason.into(), hint: None }
+    }
+}
+
+/// Enough of a list to choose from.
+const LISTED: usize = 20;
+
+fn list(found: &[String], nothing: &str) -> String {
+    if found.is_empty() {
+        return nothing.to_owned();
+    }
+    let mut text = found.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if found.len() > LISTED {
+        text.push_str(&format!(" and {} more", found.len() - LISTED));
+    }
+    text
+}
+
+fn wanted_python(wanted: Option<PythonVersion>) -> String {
+    wanted.map_or("Python 3".into(), |version| format!("Python {version}"))
+}
+
+fn in_words(os: Option<&str>) -> String {
+    os.map_or(String::new(), |os| format!(" ({os})"))
+}

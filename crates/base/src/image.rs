@@ -1,0 +1,121 @@
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use wainwright_oci::{Hasher, Image, Layer, Place, Platform};
+use wainwright_store::Store;
+
+use crate::blobs::{Blobs, Span};
+use crate::select::Wish;
+use crate::{Error, Source, archive, docker_archive, layout};
+
+/// The image a build starts from.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// Its documents, which were checked, and its layers, which are checked when they are read.
+    ///
+    /// The layers of a compressed archive are in the store; all others are where they were.
+    pub image: Image,
+    /// The best known reference: `docker.io/library/python:3.11`, or only a tag. For people; nothing is decided by it.
+    pub name: Option<String>,
+}
+
+impl BaseImage {
+    /// A variable that the config sets.
+    pub fn env(&self, name: &str) -> Option<&str> {
+        let lines = self.image.config.json.pointer("/config/Env")?.as_array()?;
+        lines.iter().find_map(|line| line.as_str()?.strip_prefix(name)?.strip_prefix('='))
+    }
+}
+
+/// Finds the image for a platform in an OCI layout, a tar of one, or what `docker save` writes.
+///
+/// Archives may be compressed with gzip or zstd: those are unpacked in the store's scratch space, and the layers that
+/// are needed become blobs of the store. Every document is checked against its descriptor (size, digest, media type,
+/// structure; RELIABILITY F51 to F63); of the layers only presence and size are looked at.
+pub fn open(source: &Source, platform: &Platform, store: &Store) -> Result<BaseImage, Error> {
+    match source {
+        Source::Layout { dir, name, digest } => {
+            check_folder(dir)?;
+            let wish = Wish { name: name.as_deref(), digest: digest.as_ref(), platform };
+            layout::find(&Blobs::folder(dir), wish)
+        }
+        Source::Archive { file, name } => {
+            let (members, scratch) = archive::open(file, store)?;
+            let wish = Wish { name: name.as_deref(), digest: None, platform };
+            let mut base = find_in_archive(&Blobs::archive(file, members), wish)?;
+            if scratch.is_some() {
+                for (index, layer) in base.image.layers.iter_mut().enumerate() {
+                    keep(file, index + 1, layer, store)?;
+                }
+            }
+            Ok(base)
+        }
+    }
+}
+
+fn check_folder(dir: &Path) -> Result<(), Error> {
+    if dir.metadata().map_err(Error::disk("read", dir))?.is_dir() {
+        return Ok(());
+    }
+    let hint = Some("read a file with `archive:`");
+    Err(Error::Kind {
+        path: dir.to_owned(),
+        expected: "an OCI layout",
+        reason: "it is not a folder".into(),
+        hint,
+    })
+}
+
+/// Since version 25 Docker writes both forms into one archive; the one with digests is read.
+fn find_in_archive(blobs: &Blobs, wish: Wish<'_>) -> Result<BaseImage, Error> {
+    if blobs.find("oci-layout")?.is_some() && blobs.find("index.json")?.is_some() {
+        return layout::find(blobs, wish);
+    }
+    if let Some(manifest) = blobs.find("manifest.json")? {
+        return docker_archive::find(blobs, &manifest, wish);
+    }
+    Err(Error::Kind {
+        path: blobs.shown.clone(),
+        expected: "an image archive",
+        reason: "it holds neither `oci-layout` and `index.json` nor `manifest.json`".into(),
+        hint: Some(
+            "write one with `docker save`, `podman save` or `skopeo copy`; a tar of files is no image",
+        ),
+    })
+}
+
+/// Moves a layer from scratch space into the store.
+fn keep(file: &Path, position: usize, layer: &mut Layer, store: &Store) -> Result<(), Error> {
+    let Place::File { path, offset } = &layer.place else { return Ok(()) };
+    let descriptor = &layer.descriptor;
+    if !store.contains(&descriptor.digest, Some(descriptor.size)) {
+        let span = Span { path: path.clone(), offset: *offset, size: descriptor.size };
+        let mut reader = span.open().map_err(Error::disk("read", path))?;
+        let mut draft = store.draft()?;
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(Error::disk("read", path)(source)),
+            };
+            hasher.update(&buffer[..count]);
+            let written = draft.write_all(&buffer[..count]);
+            written.map_err(Error::disk("write", draft.path()))?;
+        }
+        let found = hasher.finish();
+        if found != descriptor.digest {
+            return Err(Error::Mismatch {
+                path: file.to_owned(),
+                what: format!("layer {position}"),
+                expected: descriptor.digest,
+                found,
+            });
+        }
+        draft.commit(&descriptor.digest)?;
+    }
+    layer.place = Place::Store;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Reads the image a build starts from: an OCI layout or an archive, and what it offers.
+//!
+//! [`open`] finds the image for a platform and checks every document on the way; [`inspect`] reads the layers once and
+//! says which interpreters, C library, users and packages are there. Nothing is ever unpacked: links are followed in a
+//! virtual root, in memory.
+
+mod accounts;
+mod apply;
+mod archive;
+mod blobs;
+mod docker_archive;
+mod document;
+mod error;
+mod image;
+mod inspect;
+mod interpreter;
+mod keep;
+mod layer_stream;
+mod layout;
+mod libc;
+mod links;
+mod offers;
+mod packages;
+mod select;
+mod source;
+mod tar_stream;
+#[cfg(test)]
+mod testing;
+mod tree;
+
+pub use accounts::{Group, User};
+pub use error::Error;
+pub use image::{BaseImage, open};
+pub use inspect::inspect;
+pub use interpreter::Interpreter;
+pub use offers::{Offers, PathKind};
+pub use packages::DebianPackage;
+pub use source::Source;

@@ -1,0 +1,230 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use wainwright_http::Url;
+use wainwright_lock::{LockedFile, LockedPackage, Source};
+use wainwright_oci::Digest;
+use wainwright_pypi::{Filename, IndexFile, Location, Wanted};
+use wainwright_python::{Fit, PackageName, Tags, Target, WheelFilename};
+use wainwright_store::CacheKey;
+
+use crate::error::{Refusal, Refused};
+use crate::{Error, Tools};
+
+/// A locked package with the one file of it that goes into the image.
+#[derive(Clone, Debug)]
+pub(crate) struct ChosenWheel {
+    /// The package.
+    pub(crate) name: PackageName,
+    /// The file, its digest and where to get it.
+    pub(crate) wanted: Wanted,
+}
+
+/// Chooses the best wheel of every package for a target (PyPA, "Platform compatibility tags").
+///
+/// Fails with one error that lists every package without a fitting wheel.
+pub(crate) async fn choose(
+    packages: &[LockedPackage],
+    target: &Target,
+    tools: &Tools,
+) -> Result<Vec<ChosenWheel>, Error> {
+    let tags = Tags::of(target);
+    let mut chosen = Vec::with_capacity(packages.len());
+    let mut refused = Vec::new();
+    for package in packages {
+        let found = if package.is_listed() {
+            from_lock(package, &tags)?
+        } else {
+            from_index(package, &tags, target, tools).await?
+        };
+        match found {
+            Ok(wanted) => chosen.push(ChosenWheel { name: package.name.clone(), wanted }),
+            Err(refusal) => refused.push(Refused {
+                name: package.name.clone(),
+                version: package.version.to_string(),
+                refusal,
+            }),
+        }
+    }
+    if refused.is_empty() {
+        return Ok(chosen);
+    }
+    let best = tags.list().iter().filter(|tag| tag.abi != "none").take(3);
+    let wanted = best.map(|tag| format!("{}-{}-{}", tag.python, tag.abi, tag.platform)).collect();
+    Err(Error::NoWheel { target: Box::new(target.clone()), wanted, refused })
+}
+
+/// The best of some wheels: the best tag, then the highest build number.
+fn best<T>(files: Vec<(WheelFilename, T)>, tags: &Tags) -> Option<(WheelFilename, T)> {
+    let rank = |name: &WheelFilename| -> Option<(Fit, std::cmp::Reverse<Option<(u64, String)>>)> {
+        Some((tags.fit(name)?, std::cmp::Reverse(name.build.clone())))
+    };
+    let fitting = files.into_iter().filter_map(|(name, file)| Some((rank(&name)?, name, file)));
+    // Names decide between equals, so that the order of a lockfile does not.
+    let best = fitting.min_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
+    best.map(|(_, name, file)| (name, file))
+}
+
+fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Result<Wanted, Refusal>, Error> {
+    let mut wheels: Vec<(WheelFilename, &LockedFile)> = Vec::new();
+    for file in &package.wheels {
+        wheels.push((file.filename.parse()?, file));
+    }
+    let offered: Vec<String> = wheels.iter().map(|(name, _)| offer(name)).collect();
+    let Some((filename, file)) = best(wheels, tags) else {
+        return Ok(Err(match (offered.is_empty(), &package.sdist) {
+            (true, Some(sdist)) => Refusal::SourceOnly(sdist.filename.clone()),
+            _ => Refusal::NoneFits(offered),
+        }));
+    };
+    let Some(digest) = file.digest else {
+        return Err(Error::NoHash { file: file.filename.clone(), origin: package.origin.to_string() });
+    };
+    let location = match &file.location {
+        wainwright_lock::Location::Url(url) => {
+            let registry = match &package.source {
+                Source::Index(Some(url)) => Some(parse_url(url, package)?),
+                _ => None,
+            };
+            Location::Url { url: parse_url(url, package)?, registry }
+        }
+        wainwright_lock::Location::Path(path) => Location::Path(path.clone()),
+        wainwright_lock::Location::Index => Location::Index { registry: registry(package)? },
+    };
+    Ok(Ok(Wanted { filename, digest, size: file.size, location }))
+}
+
+/// A lockfile that names hashes only: the index says which files have them.
+///
+/// What it said is remembered, so that a second build asks nobody.
+async fn from_index(
+    package: &LockedPackage,
+    tags: &Tags,
+    target: &Target,
+    tools: &Tools,
+) -> Result<Result<Wanted, Refusal>, Error> {
+    let key = CacheKey::of(
+        "choice",
+        &json!({
+            "format": 1,
+            "name": package.name,
+            "version": package.version.to_string(),
+            "hashes": package.hashes,
+            "target": target,
+        }),
+    )?;
+    let registry = registry(package)?;
+    if let Some(memo) = tools.store.recall(&key)?
+        && let Some((filename, digest, size)) = read_memo(&memo, &package.hashes)
+    {
+        return Ok(Ok(Wanted { filename, digest, size, location: Location::Index { registry } }));
+    }
+    let index = tools.index().await?;
+    let files = index.files(&package.name, &package.version, registry.as_ref()).await?;
+    let mut wheels = Vec::new();
+    let mut offered = Vec::new();
+    let mut source = None;
+    for file in files {
+        match &file.filename {
+            Filename::Wheel(name) => {
+                offered.push(offer(name));
+                // An index without hashes leaves it to the bytes; then a name must do, and one hash must fit.
+                if file.digest.is_none_or(|digest| package.hashes.contains(&digest)) {
+                    wheels.push((name.clone(), file));
+                }
+            }
+            other => source = Some(other.as_str().to_owned()),
+        }
+    }
+    let has_listed = !wheels.is_empty();
+    let Some((filename, file)) = best(wheels, tags) else {
+        return Ok(Err(match (offered.is_empty(), source) {
+            (true, Some(source)) => Refusal::SourceOnly(source),
+            (false, _) if !has_listed => Refusal::NoHashListed(offered),
+            _ => Refusal::NoneFits(offered),
+        }));
+    };
+    let Some(digest) = file.digest.or_else(|| only(&package.hashes)) else {
+        return Err(Error::NoHash { file: filename.to_string(), origin: package.origin.to_string() });
+    };
+    let memo = json!({ "filename": filename, "digest": digest, "size": file.size });
+    tools.store.remember(&key, &memo)?;
+    let size = file.size;
+    Ok(Ok(Wanted { filename, digest, size, location: listed(file) }))
+}
+
+fn listed(file: IndexFile) -> Location {
+    Location::Listed(Box::new(file))
+}
+
+fn only(hashes: &BTreeSet<Digest>) -> Option<Digest> {
+    (hashes.len() == 1).then(|| hashes.first().copied()).flatten()
+}
+
+fn read_memo(
+    memo: &serde_json::Value,
+    hashes: &BTreeSet<Digest>,
+) -> Option<(WheelFilename, Digest, Option<u64>)> {
+    let filename = memo.get("filename")?.as_str()?.parse().ok()?;
+    let digest: Digest = memo.get("digest")?.as_str()?.parse().ok()?;
+    hashes.contains(&digest).then(|| (filename, digest, memo.get("size").and_then(serde_json::Value::as_u64)))
+}
+
+fn registry(package: &LockedPackage) -> Result<Option<Url>, Error> {
+    match &package.source {
+        Source::Index(Some(url)) => parse_url(url, package).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn parse_url(url: &str, package: &LockedPackage) -> Result<Url, Error> {
+    Url::parse(url).map_err(|error| Error::LockUrl {
+        name: package.name.clone(),
+        origin: package.origin.to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// The part of a wheel's name that says where it fits.
+fn offer(name: &WheelFilename) -> String {
+    let text = name.as_str().trim_end_matches(".whl");
+    let parts: Vec<&str> = text.rsplitn(4, '-').collect();
+    parts.iter().take(3).rev().copied().collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use wainwright_python::{Libc, PythonVersion};
+
+    use super::*;
+
+    fn tags() -> Tags {
+        Tags::of(&Target {
+            python: PythonVersion::new(3, 11),
+            architecture: "amd64".into(),
+            variant: None,
+            libc: Libc::Glibc(2, 36),
+        })
+    }
+
+    #[test]
+    fn the_best_tag_wins_then_the_highest_build() {
+        let check = |names: &[&str], expected: Option<&str>| {
+            let files = names.iter().map(|name| (name.parse().unwrap(), ())).collect();
+            let found = best(files, &tags()).map(|(name, ())| name.to_string());
+            assert_eq!(found.as_deref(), expected);
+        };
+        check(
+            &["a-1-py3-none-any.whl", "a-1-cp311-cp311-manylinux_2_17_x86_64.whl"],
+            Some("a-1-cp311-cp311-manylinux_2_17_x86_64.whl"),
+        );
+        check(&["a-1-1-py3-none-any.whl", "a-1-2-py3-none-any.whl"], Some("a-1-2-py3-none-any.whl"));
+        check(&["a-1-py3-none-any.whl", "a-1-2-py3-none-any.whl"], Some("a-1-2-py3-none-any.whl"));
+        check(&["a-1-cp312-cp312-manylinux_2_17_x86_64.whl", "a-1-py3-none-win32.whl"], None);
+    }
+
+    #[test]
+    fn an_offer_is_the_tags() {
+        assert_eq!(offer(&"a-1-2-py3-none-any.whl".parse().unwrap()), "py3-none-any");
+    }
+}

@@ -1,0 +1,83 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use wainwright_image::{DockerHost, Release, load_docker, write_archive, write_layout};
+use wainwright_oci::{Digest, Reference};
+
+use crate::{Error, Event, Images, Output, Tools};
+
+/// What was delivered.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The digest of the image, or of the index over several.
+    pub digest: Digest,
+    /// What became of every output, in the order asked for.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one output.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The output, as written.
+    pub output: String,
+    /// How many bytes were written or sent.
+    pub bytes: u64,
+    /// Whether it had the image already.
+    pub was_there: bool,
+}
+
+/// Puts finished images where they are wanted, one output after the other.
+pub async fn deliver(
+    images: &Images,
+    outputs: &[Output],
+    tags: &[Reference],
+    tools: &Arc<Tools>,
+) -> Result<Delivery, Error> {
+    let release =
+        Arc::new(Release { images: images.images.clone(), index: images.index.clone(), tags: tags.to_vec() });
+    let mut outcomes = Vec::new();
+    for output in outputs {
+        let name = output.to_string();
+        tools.tell(Event::DeliveryStarted { output: name.clone() });
+        let delivered = match output {
+            Output::Docker => {
+                let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
+                let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
+                load_docker(&release, &tools.store, &host, &progress).await?.delivered
+            }
+            Output::Layout(path) => on_disk(&release, path, tools, write_layout).await?,
+            Output::Archive(path) => {
+                let platform = tools.machine.platform.clone();
+                let write = move |release: &Release, store: &_, path: &Path| {
+                    write_archive(release, store, path, &platform)
+                };
+                on_disk(&release, path, tools, write).await?
+            }
+        };
+        let (bytes, was_there) = (delivered.bytes_written, delivered.was_there);
+        tools.tell(Event::DeliveryFinished { output: name.clone(), bytes, was_there });
+        outcomes.push(Outcome { output: name, bytes, was_there });
+    }
+    Ok(Delivery { digest: release.digest(), outcomes })
+}
+
+async fn on_disk<F>(
+    release: &Arc<Release>,
+    path: &Path,
+    tools: &Arc<Tools>,
+    write: F,
+) -> Result<wainwright_image::Delivered, Error>
+where
+    F: FnOnce(
+            &Release,
+            &wainwright_store::Store,
+            &Path,
+        ) -> Result<wainwright_image::Delivered, wainwright_image::Error>
+        + Send
+        + 'static,
+{
+    let (release, store, path) = (release.clone(), tools.store.clone(), path.to_owned());
+    tools.cpu().await?.run(move || Ok(write(&release, &store, &path)?)).await
+}

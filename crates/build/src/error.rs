@@ -1,0 +1,332 @@
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use wainwright_python::{PackageName, PythonVersion, Target};
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the user wrote cannot be read.
+    #[error(transparent)]
+    Project(#[from] wainwright_project::Error),
+    /// The lockfile cannot be used.
+    #[error(transparent)]
+    Lock(#[from] wainwright_lock::Error),
+    /// A name that the lockfile gives is none.
+    #[error(transparent)]
+    Name(#[from] wainwright_python::Error),
+    /// An index did not give what the lockfile names.
+    #[error(transparent)]
+    Index(#[from] wainwright_pypi::Error),
+    /// The Debian archive did not give what is wanted.
+    #[error(transparent)]
+    Debian(#[from] wainwright_debian::Error),
+    /// The packages of the base do not make a base.
+    #[error(transparent)]
+    Runtime(#[from] wainwright_layer::debian::Error),
+    /// The base image cannot be used.
+    #[error(transparent)]
+    Base(#[from] wainwright_base::Error),
+    /// Entries of a layer cannot be made.
+    #[error(transparent)]
+    Layer(#[from] wainwright_layer::Error),
+    /// A layer cannot be made.
+    #[error("cannot make the layer `{layer}`")]
+    Blob {
+        /// Its name.
+        layer: String,
+        /// What went wrong.
+        source: wainwright_blob::Error,
+    },
+    /// The image cannot be delivered.
+    #[error(transparent)]
+    Image(#[from] wainwright_image::Error),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] wainwright_store::Error),
+    /// The network cannot be used.
+    #[error(transparent)]
+    Http(#[from] wainwright_http::Error),
+    /// A document does not have its shape.
+    #[error(transparent)]
+    Oci(#[from] wainwright_oci::Error),
+    /// A base that is not one of the kinds we know.
+    #[error("`{text}` is not a base")]
+    UnknownBase {
+        /// What was written.
+        text: String,
+    },
+    /// An output that is not one of the kinds we know.
+    #[error("`{text}` is not an output")]
+    UnknownOutput {
+        /// What was written.
+        text: String,
+    },
+    /// A tag that is not a reference.
+    #[error("`{text}` is not a name for an image: {reason}")]
+    Tag {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No lockfile, but requirements.
+    #[error("`{}` has no lockfile", folder.display())]
+    NoLock {
+        /// The folder of the project.
+        folder: PathBuf,
+    },
+    /// Nothing that looks like a project.
+    #[error("`{}` holds no Python project", folder.display())]
+    NoProject {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Some packages have no wheel for the target.
+    #[error("no wheel fits {} ({}, CPython {}) for {}{}", target.machine(), target.libc, target.python, count(refused), list(refused))]
+    NoWheel {
+        /// What a wheel must fit.
+        target: Box<Target>,
+        /// The best tags that would have fitted.
+        wanted: Vec<String>,
+        /// The packages.
+        refused: Vec<Refused>,
+    },
+    /// A file without a sha256.
+    #[error("{origin}: `{file}` has no sha256 in the lockfile")]
+    NoHash {
+        /// The file.
+        file: String,
+        /// Where it is named.
+        origin: String,
+    },
+    /// An address that is none.
+    #[error("{origin}: the address of `{name}` cannot be read: {reason}")]
+    LockUrl {
+        /// The package.
+        name: PackageName,
+        /// Where it is named.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No base has the Python that is wanted.
+    #[error("no base has a Python that fits {wanted}")]
+    NoPython {
+        /// What is wanted, and who wants it.
+        wanted: String,
+    },
+    /// The base's Python is not what the project runs on.
+    #[error("the base has Python {found}, and {wanted}")]
+    WrongPython {
+        /// The base's.
+        found: PythonVersion,
+        /// Who wants what.
+        wanted: String,
+    },
+    /// The base's C library is not known.
+    #[error("the base {base} has no C library that wheels are made for")]
+    NoLibc {
+        /// The base.
+        base: String,
+    },
+    /// Something a base of this kind does not have.
+    #[error("`{setting}` is for bases of the form debian:SUITE, and the base is {base}")]
+    NotDebian {
+        /// The setting.
+        setting: &'static str,
+        /// The base.
+        base: String,
+    },
+    /// A member of a workspace besides the project itself.
+    #[error("the project needs `{name}`, whose source is in `{}`", path.display())]
+    Member {
+        /// The member.
+        name: PackageName,
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// `wain.lock` cannot be read.
+    #[error("{}: {reason}", path.display())]
+    WainLock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where they are known.
+        reason: String,
+    },
+    /// `wain.lock` would have to change, and may not.
+    #[error("`wain.lock` {reason}, and --locked forbids to change it")]
+    Locked {
+        /// What it lacks.
+        reason: String,
+    },
+    /// A file beside the project cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A package file in the store cannot be opened.
+    #[error("cannot open `{name}` in the store")]
+    Open {
+        /// The file.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The threads for making layers cannot be started.
+    #[error("cannot start threads")]
+    Threads {
+        /// What the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Something that cannot happen.
+    #[error("internal error: {what}")]
+    Bug {
+        /// What happened.
+        what: String,
+    },
+}
+
+/// A package without a fitting wheel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The package.
+    pub name: PackageName,
+    /// Its version.
+    pub version: String,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Why a package has no wheel for a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are wheels, for others: their tags.
+    NoneFits(Vec<String>),
+    /// There are wheels, none of them with a hash that the lockfile lists: their tags.
+    NoHashListed(Vec<String>),
+    /// There is a source distribution only.
+    SourceOnly(String),
+}
+
+fn count(refused: &[Refused]) -> String {
+    match refused.len() {
+        1 => "1 package".into(),
+        more => format!("{more} packages"),
+    }
+}
+
+fn list(refused: &[Refused]) -> String {
+    let mut text = String::new();
+    for Refused { name, version, refusal } in refused {
+        let offer = |tags: &[String]| {
+            let shown = tags.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+            match tags.len() {
+                0 => "nothing".into(),
+                1..=4 => shown,
+                more => format!("{shown} and {} more", more - 4),
+            }
+        };
+        let reason = match refusal {
+            Refusal::NoneFits(tags) => format!("the lockfile offers {}", offer(tags)),
+            Refusal::NoHashListed(tags) => format!("the lockfile has no hash of {}", offer(tags)),
+            Refusal::SourceOnly(file) => format!("there is only the source distribution `{file}`"),
+        };
+        let _ = write!(text, "\n  {name} {version}: {reason}");
+    }
+    text
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Project(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Name(error) => error.hint(),
+            Self::Index(error) => error.hint(),
+            Self::Debian(error) => error.hint(),
+            Self::Runtime(error) => error.hint(),
+            Self::Base(error) => error.hint(),
+            Self::Layer(error) => error.hint(),
+            Self::Blob { source, .. } => source.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Http(error) => error.hint(),
+            Self::Oci(error) => error.hint(),
+            Self::UnknownBase { .. } => {
+                Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`".into())
+            }
+            Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE` or `docker`".into()),
+            Self::Tag { .. } => Some("write it as `name:tag` or `registry.example/team/name:tag`".into()),
+            Self::NoLock { .. } => Some(
+                "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
+                 pyproject.toml`"
+                    .into(),
+            ),
+            Self::NoProject { .. } => {
+                Some("give the folder with pyproject.toml, or with a requirements.txt that has hashes".into())
+            }
+            Self::NoWheel { wanted, refused, .. } => Some(no_wheel_hint(wanted, refused)),
+            Self::NoHash { .. } => Some("lock again with hashes".into()),
+            Self::LockUrl { .. } => Some("lock again".into()),
+            Self::NoPython { .. } => Some(
+                "debian:trixie has Python 3.13 and debian:bookworm 3.11; for another, give an image that has it with \
+                 `--base layout:DIR` or `--base archive:FILE`"
+                    .into(),
+            ),
+            Self::WrongPython { .. } => Some("choose another base with --base, or another --python".into()),
+            Self::NoLibc { .. } => Some("the base needs glibc or musl".into()),
+            Self::NotDebian { .. } => Some("remove the setting, or use a debian: base".into()),
+            Self::Member { name, .. } => Some(format!(
+                "members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel \
+                 --package {name}` and lock that"
+            )),
+            Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
+            Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
+            Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => None,
+            Self::Bug { .. } => Some("please report it, with what you did".into()),
+        }
+    }
+
+    /// The exit code that says whose fault it is: 1 the input's, 3 the outside world's, 70 ours.
+    pub fn exit_code(&self) -> u8 {
+        let is_outside = match self {
+            Self::Project(error) => error.is_outside(),
+            Self::Lock(error) => error.is_outside(),
+            Self::Index(error) => error.is_outside(),
+            Self::Debian(error) => error.is_outside(),
+            Self::Runtime(error) => error.is_outside(),
+            Self::Base(error) => error.is_outside(),
+            Self::Layer(error) => error.is_outside(),
+            Self::Blob { source, .. } => source.is_outside(),
+            Self::Image(error) => error.is_outside(),
+            Self::Store(error) => error.is_outside(),
+            Self::Http(error) => error.is_outside(),
+            Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => true,
+            Self::Bug { .. } => return 70,
+            Self::UnknownBase { .. } | Self::UnknownOutput { .. } | Self::Tag { .. } => return 2,
+            _ => false,
+        };
+        if is_outside { 3 } else { 1 }
+    }
+}
+
+fn no_wheel_hint(wanted: &[String], refused: &[Refused]) -> String {
+    let mut hint = format!("a wheel tagged {} would fit", wanted.join(" or "));
+    if let Some(source) = refused.iter().find(|package| matches!(package.refusal, Refusal::SourceOnly(_))) {
+        let _ = write!(
+            hint,
+            "; build one with `uv build --wheel` or `pip wheel {}=={}` and lock it with --find-links",
+            source.name, source.version
+        );
+    } else {
+        hint.push_str("; lock a version that has one, or choose another --base, --python or --platform");
+    }
+    hint
+}

@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+
+use serde::Serialize;
+use wainwright_oci::{Descriptor, Digest, Platform};
+
+/// What happened: facts in the past tense, in the order they happened.
+///
+/// Whoever shows progress, counts bytes or writes a report folds over these.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A phase of the build began: `resolve`, `plan`, `execute`, `deliver`.
+    PhaseStarted {
+        /// Its name.
+        phase: &'static str,
+    },
+    /// It ended well.
+    PhaseFinished {
+        /// Its name.
+        phase: &'static str,
+    },
+    /// Something is odd, but no reason to stop.
+    Warned {
+        /// A sentence.
+        message: String,
+    },
+    /// Something the user should know was decided.
+    Noted {
+        /// A sentence.
+        message: String,
+    },
+    /// It is settled what goes into the image for one platform.
+    Resolved {
+        /// The platform.
+        platform: Platform,
+        /// The base image.
+        base: String,
+        /// The Python version.
+        python: String,
+        /// How many wheels are installed.
+        wheels: usize,
+    },
+    /// It is settled which layers there will be.
+    Planned {
+        /// Layers of ours, over all platforms; shared ones count once.
+        layers: usize,
+        /// How many of them were made earlier.
+        cached: usize,
+        /// Files that may have to be fetched.
+        fetches: usize,
+        /// Their sizes where known, in bytes.
+        fetch_bytes: u64,
+    },
+    /// A file is being fetched.
+    FetchStarted {
+        /// Its name.
+        name: String,
+        /// Its size, where it is known.
+        size: Option<u64>,
+    },
+    /// Some of it arrived.
+    FetchProgressed {
+        /// Its name.
+        name: String,
+        /// How many bytes arrived since the last such event.
+        bytes: u64,
+    },
+    /// It is in the store, verified.
+    FetchFinished {
+        /// Its name.
+        name: String,
+        /// How many bytes were moved; 0 when the store had it.
+        bytes: u64,
+    },
+    /// A layer is being made.
+    LayerStarted {
+        /// Its name.
+        name: String,
+    },
+    /// It is in the store.
+    LayerFinished {
+        /// Its name.
+        name: String,
+        /// What was made.
+        descriptor: Descriptor,
+    },
+    /// A layer was made earlier.
+    LayerReused {
+        /// Its name.
+        name: String,
+        /// What was made then.
+        descriptor: Descriptor,
+    },
+    /// An image is complete, but for being delivered.
+    ImageFinished {
+        /// Its platform.
+        platform: Platform,
+        /// The digest of its manifest.
+        digest: Digest,
+        /// The sizes of its layers together, in bytes.
+        size: u64,
+    },
+    /// An image is on its way to an output.
+    DeliveryStarted {
+        /// The output.
+        output: String,
+    },
+    /// Some of it arrived there.
+    DeliveryProgressed {
+        /// The output.
+        output: String,
+        /// How many bytes since the last such event.
+        bytes: u64,
+    },
+    /// It arrived.
+    DeliveryFinished {
+        /// The output.
+        output: String,
+        /// How many bytes were written or sent.
+        bytes: u64,
+        /// Whether it had the image already.
+        was_there: bool,
+    },
+    /// A file beside the project was written.
+    FileWritten {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Hears of events, from any thread.
+pub type Listener = dyn Fn(Event) + Send + Sync;

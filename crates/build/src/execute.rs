@@ -1,0 +1,353 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+use wainwright_blob::{Compression, Entry, Options, write};
+use wainwright_layer::{owned_paths, wheel_entries};
+use wainwright_oci::{Digest, Document, Image, Layer, Place};
+use wainwright_store::{CacheKey, Store};
+use wainwright_wheel::{Layout, Wheel};
+
+use crate::choose::ChosenWheel;
+use crate::image::{NamedLayer, compose, index};
+use crate::plan::{BasePlan, Recipe, layout_facts, write_layer};
+use crate::runtime::{self, RuntimeLayerMade};
+use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
+
+/// Finished images: bytes and digests, no more questions.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// One for each platform, in the order of the plan.
+    pub images: Vec<Image>,
+    /// Lists them, when there are several.
+    pub index: Option<Document>,
+    /// For each image, its layers with what they hold, lowest first.
+    pub layers: Vec<Vec<LayerReport>>,
+}
+
+/// A layer, for a report.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerReport {
+    /// What it is called.
+    pub name: String,
+    /// The packages in it, as `name version`.
+    pub packages: Vec<String>,
+    /// Its digest.
+    pub digest: Digest,
+    /// Digest of the tar inside.
+    pub diff_id: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it was made earlier.
+    pub cached: bool,
+}
+
+/// Fetches and makes what is missing, then writes the documents. Nothing is delivered yet.
+pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
+    let runtimes = runtimes(plan, tools);
+    let layers = layers(plan, tools);
+    let (runtimes, made) = futures_util::future::try_join(runtimes, layers).await?;
+    for image in &plan.images {
+        check_clashes(image, tools).await?;
+    }
+    let mut images = Vec::new();
+    let mut reports = Vec::new();
+    for (image, runtime) in plan.images.iter().zip(runtimes) {
+        let (image, report) = finish(image, runtime, &made, plan.epoch)?;
+        let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
+        let (platform, digest) = (image.platform.clone(), image.manifest.digest());
+        tools.tell(Event::ImageFinished { platform, digest, size });
+        images.push(image);
+        reports.push(report);
+    }
+    let annotations = plan.images.first().map(|image| image.annotations.clone()).unwrap_or_default();
+    let index = (images.len() > 1).then(|| index(&images, &annotations));
+    Ok(Images { images, index, layers: reports })
+}
+
+/// The base layers of every image that has its base assembled; one after the other, since they share work.
+async fn runtimes(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Option<Vec<RuntimeLayerMade>>>, Error> {
+    let mut made = Vec::new();
+    for image in &plan.images {
+        made.push(match &image.base {
+            BasePlan::Runtime(recipe) => Some(runtime::make(recipe, tools).await?),
+            BasePlan::Image { .. } => None,
+        });
+    }
+    Ok(made)
+}
+
+/// Our layers by key; those that platforms share are made once.
+async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, Layer>, Error> {
+    let mut made = BTreeMap::new();
+    let mut missing: BTreeMap<CacheKey, &LayerPlan> = BTreeMap::new();
+    for layer in plan.images.iter().flat_map(|image| &image.layers) {
+        match &layer.state {
+            LayerState::Cached(known) => {
+                if made.insert(layer.key, known.clone()).is_none() {
+                    let (name, descriptor) = (layer.name.clone(), known.descriptor.clone());
+                    tools.tell(Event::LayerReused { name, descriptor });
+                }
+            }
+            LayerState::Missing => {
+                missing.insert(layer.key, layer);
+            }
+        }
+    }
+    let mut order: Vec<&LayerPlan> = missing.into_values().collect();
+    // The longest first, so that none is left alone at the end.
+    order.sort_by_key(|layer| std::cmp::Reverse(layer.input_size()));
+    let fetches = Arc::new(Fetches::default());
+    let mut jobs: JoinSet<Result<(CacheKey, Layer), Error>> = JoinSet::new();
+    for layer in order {
+        let (layer, tools, fetches, epoch) = (layer.clone(), tools.clone(), fetches.clone(), plan.epoch);
+        jobs.spawn(async move { Ok((layer.key, make(&layer, epoch, &fetches, &tools).await?)) });
+    }
+    while let Some(done) = jobs.join_next().await {
+        // Leaving early ends the other jobs.
+        let (key, layer) = done.map_err(|error| Error::Bug { what: error.to_string() })??;
+        made.insert(key, layer);
+    }
+    Ok(made)
+}
+
+/// Makes one layer and remembers it.
+async fn make(layer: &LayerPlan, epoch: u64, fetches: &Fetches, tools: &Arc<Tools>) -> Result<Layer, Error> {
+    let options = Options { mtime: epoch, compression: Compression::Splice };
+    let (name, store, key) = (layer.name.clone(), tools.store.clone(), layer.key);
+    let tell = tools.listener();
+    let made = match &layer.recipe {
+        Recipe::Entries(entries) => {
+            let entries = entries.clone();
+            let job = move || {
+                tell(Event::LayerStarted { name: name.clone() });
+                write_entries(&name, entries.to_vec(), &options, &store)
+            };
+            tools.cpu().await?.run(job).await?
+        }
+        Recipe::Wheels(wheels, layout) => {
+            let all = wheels.iter().map(|wheel| fetches.fetch(wheel, tools));
+            futures_util::future::try_join_all(all).await?;
+            let (wheels, layout) = (wheels.clone(), layout.clone());
+            let job = move || {
+                tell(Event::LayerStarted { name: name.clone() });
+                let wheels = open_all(&wheels, &layout, &store, &*tell)?;
+                write_entries(&name, wheel_entries(&wheels, &layout)?, &options, &store)
+            };
+            tools.cpu().await?.run(job).await?
+        }
+    };
+    tools.store.remember(&key, &write_layer(&made))?;
+    tools.tell(Event::LayerFinished { name: layer.name.clone(), descriptor: made.descriptor.clone() });
+    Ok(made)
+}
+
+/// Writes entries as a layer into the store.
+pub(crate) fn write_entries(
+    name: &str,
+    entries: Vec<Entry>,
+    options: &Options,
+    store: &Store,
+) -> Result<Layer, Error> {
+    let mut draft = store.draft()?;
+    let written = write(entries, options, &mut draft)
+        .map_err(|source| Error::Blob { layer: name.to_owned(), source })?;
+    draft.commit(&written.descriptor.digest)?;
+    Ok(Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store })
+}
+
+/// Opens wheels of the store, and remembers which paths they own.
+fn open_all(
+    wheels: &[ChosenWheel],
+    layout: &Layout,
+    store: &Store,
+    tell: &crate::Listener,
+) -> Result<Vec<Wheel>, Error> {
+    let mut opened = Vec::with_capacity(wheels.len());
+    for wheel in wheels {
+        let wanted = &wheel.wanted;
+        let name = wanted.filename.to_string();
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let file = store.open_blob(&wanted.digest)?.ok_or_else(|| Error::Open { name, source: missing() })?;
+        let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
+        for warning in file.warnings() {
+            tell(Event::Noted { message: format!("{}: {warning}", wanted.filename) });
+        }
+        let key = paths_key(wanted.digest, layout)?;
+        if store.recall(&key)?.is_none() {
+            store.remember(&key, &owned(&file, layout)?)?;
+        }
+        opened.push(file);
+    }
+    Ok(opened)
+}
+
+fn paths_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
+    Ok(CacheKey::of("wheel-paths", &json!({ "format": 1, "wheel": wheel, "layout": layout_facts(layout) }))?)
+}
+
+/// The paths a wheel owns and what they hold, as a memo.
+fn owned(wheel: &Wheel, layout: &Layout) -> Result<serde_json::Value, Error> {
+    let paths = owned_paths(wheel, layout)?;
+    let rows: BTreeMap<String, String> = paths
+        .into_iter()
+        .map(|(path, (digest, is_executable))| {
+            let digest = digest.map_or_else(String::new, |digest| digest.hex());
+            (path.to_string(), format!("{digest}{}", if is_executable { "x" } else { "" }))
+        })
+        .collect();
+    Ok(json!(rows))
+}
+
+/// Refuses wheels of an image that own one path with different contents, whatever layers they are in.
+async fn check_clashes(image: &ImagePlan, tools: &Arc<Tools>) -> Result<(), Error> {
+    let wheels: Vec<(&ChosenWheel, &Layout)> = image
+        .layers
+        .iter()
+        .filter_map(|layer| match &layer.recipe {
+            Recipe::Wheels(wheels, layout) => Some(wheels.iter().map(move |wheel| (wheel, layout))),
+            Recipe::Entries(_) => None,
+        })
+        .flatten()
+        .collect();
+    let Some((_, layout)) = wheels.first() else { return Ok(()) };
+    let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
+    digests.sort();
+    let facts = json!({ "format": 1, "wheels": digests, "layout": layout_facts(layout) });
+    let key = CacheKey::of("no-clash", &facts)?;
+    if tools.store.recall(&key)?.is_some() {
+        return Ok(());
+    }
+    let mut owners: HashMap<String, (String, usize)> = HashMap::new();
+    for (index, (wheel, layout)) in wheels.iter().enumerate() {
+        let paths_key = paths_key(wheel.wanted.digest, layout)?;
+        let paths = match tools.store.recall(&paths_key)? {
+            Some(paths) => paths,
+            None => {
+                // Its layer was made earlier, and the memo is lost.
+                Fetches::default().fetch(wheel, tools).await?;
+                let one = std::slice::from_ref(*wheel);
+                let opened = open_all(one, layout, &tools.store, &*tools.listener())?;
+                opened.first().map(|file| owned(file, layout)).transpose()?.unwrap_or_default()
+            }
+        };
+        for (path, content) in paths.as_object().into_iter().flatten() {
+            let content = content.as_str().unwrap_or_default().to_owned();
+            match owners.get(path) {
+                Some((other, owner)) if *other != content || content.is_empty() => {
+                    return Err(wainwright_layer::Error::Clash {
+                        path: wainwright_oci::ImagePath::new(path.as_bytes())?,
+                        first: wheels[*owner].0.wanted.filename.to_string(),
+                        second: wheel.wanted.filename.to_string(),
+                    }
+                    .into());
+                }
+                Some(_) => {}
+                None => {
+                    owners.insert(path.clone(), (content, index));
+                }
+            }
+        }
+    }
+    tools.store.remember(&key, &json!(true))?;
+    Ok(())
+}
+
+/// Fetches of one build: layers of several platforms may want the same wheel.
+#[derive(Default)]
+struct Fetches(Mutex<HashMap<Digest, Arc<OnceCell<()>>>>);
+
+impl Fetches {
+    /// Sees to it that a wheel is in the store, whole.
+    async fn fetch(&self, wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
+        let cell = {
+            let mut cells = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            cells.entry(wheel.wanted.digest).or_default().clone()
+        };
+        cell.get_or_try_init(|| fetch(wheel, tools)).await.map(|()| ())
+    }
+}
+
+async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
+    let wanted = &wheel.wanted;
+    let name = wanted.filename.to_string();
+    if tools.store.contains(&wanted.digest, wanted.size) {
+        let (store, digest) = (tools.store.clone(), wanted.digest);
+        if tools.cpu().await?.run(move || Ok(store.verify(&digest)?)).await? {
+            return Ok(());
+        }
+        tools.tell(Event::Warned {
+            message: format!("`{name}` was damaged in the cache; it is fetched again"),
+        });
+    }
+    tools.tell(Event::FetchStarted { name: name.clone(), size: wanted.size });
+    let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
+    let fetched = tools.index().await?.fetch(&tools.store, wanted, &progress).await?;
+    for warning in fetched.warnings {
+        tools.tell(Event::Warned { message: warning.to_string() });
+    }
+    tools.tell(Event::FetchFinished { name: name.clone(), bytes: fetched.moved });
+    Ok(())
+}
+
+/// Puts an image together.
+fn finish(
+    plan: &ImagePlan,
+    runtime: Option<Vec<RuntimeLayerMade>>,
+    made: &BTreeMap<CacheKey, Layer>,
+    epoch: u64,
+) -> Result<(Image, Vec<LayerReport>), Error> {
+    let mut layers = Vec::new();
+    let mut reports = Vec::new();
+    let report = |name: &str, packages: &[String], layer: &Layer, cached| LayerReport {
+        name: name.to_owned(),
+        packages: packages.to_vec(),
+        digest: layer.descriptor.digest,
+        diff_id: layer.diff_id.0,
+        size: layer.descriptor.size,
+        cached,
+    };
+    let is_base_cached = matches!(&plan.base, BasePlan::Runtime(recipe) if recipe.made.is_some());
+    for RuntimeLayerMade { name, packages, layer } in runtime.into_iter().flatten() {
+        reports.push(report(&name, &packages, &layer, is_base_cached));
+        let created_by = match packages.is_empty() {
+            true => format!("{} {name}", plan.base_name),
+            false => format!("{} {name}: {}", plan.base_name, packages.join(", ")),
+        };
+        layers.push(NamedLayer { layer, created_by });
+    }
+    let base_end = layers.len();
+    let (base_config, base_layers) = match &plan.base {
+        BasePlan::Image { config, layers, .. } => (Some(config), layers.as_slice()),
+        BasePlan::Runtime(_) => (None, &[][..]),
+    };
+    reports.extend(base_layers.iter().map(|layer| report("base", &[], layer, true)));
+    let mut annotations = plan.annotations.clone();
+    let base_digest = match &plan.base {
+        BasePlan::Image { manifest, .. } => manifest.digest(),
+        // The base as an image of its own: what somebody would get who built it without a project.
+        BasePlan::Runtime(_) => {
+            let config = crate::image::Config::default();
+            let none = BTreeMap::new();
+            compose(&plan.platform, None, &[], &layers[..base_end], &config, &none, epoch).manifest.digest()
+        }
+    };
+    annotations.insert("org.opencontainers.image.base.name".into(), plan.base_name.clone());
+    annotations.insert("org.opencontainers.image.base.digest".into(), base_digest.to_string());
+    for layer in &plan.layers {
+        let Some(found) = made.get(&layer.key) else {
+            return Err(Error::Bug { what: format!("the layer `{}` was not made", layer.name) });
+        };
+        reports.push(report(&layer.name, &layer.packages, found, layer.state != LayerState::Missing));
+        let created_by = match layer.packages.len() {
+            0 | 1 => layer.name.clone(),
+            _ => layer.packages.join(", "),
+        };
+        layers.push(NamedLayer { layer: found.clone(), created_by });
+    }
+    let image = compose(&plan.platform, base_config, base_layers, &layers, &plan.config, &annotations, epoch);
+    Ok((image, reports))
+}

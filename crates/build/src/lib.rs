@@ -1,0 +1,32 @@
+//! Resolve, plan, execute, deliver: from a project to images, and what happens meanwhile as events.
+//!
+//! [`resolve`] finds out what goes in, [`plan`] decides everything, [`execute`] makes what is missing, [`deliver`] puts
+//! the images where they are wanted. Nothing here prints, reads the environment or knows the time.
+
+mod choose;
+mod cpu;
+mod deliver;
+mod error;
+mod event;
+mod execute;
+mod image;
+mod layering;
+mod plan;
+mod request;
+mod resolve;
+mod runtime;
+mod tools;
+mod wain_lock;
+
+pub use deliver::{Delivery, Outcome, deliver};
+pub use error::Error;
+pub use event::{Event, Listener};
+pub use execute::{Images, execute};
+pub use image::Config;
+pub use layering::group;
+pub use plan::{BasePlan, ImagePlan, LayerPlan, LayerState, Plan, plan};
+pub use request::{Base, EPOCH, Machine, Output, Request};
+pub use resolve::{PlatformResolution, Resolution, resolve};
+pub use runtime::RuntimeRecipe;
+pub use tools::Tools;
+pub use wain_lock::{WainLock, lock};

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use wainwright_lock::Selection;
+use wainwright_oci::{Platform, Reference};
+use wainwright_pypi::IndexOptions;
+use wainwright_python::PythonVersion;
+
+use crate::Error;
+
+/// What the user asks for on the command line; what is absent is decided by settings, then by us.
+#[derive(Clone)]
+pub struct Request {
+    /// The folder of the project.
+    pub root: PathBuf,
+    /// Names for the image.
+    pub tags: Vec<Reference>,
+    /// What to build on.
+    pub base: Option<Base>,
+    /// What to build for; empty: the settings, else the host.
+    pub platforms: Vec<Platform>,
+    /// Which Python, when nothing else decides.
+    pub python: Option<PythonVersion>,
+    /// Which extras and groups of the project to install.
+    pub selection: Selection,
+    /// Which package indexes to use.
+    pub indexes: IndexOptions,
+    /// Address of the Debian archive.
+    pub mirror: Option<String>,
+    /// Where images go.
+    pub outputs: Vec<Output>,
+    /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
+    pub is_locked: bool,
+    /// Modification time of every file we make, in seconds since 1970.
+    pub epoch: u64,
+}
+
+/// The modification time of files when `SOURCE_DATE_EPOCH` does not say: 1980-01-01T00:00:01Z, the first moment that
+/// zip archives, wheels among them, can hold.
+pub const EPOCH: u64 = 315_532_801;
+
+/// The machine that builds, as far as it matters: read once, by the binary.
+#[derive(Clone)]
+pub struct Machine {
+    /// The environment variables.
+    pub vars: BTreeMap<String, String>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// The folder of system-wide settings: `/etc`.
+    pub etc: PathBuf,
+    /// Where the store is; `None` for one that is thrown away.
+    pub cache: Option<PathBuf>,
+    /// Where a store that is thrown away is made.
+    pub temporary: PathBuf,
+    /// The platform of this machine.
+    pub platform: Platform,
+    /// The time at the start; only signatures with an end of validity depend on it.
+    pub now: SystemTime,
+    /// How many layers are made at a time, and how many threads work on them.
+    pub jobs: usize,
+    /// How many downloads run at a time.
+    pub connections: usize,
+    /// Refuse to use the network.
+    pub is_offline: bool,
+}
+
+/// What an image is built on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Assembled from the packages of a Debian release: `debian:trixie`.
+    Debian(String),
+    /// An image on disk: `layout:DIR` or `archive:FILE`.
+    Disk(wainwright_base::Source),
+}
+
+impl FromStr for Base {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(suite) = text.strip_prefix("debian:") {
+            return Ok(Self::Debian(suite.to_owned()));
+        }
+        if text.starts_with("layout:") || text.starts_with("archive:") {
+            return Ok(Self::Disk(text.parse()?));
+        }
+        Err(Error::UnknownBase { text: text.chars().take(200).collect() })
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Debian(suite) => write!(f, "debian:{suite}"),
+            Self::Disk(source) => source.fmt(f),
+        }
+    }
+}
+
+/// Where images go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Output {
+    /// A folder: OCI image layout.
+    Layout(PathBuf),
+    /// A tar file that docker, podman, containerd and skopeo load.
+    Archive(PathBuf),
+    /// A Docker daemon.
+    Docker,
+}
+
+impl FromStr for Output {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            Some(("layout", path)) if !path.is_empty() => Ok(Self::Layout(path.into())),
+            Some(("archive", path)) if !path.is_empty() => Ok(Self::Archive(path.into())),
+            None | Some(("docker", "")) if text.trim_end_matches(':') == "docker" => Ok(Self::Docker),
+            _ => Err(Error::UnknownOutput { text: text.chars().take(200).collect() }),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(path) => write!(f, "layout:{}", path.display()),
+            Self::Archive(path) => write!(f, "archive:{}", path.display()),
+            Self::Docker => f.write_str("docker"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_read_and_written_the_same() {
+        for text in ["layout:out", "archive:a.tar", "docker", "layout:a:b"] {
+            assert_eq!(text.parse::<Output>().unwrap().to_string(), text);
+        }
+        assert_eq!("docker:".parse::<Output>().unwrap(), Output::Docker);
+        for text in ["", "layout:", "archive", "registry.example/x", "docker:x"] {
+            assert!(text.parse::<Output>().is_err(), "{text} was read");
+        }
+    }
+}

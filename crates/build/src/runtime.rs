@@ -1,0 +1,223 @@
+use std::fs::File;
+use std::sync::Arc;
+
+use serde_json::json;
+use wainwright_blob::{Compression, FORMAT, Options};
+use wainwright_debian::{DebianLock, LockedDeb, Mirrors, architecture};
+use wainwright_layer::debian::{
+    DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, assemble, compile_stdlib,
+};
+use wainwright_oci::{Descriptor, Layer, Platform};
+use wainwright_python::PythonVersion;
+use wainwright_store::{CacheKey, Store};
+
+use crate::execute::write_entries;
+use crate::plan::{read_layer, write_layer};
+use crate::{Error, Event, Tools};
+
+/// The layers of a base are made once for many builds, so they are compressed as well as gzip can.
+const COMPRESSION: Compression = Compression::Gzip(9);
+
+/// How a base is assembled from Debian packages.
+#[derive(Clone, Debug)]
+pub struct RuntimeRecipe {
+    pub(crate) lock: Arc<DebianLock>,
+    pub(crate) mirrors: Mirrors,
+    /// As Debian names it.
+    pub(crate) architecture: String,
+    pub(crate) python: PythonVersion,
+    key: CacheKey,
+    epoch: u64,
+    /// Its layers, when the store has them all.
+    pub(crate) made: Option<Vec<RuntimeLayerMade>>,
+}
+
+/// A finished layer of a base.
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimeLayerMade {
+    pub(crate) name: String,
+    pub(crate) packages: Vec<String>,
+    pub(crate) layer: Layer,
+}
+
+impl RuntimeRecipe {
+    pub(crate) fn new(
+        lock: Arc<DebianLock>,
+        mirrors: Mirrors,
+        platform: &Platform,
+        python: PythonVersion,
+        epoch: u64,
+        store: &Store,
+    ) -> Result<Self, Error> {
+        let architecture = debian_architecture(platform);
+        let debs: Vec<_> =
+            lock.packages(&architecture)?.iter().map(|deb| (&deb.name, &deb.version, deb.sha256)).collect();
+        let key = CacheKey::of(
+            "runtime",
+            &json!({
+                "format": FORMAT, "runtime": RUNTIME, "mtime": epoch, "python": python.short(),
+                "compression": "gzip:9", "bytecode": true, "debs": debs,
+            }),
+        )?;
+        let made = store.recall(&key)?.and_then(|memo| read(&memo, store));
+        Ok(Self { lock, mirrors, architecture, python, key, epoch, made })
+    }
+
+    /// Its layers by name, when they were made earlier.
+    pub fn layers(&self) -> Option<impl Iterator<Item = (&str, &Descriptor)>> {
+        let made = self.made.as_ref()?;
+        Some(made.iter().map(|made| (made.name.as_str(), &made.layer.descriptor)))
+    }
+
+    /// The packages, as `name version`.
+    pub fn packages(&self) -> Vec<String> {
+        let packages = self.lock.packages(&self.architecture).unwrap_or_default();
+        packages.iter().map(|deb| format!("{} {}", deb.name, deb.version)).collect()
+    }
+
+    /// The package files that are not in the store, with their sizes.
+    pub(crate) fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
+        if self.made.is_some() {
+            return Vec::new();
+        }
+        let packages = self.lock.packages(&self.architecture).unwrap_or_default();
+        let missing = packages.iter().filter(|deb| !store.contains(&deb.sha256, Some(deb.size)));
+        missing.map(|deb| (file_name(deb), Some(deb.size))).collect()
+    }
+}
+
+/// Makes the layers of a base, and remembers them.
+///
+/// The bytecode of the standard library is compiled by the base's own interpreter, taken from the packages for this
+/// machine's processor; it is the same for all processors.
+pub(crate) async fn make(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<Vec<RuntimeLayerMade>, Error> {
+    if let Some(made) = &recipe.made {
+        return Ok(made.clone());
+    }
+    let label = format!("base debian:{}", recipe.lock.suite);
+    let host = debian_architecture(&tools.machine.platform);
+    let debs = fetch(recipe, &recipe.architecture, tools).await?;
+    let host_debs = if host == recipe.architecture { None } else { Some(fetch(recipe, &host, tools).await?) };
+    tools.tell(Event::LayerStarted { name: label.clone() });
+    let (job, tools_) = (recipe.clone(), tools.clone());
+    let runtime =
+        tools.cpu().await?.run(move || assemble_all(&job, &debs, host_debs.as_deref(), &tools_)).await?;
+    let versions: std::collections::BTreeMap<String, String> = recipe
+        .lock
+        .packages(&recipe.architecture)?
+        .iter()
+        .map(|deb| (deb.name.clone(), format!("{} {}", deb.name, deb.version)))
+        .collect();
+    let jobs = runtime.into_iter().map(|layer| {
+        let (tools, epoch) = (tools.clone(), recipe.epoch);
+        let packages: Vec<String> =
+            layer.packages.iter().filter_map(|name| versions.get(name).cloned()).collect();
+        async move {
+            let store = tools.store.clone();
+            let options = Options { mtime: epoch, compression: COMPRESSION };
+            let name = format!("base {}", layer.name);
+            let job = {
+                let name = name.clone();
+                move || write_entries(&name, layer.entries, &options, &store)
+            };
+            let made = tools.cpu().await?.run(job).await?;
+            tools.tell(Event::LayerFinished { name: name.clone(), descriptor: made.descriptor.clone() });
+            Ok::<_, Error>(RuntimeLayerMade { name, packages, layer: made })
+        }
+    });
+    let made = futures_util::future::try_join_all(jobs).await?;
+    let memo: Vec<_> = made
+        .iter()
+        .map(
+            |made| json!({ "name": made.name, "packages": made.packages, "layer": write_layer(&made.layer) }),
+        )
+        .collect();
+    tools.store.remember(&recipe.key, &memo.into())?;
+    Ok(made)
+}
+
+fn read(memo: &serde_json::Value, store: &Store) -> Option<Vec<RuntimeLayerMade>> {
+    let layer = |memo: &serde_json::Value| {
+        let layer = read_layer(memo.get("layer")?)?;
+        let packages = memo.get("packages")?.as_array()?;
+        store.contains(&layer.descriptor.digest, Some(layer.descriptor.size)).then_some(())?;
+        Some(RuntimeLayerMade {
+            name: memo.get("name")?.as_str()?.to_owned(),
+            packages: packages.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
+            layer,
+        })
+    };
+    memo.as_array()?.iter().map(layer).collect()
+}
+
+async fn fetch(
+    recipe: &RuntimeRecipe,
+    architecture: &str,
+    tools: &Arc<Tools>,
+) -> Result<Vec<DebFile>, Error> {
+    let packages = recipe.lock.packages(architecture)?;
+    let jobs = packages.iter().map(|deb| async move {
+        let is_damaged = {
+            let (store, digest, size) = (tools.store.clone(), deb.sha256, deb.size);
+            let job = move || Ok(store.contains(&digest, Some(size)) && !store.verify(&digest)?);
+            tools.cpu().await?.run(job).await?
+        };
+        if is_damaged {
+            tools.tell(Event::Warned { message: format!("`{}` was damaged in the cache", file_name(deb)) });
+        }
+        if !tools.store.contains(&deb.sha256, Some(deb.size)) {
+            let name = file_name(deb);
+            tools.tell(Event::FetchStarted { name: name.clone(), size: Some(deb.size) });
+            let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
+            let http = tools.http().await?;
+            let bytes =
+                wainwright_debian::fetch(http, &tools.store, &recipe.mirrors, &recipe.lock, deb, &progress)
+                    .await?;
+            tools.tell(Event::FetchFinished { name: name.clone(), bytes });
+        }
+        open(deb, &tools.store)
+    });
+    futures_util::future::try_join_all(jobs).await
+}
+
+fn open(deb: &LockedDeb, store: &Store) -> Result<DebFile, Error> {
+    let name = file_name(deb);
+    let file: Option<File> = store.open_blob(&deb.sha256)?;
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    let file = file.ok_or_else(|| Error::Open { name, source: missing() })?;
+    Ok(DebFile {
+        name: deb.name.clone(),
+        version: deb.version.clone(),
+        architecture: deb.architecture.clone(),
+        source: deb.source.clone(),
+        file: Arc::new(file),
+    })
+}
+
+fn assemble_all(
+    recipe: &RuntimeRecipe,
+    debs: &[DebFile],
+    host: Option<&[DebFile]>,
+    tools: &Tools,
+) -> Result<Vec<RuntimeLayer>, Error> {
+    let options = RuntimeOptions { python: recipe.python, keep_docs: false };
+    let target = assemble(debs, &options)?;
+    for note in &target.facts.notes {
+        tools.tell(Event::Noted { message: note.to_string() });
+    }
+    let other: Option<Runtime> = host.map(|debs| assemble(debs, &options)).transpose()?;
+    let scratch = tools.store.scratch()?;
+    let bytecode = compile_stdlib(&target, other.as_ref().unwrap_or(&target), scratch.path())?;
+    let mut layers = target.layers;
+    layers.push(bytecode);
+    Ok(layers)
+}
+
+fn file_name(deb: &LockedDeb) -> String {
+    format!("{}_{}_{}.deb", deb.name, deb.version, deb.architecture)
+}
+
+/// The name Debian has for the processor of a platform; an unknown one keeps its name, and no lock will have it.
+pub(crate) fn debian_architecture(platform: &Platform) -> String {
+    architecture(platform).map_or_else(|| platform.architecture.clone(), ToOwned::to_owned)
+}

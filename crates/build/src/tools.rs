@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use wainwright_http::{Client, Settings};
+use wainwright_pypi::{Index, IndexOptions, IndexSettings, Places};
+use wainwright_store::Store;
+
+use crate::cpu::Cpu;
+use crate::{Error, Event, Listener, Machine, Request, WainLock};
+
+/// What every step works with: the store, the network and the processors of a machine.
+///
+/// The network parts are made when they are first needed: a build that changes nothing does without them.
+pub struct Tools {
+    /// The machine.
+    pub machine: Machine,
+    /// Blobs and memos.
+    pub store: Arc<Store>,
+    pub(crate) cpu: OnceCell<Cpu>,
+    http: OnceCell<Client>,
+    index: OnceCell<Index>,
+    index_options: Vec<IndexOptions>,
+    /// Pins to begin with instead of those in `wain.lock`.
+    pub(crate) lock_override: Option<WainLock>,
+    root: std::path::PathBuf,
+    listener: Arc<Listener>,
+}
+
+impl Tools {
+    /// Opens the store.
+    pub fn new(machine: Machine, request: &Request, listener: Arc<Listener>) -> Result<Self, Error> {
+        let store = match &machine.cache {
+            Some(root) => Store::open(root)?,
+            None => Store::ephemeral(&machine.temporary)?,
+        };
+        Ok(Self {
+            machine,
+            store: Arc::new(store),
+            cpu: OnceCell::new(),
+            http: OnceCell::new(),
+            index: OnceCell::new(),
+            index_options: vec![request.indexes.clone()],
+            lock_override: None,
+            root: request.root.clone(),
+            listener,
+        })
+    }
+
+    /// Adds what a requirements file says about indexes; the command line goes before it.
+    pub(crate) fn add_indexes(&mut self, options: IndexOptions) {
+        self.index_options.push(options);
+    }
+
+    /// Tells what happened.
+    pub fn tell(&self, event: Event) {
+        (self.listener)(event);
+    }
+
+    /// A listener of its own for a job.
+    pub(crate) fn listener(&self) -> Arc<Listener> {
+        self.listener.clone()
+    }
+
+    pub(crate) async fn cpu(&self) -> Result<&Cpu, Error> {
+        self.cpu.get_or_try_init(|| async { Cpu::new(self.machine.jobs) }).await
+    }
+
+    pub(crate) async fn http(&self) -> Result<&Client, Error> {
+        let make = || async {
+            let agent = concat!("wainwright/", env!("CARGO_PKG_VERSION"));
+            let mut settings = Settings::new(agent).with_vars(&self.machine.vars);
+            settings.connections = self.machine.connections;
+            settings.offline = self.machine.is_offline;
+            if settings.ca_file.is_none() {
+                settings.ca_file = self.index_settings()?.ca_file;
+            }
+            Ok::<_, Error>(Client::new(&settings)?)
+        };
+        self.http.get_or_try_init(make).await
+    }
+
+    pub(crate) async fn index(&self) -> Result<&Index, Error> {
+        let make =
+            || async { Ok::<_, Error>(Index::new(self.http().await?.clone(), self.index_settings()?)) };
+        self.index.get_or_try_init(make).await
+    }
+
+    fn index_settings(&self) -> Result<IndexSettings, Error> {
+        let places = Places {
+            vars: &self.machine.vars,
+            home: self.machine.home.as_deref(),
+            etc: &self.machine.etc,
+            project_root: &self.root,
+        };
+        Ok(IndexSettings::read(&places, &self.index_options)?)
+    }
+}

@@ -1,0 +1,235 @@
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wainwright_debian::{Archive, DebianLock, Mirrors, Recipe, Suite, mirrors_from_apt, recipe};
+use wainwright_http::Url;
+use wainwright_oci::{Digest, Platform};
+use wainwright_project::Project;
+
+use crate::runtime::debian_architecture;
+use crate::{Base, Error, Event, Request, Tools};
+
+/// What `wain.lock` says: the inputs of an image that Python's lockfiles do not pin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WainLock {
+    /// The form of the file; 1.
+    version: u32,
+    /// Packages of Debian releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    debian: Vec<DebianLock>,
+    /// Base images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    image: Vec<LockedImage>,
+}
+
+/// A base image as it was when it was locked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockedImage {
+    base: String,
+    platform: String,
+    digest: Digest,
+}
+
+const VERSION: u32 = 1;
+/// A lock of two platforms has about 25 kB.
+const LARGEST: u64 = 16 << 20;
+const HEAD: &str = "# Written by `wain lock`. Pins what the lockfile of the project does not: the packages and the digest of the base.\n";
+
+/// The file of a project.
+pub(crate) fn path(root: &Path) -> PathBuf {
+    root.join("wain.lock")
+}
+
+impl WainLock {
+    /// Reads the file of a project; empty when there is none.
+    pub(crate) fn read(root: &Path) -> Result<Self, Error> {
+        let path = path(root);
+        let refuse = |reason: String| Error::WainLock { path: path.clone(), reason };
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { version: VERSION, ..Self::default() });
+            }
+            Err(error) => return Err(refuse(error.to_string())),
+            Ok(found) if found.len() > LARGEST => return Err(refuse("it is too large".into())),
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))?;
+        let lock: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        if lock.version != VERSION {
+            return Err(refuse(format!(
+                "it has version {}, and this program reads version {VERSION}",
+                lock.version
+            )));
+        }
+        Ok(lock)
+    }
+
+    /// Writes the file of a project, whole or not at all.
+    pub(crate) fn write(&self, root: &Path) -> Result<(), Error> {
+        let path = path(root);
+        let text = toml::to_string(self).map_err(|error| Error::Bug { what: error.to_string() })?;
+        let temporary = root.join(format!(".wain.lock.{}", std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&temporary)?;
+            file.write_all(HEAD.as_bytes())?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().map_err(|source| {
+            let _ = std::fs::remove_file(&temporary);
+            Error::Write { path: path.clone(), source }
+        })
+    }
+
+    /// The digest an image base is pinned to.
+    pub(crate) fn image(&self, base: &str, platform: &Platform) -> Option<Digest> {
+        let platform = platform.to_string();
+        self.image
+            .iter()
+            .find(|image| image.base == base && image.platform == platform)
+            .map(|image| image.digest)
+    }
+
+    /// Pins an image base.
+    pub(crate) fn set_image(&mut self, base: &str, platform: &Platform, digest: Digest) {
+        let platform = platform.to_string();
+        self.image.retain(|image| !(image.base == base && image.platform == platform));
+        self.image.push(LockedImage { base: base.to_owned(), platform, digest });
+        self.image.sort_by(|a, b| (&a.base, &a.platform).cmp(&(&b.base, &b.platform)));
+    }
+
+    fn debian(&self, suite: Suite, question: &wainwright_debian::Request) -> Option<&DebianLock> {
+        self.debian.iter().find(|lock| lock.answers(suite, question))
+    }
+
+    fn set_debian(&mut self, lock: DebianLock) {
+        self.debian.retain(|old| old.suite != lock.suite);
+        self.debian.push(lock);
+        self.debian.sort_by_key(|lock| lock.suite.to_string());
+    }
+}
+
+/// Pins the base of a project in `wain.lock`, and writes it if anything changed; returns whether it did.
+///
+/// Pins that still answer are kept; `upgrade` asks again for all of them.
+pub async fn lock(request: &Request, upgrade: bool, tools: &mut Tools) -> Result<bool, Error> {
+    let mut request = request.clone();
+    request.is_locked = false;
+    let before = WainLock::read(&request.root)?;
+    if upgrade {
+        // Nothing is lost when the archive does not answer: the file is written last.
+        tools.lock_override = Some(WainLock { version: VERSION, ..WainLock::default() });
+    }
+    crate::resolve::resolve_base(&request, tools).await?;
+    Ok(WainLock::read(&request.root)? != before)
+}
+
+/// Where Debian packages come from.
+pub(crate) fn mirrors(
+    project: &Project,
+    request: &Request,
+    tools: &Tools,
+    suite: Suite,
+) -> Result<Mirrors, Error> {
+    let Some(mirror) = request.mirror.as_ref().or(project.settings.mirror.as_ref()) else {
+        return Ok(mirrors_from_apt(&tools.machine.etc.join("apt"), suite).unwrap_or_default());
+    };
+    let mirror = mirror.trim_end_matches('/');
+    let parse = |text: &str| {
+        Url::parse(text).map_err(|error| Error::UnknownBase { text: format!("{text}: {error}") })
+    };
+    // A mirror keeps the two archives side by side.
+    Ok(Mirrors {
+        main: parse(mirror)?,
+        security: parse(&format!("{mirror}-security"))?,
+        ..Mirrors::default()
+    })
+}
+
+/// The packages of a Debian base: as locked, or locked now.
+pub(crate) async fn debian(
+    project: &Project,
+    request: &Request,
+    recipe: &Recipe,
+    mirrors: &Mirrors,
+    platforms: &[Platform],
+    lock: &mut WainLock,
+    tools: &Tools,
+) -> Result<DebianLock, Error> {
+    // The usual two always, and the host's, whose interpreter makes the bytecode: the same file on every machine.
+    let wanted: BTreeSet<String> = platforms
+        .iter()
+        .chain([&tools.machine.platform, &Platform::linux("amd64"), &Platform::linux("arm64")])
+        .map(debian_architecture)
+        .collect();
+    let mut question = wainwright_debian::Request {
+        architectures: wanted.into_iter().collect(),
+        requested: recipe.requested.clone(),
+        excluded: recipe.excluded.clone(),
+    };
+    question.requested.extend(project.settings.system_packages.iter().cloned());
+    if let Some(known) = lock.debian(recipe.suite, &question) {
+        return Ok(known.clone());
+    }
+    let name = Base::Debian(recipe.suite.codename().to_owned()).to_string();
+    if request.is_locked {
+        return Err(Error::Locked { reason: format!("does not pin {name}") });
+    }
+    let archive = Archive::new(recipe.suite, mirrors.clone(), tools.machine.now);
+    let what = format!("the package lists of {name}");
+    tools.tell(Event::FetchStarted { name: what.clone(), size: None });
+    let progress = |bytes| tools.tell(Event::FetchProgressed { name: what.clone(), bytes });
+    let moved = std::sync::atomic::AtomicU64::new(0);
+    let counted = |bytes| {
+        moved.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        progress(bytes);
+    };
+    let locked =
+        wainwright_debian::lock(tools.http().await?, &tools.store, &archive, &question, &counted).await?;
+    tools.tell(Event::FetchFinished { name: what.clone(), bytes: moved.into_inner() });
+    lock.set_debian(locked.clone());
+    Ok(locked)
+}
+
+/// The recipe for a base by its name: `bookworm`, `12` ...
+pub(crate) fn recipe_of(suite: &str) -> Result<Recipe, Error> {
+    Ok(recipe(suite.parse()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_survives_writing_and_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lock = WainLock::read(folder.path()).unwrap();
+        let platform = Platform::linux("amd64");
+        lock.set_image("layout:base", &platform, Digest::of(b"1"));
+        lock.set_image("layout:base", &platform, Digest::of(b"2"));
+        lock.write(folder.path()).unwrap();
+        let read = WainLock::read(folder.path()).unwrap();
+        assert_eq!(read, lock);
+        assert_eq!(read.image("layout:base", &platform), Some(Digest::of(b"2")));
+        assert_eq!(read.image("layout:base", &Platform::linux("arm64")), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, expected) in [
+            ("version = 2\n", "it has version 2"),
+            ("version = 1\nnonsense = 1\n", "unknown field `nonsense`"),
+            ("version = \n", "line 1, column 11"),
+        ] {
+            std::fs::write(path(folder.path()), text).unwrap();
+            let error = WainLock::read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

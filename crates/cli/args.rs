@@ -1,0 +1,249 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use wainwright_build::{Base, Output};
+use wainwright_oci::{Platform, Reference};
+use wainwright_python::{PackageName, PythonVersion};
+
+/// Builds container images from Python projects, without a daemon, root or a Dockerfile.
+#[derive(Parser)]
+#[command(name = "wain", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = false)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 the outside world (network, disk, daemon), 70 our bug.
+
+Examples:
+  wain build --load                        build the project in this folder, load it into Docker
+  wain build -t demo/api:1 --output archive:api.tar
+  wain plan                                what would be made, reused and fetched";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build the image of a project
+    ///
+    /// Reads pyproject.toml and the lockfile (uv.lock, pylock.toml, or requirements.txt with hashes), installs every
+    /// locked wheel into layers, puts the project under /app, and delivers the image. Nothing of the project is run.
+    #[command(after_help = BUILD_EXAMPLES)]
+    Build(Build),
+    /// Show what a build would make, reuse and fetch
+    ///
+    /// Takes the same inputs as `wain build`, decides everything, and makes nothing.
+    Plan(Plan),
+    /// Pin the base in wain.lock
+    ///
+    /// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. Pins
+    /// that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
+    Lock(Lock),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  wain build                               the image goes to .wain/image, an OCI layout
+  wain build -t demo/api:1 --load          load it into Docker (or podman's socket)
+  wain build --platform linux/amd64,linux/arm64 --output layout:out
+  wain build --base archive:python.tar     build on an image that `docker save` wrote
+  wain build --locked --offline            only what is pinned and already here";
+
+/// What every command about a project takes.
+#[derive(Args, Clone)]
+pub(crate) struct ProjectArguments {
+    /// The folder of the project
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) path: PathBuf,
+
+    /// What to build on: debian:SUITE, layout:DIR or archive:FILE
+    ///
+    /// `debian:trixie` (Python 3.13) and `debian:bookworm` (3.11) are assembled from the signed Debian archive. The
+    /// default is the newest of them whose Python fits requires-python. `layout:DIR[:TAG]` and `archive:FILE[:TAG]` take
+    /// any OCI or Docker image.
+    #[arg(long, value_name = "BASE", value_parser = parse_base)]
+    pub(crate) base: Option<Base>,
+
+    /// Platforms to build for, with commas between them [default: this machine's]
+    ///
+    /// Several give an image index. Nothing is emulated: wheels are chosen for each platform.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_platform)]
+    pub(crate) platform: Vec<Platform>,
+
+    /// Python version, when nothing else decides
+    #[arg(long, value_name = "X.Y", value_parser = parse_python)]
+    pub(crate) python: Option<PythonVersion>,
+
+    /// Install an extra of the project (may be repeated)
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(crate) extra: Vec<PackageName>,
+
+    /// Install all extras of the project
+    #[arg(long)]
+    pub(crate) all_extras: bool,
+
+    /// Install a dependency group, `dev` among them (may be repeated)
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(crate) group: Vec<PackageName>,
+
+    /// Install all dependency groups
+    #[arg(long)]
+    pub(crate) all_groups: bool,
+
+    /// Package index to use instead of the configured one
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) index_url: Option<String>,
+
+    /// Package index to ask besides (may be repeated)
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) extra_index_url: Vec<String>,
+
+    /// Folder or page with wheels to look at first (may be repeated)
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) find_links: Vec<String>,
+
+    /// Ask no package index, only --find-links
+    #[arg(long)]
+    pub(crate) no_index: bool,
+
+    /// Debian archive to use [default: the one apt uses here, else Debian's]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) mirror: Option<String>,
+
+    /// Refuse to write wain.lock: everything has to be pinned
+    #[arg(long)]
+    pub(crate) locked: bool,
+
+    /// Do not use the network
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// How many layers to make at a time [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+
+    /// How many downloads to run at a time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) connections: u16,
+
+    /// Keep nothing for the next build
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+
+    /// Where to keep wheels and layers between builds [default: wainwright in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "WAIN_CACHE_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub(crate) cache_dir: Option<PathBuf>,
+
+    /// How to show what happens
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Progress::Auto)]
+    pub(crate) progress: Progress,
+}
+
+/// How to show what happens; always on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A live view on a terminal, lines elsewhere
+    Auto,
+    /// A live view
+    Tty,
+    /// A line for everything that happened
+    Plain,
+    /// A JSON object on a line for every event
+    Json,
+    /// Errors only
+    Quiet,
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+
+    /// Write a report as JSON: digests, layers, sizes, times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) metadata_file: Option<PathBuf>,
+}
+
+/// Names and outputs of the image.
+#[derive(Args, Clone)]
+pub(crate) struct ImageArguments {
+    /// Name for the image, `name:tag` (may be repeated) [default: the project's name]
+    #[arg(long, short, value_name = "REF", value_parser = parse_reference)]
+    pub(crate) tag: Vec<Reference>,
+
+    /// Where the image goes: layout:DIR, archive:FILE or docker (may be repeated) [default: layout:.wain/image]
+    #[arg(long, short, value_name = "WHERE", value_parser = parse_output)]
+    pub(crate) output: Vec<Output>,
+
+    /// Load the image into Docker; short for --output docker
+    #[arg(long)]
+    pub(crate) load: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+
+    /// Ask again for everything that is pinned
+    #[arg(long, conflicts_with_all = ["locked", "offline"])]
+    pub(crate) upgrade: bool,
+}
+
+fn with_hint(message: String, hint: Option<String>) -> String {
+    hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))
+}
+
+fn parse_base(text: &str) -> Result<Base, String> {
+    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_output(text: &str) -> Result<Output, String> {
+    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    let platform: Platform =
+        text.parse().map_err(|error: wainwright_oci::Error| with_hint(error.to_string(), error.hint()))?;
+    if platform.os == "linux" {
+        return Ok(platform);
+    }
+    Err("only images for Linux can be built".into())
+}
+
+fn parse_python(text: &str) -> Result<PythonVersion, String> {
+    text.parse().map_err(|error: wainwright_python::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_name(text: &str) -> Result<PackageName, String> {
+    text.parse().map_err(|error: wainwright_python::Error| with_hint(error.to_string(), error.hint()))
+}
+
+/// A name for an image. A digest would be a promise that only a finished build can make.
+fn parse_reference(text: &str) -> Result<Reference, String> {
+    let reference: Reference = text.parse().map_err(|error| format!("{error}; write it as `name:tag`"))?;
+    if reference.digest().is_some() {
+        return Err("a name with a digest cannot be given to a new image; write it as `name:tag`".into());
+    }
+    Ok(reference)
+}

@@ -1,0 +1,260 @@
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use clap::CommandFactory as _;
+use wainwright_build::{Delivery, Error, Event, Images, Machine, Output, Plan, Request, Tools};
+use wainwright_lock::Selection;
+use wainwright_pypi::IndexOptions;
+
+use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
+use crate::render::{Renderer, line, renderer};
+use crate::report::Report;
+use crate::signals::{Ended, until_signal};
+use crate::{failure, machine, show_plan};
+
+const USAGE: u8 = 2;
+const OUTSIDE: u8 = 3;
+
+/// Where events go: a renderer and a report.
+struct Screen {
+    renderer: Mutex<Box<dyn Renderer>>,
+    report: Mutex<Report>,
+}
+
+impl Screen {
+    fn take(&self, event: &Event) {
+        if let Ok(mut report) = self.report.lock() {
+            report.add(event);
+        }
+        if let Ok(mut renderer) = self.renderer.lock() {
+            renderer.show(event);
+        }
+    }
+}
+
+/// `wain build`
+pub(crate) fn build(arguments: &args::Build) -> u8 {
+    let project = &arguments.project;
+    let (request, machine) = match prepare(project, Some(&arguments.image)) {
+        Ok(ready) => ready,
+        Err(message) => return usage(&message),
+    };
+    run(project, &request, machine, async |tools, screen| {
+        let plan = decide(&request, tools, screen).await?;
+        let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
+        let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
+        let delivery = phase(screen, "deliver", delivered).await?;
+        Ok(finish(arguments, &plan, &images, &delivery, screen))
+    })
+}
+
+/// `wain plan`
+pub(crate) fn plan(arguments: &args::Plan) -> u8 {
+    let project = &arguments.project;
+    let (request, machine) = match prepare(project, Some(&arguments.image)) {
+        Ok(ready) => ready,
+        Err(message) => return usage(&message),
+    };
+    run(project, &request, machine, async |tools, screen| {
+        let plan = decide(&request, tools, screen).await?;
+        let text = match arguments.json {
+            true => format!("{:#}\n", plan.to_json()),
+            false => show_plan::text(&plan, &plan.fetches(&tools.store)),
+        };
+        Ok(print(&text))
+    })
+}
+
+/// `wain lock`
+pub(crate) fn lock(arguments: &args::Lock) -> u8 {
+    let project = &arguments.project;
+    let (request, machine) = match prepare(project, None) {
+        Ok(ready) => ready,
+        Err(message) => return usage(&message),
+    };
+    run(project, &request, machine, async |tools, _| {
+        let tools = Arc::get_mut(tools).ok_or_else(|| Error::Bug { what: "the tools are shared".into() })?;
+        if !wainwright_build::lock(&request, arguments.upgrade, tools).await? {
+            line("wain.lock is up to date");
+        }
+        Ok(0)
+    })
+}
+
+/// `wain completions`
+pub(crate) fn completions(shell: clap_complete::Shell) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "wain", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Turns arguments into a request and reads the machine.
+fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result<(Request, Machine), String> {
+    let machine = machine::read(project);
+    let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());
+    if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
+        outputs.push(Output::Docker);
+    }
+    if outputs.is_empty() {
+        outputs.push(Output::Layout(project.path.join(".wain").join("image")));
+    }
+    let selection = Selection {
+        extras: project.extra.iter().cloned().collect(),
+        all_extras: project.all_extras,
+        groups: project.group.iter().cloned().collect(),
+        all_groups: project.all_groups,
+        ..Selection::default()
+    };
+    let mut platforms = project.platform.clone();
+    platforms.dedup();
+    let request = Request {
+        root: project.path.clone(),
+        tags: image.map_or_else(Vec::new, |image| image.tag.clone()),
+        base: project.base.clone(),
+        platforms,
+        python: project.python,
+        selection,
+        indexes: IndexOptions {
+            place: "the command line".into(),
+            index_url: project.index_url.clone(),
+            extra_index_urls: project.extra_index_url.clone(),
+            find_links: project.find_links.clone(),
+            no_index: project.no_index,
+        },
+        mirror: project.mirror.clone(),
+        outputs,
+        is_locked: project.locked,
+        epoch: machine::epoch(&machine.vars)?,
+    };
+    Ok((request, machine))
+}
+
+/// Opens the store, runs a command on it until it is done or interrupted, and says how it ended.
+fn run(
+    project: &ProjectArguments,
+    request: &Request,
+    machine: Machine,
+    command: impl AsyncFnOnce(&mut Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
+) -> u8 {
+    let screen = Arc::new(Screen {
+        renderer: Mutex::new(renderer(project.progress)),
+        report: Mutex::new(Report::new()),
+    });
+    if machine.cache.is_none() && !project.no_cache {
+        let message = "there is no cache: HOME is not set; give --cache-dir".into();
+        screen.take(&Event::Warned { message });
+    }
+    let listener = {
+        let screen = screen.clone();
+        Arc::new(move |event: Event| screen.take(&event))
+    };
+    let mut tools = match Tools::new(machine, request, listener) {
+        Ok(tools) => Arc::new(tools),
+        Err(error) => return fail(&error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Error::Threads { source: error.into() }),
+    };
+    let ended = runtime.block_on(until_signal(command(&mut tools, &screen)));
+    // Jobs on other threads are not waited for: what they write is not committed any more.
+    runtime.shutdown_background();
+    match ended {
+        Ended::Done(Ok(code)) => code,
+        Ended::Done(Err(error)) => {
+            if let Ok(mut renderer) = screen.renderer.lock() {
+                renderer.finish("");
+            }
+            fail(&error)
+        }
+        Ended::Stopped(code) => {
+            line("interrupted; nothing was delivered that was not finished");
+            code
+        }
+    }
+}
+
+/// Resolves and plans.
+async fn decide(request: &Request, tools: &mut Arc<Tools>, screen: &Arc<Screen>) -> Result<Plan, Error> {
+    let bug = || Error::Bug { what: "the tools are shared".into() };
+    let resolution = {
+        let tools = Arc::get_mut(tools).ok_or_else(bug)?;
+        phase(screen, "resolve", wainwright_build::resolve(request, tools)).await?
+    };
+    let plan = phase(screen, "plan", async { wainwright_build::plan(&resolution, &tools.store) }).await?;
+    tools.tell(plan.summary(&tools.store));
+    Ok(plan)
+}
+
+/// Runs a phase between its two events.
+async fn phase<T>(
+    screen: &Arc<Screen>,
+    phase: &'static str,
+    task: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    screen.take(&Event::PhaseStarted { phase });
+    let done = task.await?;
+    screen.take(&Event::PhaseFinished { phase });
+    Ok(done)
+}
+
+/// Writes the report and the last lines, and prints the digest.
+fn finish(
+    arguments: &args::Build,
+    plan: &Plan,
+    images: &Images,
+    delivery: &Delivery,
+    screen: &Arc<Screen>,
+) -> u8 {
+    let tags: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
+    if let (Some(path), Ok(report)) = (&arguments.metadata_file, screen.report.lock()) {
+        let text = format!("{:#}\n", report.metadata(images, delivery, &tags));
+        if let Err(error) = replace(path, text.as_bytes()) {
+            return fail(&Error::Write { path: path.clone(), source: error });
+        }
+    }
+    if let (Ok(mut renderer), Ok(report)) = (screen.renderer.lock(), screen.report.lock()) {
+        renderer.finish(&report.summary(images, delivery, &tags));
+    }
+    print(&format!("{}\n", delivery.digest))
+}
+
+/// Writes a file whole or not at all, unless it is a pipe or a device.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes);
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let temporary = Path::new(&name);
+    let written = std::fs::write(temporary, bytes).and_then(|()| std::fs::rename(temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(temporary);
+    }
+    written
+}
+
+/// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.
+fn print(text: &str) -> u8 {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => 0,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            line(&format!("error: cannot write to standard output\n  cause: {error}"));
+            OUTSIDE
+        }
+    }
+}
+
+fn fail(error: &Error) -> u8 {
+    line(&failure::text(error));
+    error.exit_code()
+}
+
+fn usage(message: &str) -> u8 {
+    line(&format!("error: {message}"));
+    USAGE
+}

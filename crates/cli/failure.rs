@@ -1,0 +1,46 @@
+use std::fmt::Write as _;
+
+use wainwright_build::Error;
+
+/// An error for a person: what, why, and what to do next.
+pub(crate) fn text(error: &Error) -> String {
+    let mut text = format!("error: {}", clean(&error.to_string()));
+    let mut said = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let message = next.to_string();
+        // Some errors repeat their cause in their own text.
+        if !said.contains(&message) {
+            let _ = write!(text, "\n  cause: {}", clean(&message));
+        }
+        said = message;
+        cause = next.source();
+    }
+    if let Some(hint) = error.hint() {
+        let _ = write!(text, "\n  hint: {}", clean(&hint));
+    }
+    text
+}
+
+/// Removes what could steer a terminal; messages quote names that strangers chose.
+pub(crate) fn clean(text: &str) -> String {
+    let is_harmful = |letter: char| {
+        (letter.is_control() && letter != '\n' && letter != '\t')
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let escape = |letter: char| match is_harmful(letter) {
+        true => letter.escape_unicode().to_string(),
+        false => letter.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\n");
+    }
+}

@@ -1,0 +1,69 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use wainwright_build::{EPOCH, Machine};
+use wainwright_oci::Platform;
+
+use crate::args::ProjectArguments;
+
+/// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
+pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
+    let vars: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let home = vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let cache = match arguments.no_cache {
+        true => None,
+        false => arguments.cache_dir.clone().or_else(|| default_cache(&vars, home.as_deref())),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Machine {
+        home,
+        cache,
+        etc: PathBuf::from("/etc"),
+        temporary: std::env::temp_dir(),
+        platform: Platform::host(),
+        now: SystemTime::now(),
+        jobs: arguments.jobs.map_or(processors, usize::from),
+        connections: usize::from(arguments.connections),
+        is_offline: arguments.offline,
+        vars,
+    }
+}
+
+/// The user's cache folder by the XDG Base Directory Specification.
+fn default_cache(vars: &BTreeMap<String, String>, home: Option<&Path>) -> Option<PathBuf> {
+    let set = vars.get("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| Some(home?.join(".cache"))).map(|path| path.join("wainwright"))
+}
+
+/// The modification time of files: `SOURCE_DATE_EPOCH` (reproducible-builds.org), else a constant.
+pub(crate) fn epoch(vars: &BTreeMap<String, String>) -> Result<u64, String> {
+    let Some(text) = vars.get("SOURCE_DATE_EPOCH") else { return Ok(EPOCH) };
+    // Eleven octal digits hold less than 2^33 seconds.
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u64>() {
+        Ok(seconds) if is_number && seconds < 1 << 33 => Ok(seconds),
+        _ => Err(format!(
+            "SOURCE_DATE_EPOCH is `{}`, which is not a number of seconds since 1970",
+            text.escape_debug()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_of_seconds_is_an_epoch() {
+        let read = |text: &str| epoch(&[("SOURCE_DATE_EPOCH".to_owned(), text.to_owned())].into());
+        assert_eq!(read("0"), Ok(0));
+        assert_eq!(read("1700000000"), Ok(1_700_000_000));
+        for text in ["", "-1", "abc", "+5", " 5", "8589934592", "99999999999999999999"] {
+            assert!(read(text).is_err(), "{text:?} was read");
+        }
+        assert_eq!(epoch(&BTreeMap::new()), Ok(EPOCH));
+    }
+}

@@ -1,0 +1,16 @@
+use wainwright_build::Event;
+
+use super::{Renderer, line};
+
+/// A JSON object on a line for every event.
+pub(super) struct Json;
+
+impl Renderer for Json {
+    fn show(&mut self, event: &Event) {
+        if let Ok(text) = serde_json::to_string(event) {
+            line(&text);
+        }
+    }
+
+    fn finish(&mut self, _: &str) {}
+}

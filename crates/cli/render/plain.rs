@@ -1,0 +1,49 @@
+use wainwright_build::Event;
+
+use super::{Renderer, line};
+use crate::report::bytes;
+
+/// A line for everything that happened: for logs.
+pub(super) struct Plain;
+
+impl Renderer for Plain {
+    fn show(&mut self, event: &Event) {
+        if let Some(text) = text(event) {
+            line(&text);
+        }
+    }
+
+    fn finish(&mut self, summary: &str) {
+        line(summary);
+    }
+}
+
+/// The line of an event; `None` for those that only move bars.
+pub(super) fn text(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Warned { message } => format!("warning: {message}"),
+        Event::Noted { message } => format!("note: {message}"),
+        Event::Resolved { platform, base, python, wheels } => {
+            format!("{platform}: {wheels} packages on {base} with Python {python}")
+        }
+        Event::Planned { layers, cached, fetches, fetch_bytes } => {
+            let fetch = match fetches {
+                0 => "nothing to fetch".to_owned(),
+                count => format!("{count} files to fetch ({})", bytes(*fetch_bytes)),
+            };
+            format!("{layers} layers, {cached} of them made earlier; {fetch}")
+        }
+        Event::FetchFinished { name, bytes: moved } if *moved > 0 => {
+            format!("fetched {name} ({})", bytes(*moved))
+        }
+        Event::LayerFinished { name, descriptor } => format!("made {name} ({})", bytes(descriptor.size)),
+        Event::LayerReused { name, .. } => format!("reused {name}"),
+        Event::ImageFinished { platform, digest, size } => format!("{platform}: {digest} ({})", bytes(*size)),
+        Event::FileWritten { path } => format!("wrote {}", path.display()),
+        Event::DeliveryFinished { output, bytes: written, was_there } => match was_there {
+            true => format!("{output} has it already"),
+            false => format!("delivered to {output} ({})", bytes(*written)),
+        },
+        _ => return None,
+    })
+}

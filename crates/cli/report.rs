@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use wainwright_build::{Delivery, Event, Images};
+
+/// What a build cost, folded from its events.
+pub(crate) struct Report {
+    start: Instant,
+    phase_start: Instant,
+    phases: BTreeMap<&'static str, Duration>,
+    fetched: BTreeMap<&'static str, u64>,
+    fetched_files: u64,
+    made: u64,
+    reused: u64,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            start: now,
+            phase_start: now,
+            phases: BTreeMap::new(),
+            fetched: BTreeMap::new(),
+            fetched_files: 0,
+            made: 0,
+            reused: 0,
+        }
+    }
+
+    /// Takes the next event.
+    pub(crate) fn add(&mut self, event: &Event) {
+        match event {
+            Event::PhaseStarted { .. } => self.phase_start = Instant::now(),
+            Event::PhaseFinished { phase } => {
+                self.phases.insert(phase, self.phase_start.elapsed());
+            }
+            Event::FetchFinished { bytes, .. } => {
+                *self.fetched.entry("fetched").or_default() += bytes;
+                self.fetched_files += 1;
+            }
+            Event::LayerFinished { .. } => self.made += 1,
+            Event::LayerReused { .. } => self.reused += 1,
+            Event::DeliveryFinished { bytes, .. } => *self.fetched.entry("delivered").or_default() += bytes,
+            _ => {}
+        }
+    }
+
+    /// The three lines at the end: what, how large and how long, where it is.
+    pub(crate) fn summary(&self, images: &Images, delivery: &Delivery, tags: &[String]) -> String {
+        let name = tags.first().map_or_else(|| "image".to_owned(), Clone::clone);
+        let more = tags.len().saturating_sub(1);
+        let names = if more > 0 { format!("{name} and {more} more") } else { name };
+        let platforms: Vec<String> = images.images.iter().map(|image| image.platform.to_string()).collect();
+        let size: u64 = images.layers.iter().flatten().map(|layer| layer.size).sum();
+        let is_unchanged = self.made == 0 && delivery.outcomes.iter().all(|outcome| outcome.was_there);
+        let work = match (is_unchanged, self.fetched_files) {
+            (true, _) => "nothing changed".to_owned(),
+            (false, 0) => format!("{} layers made, {} reused", self.made, self.reused),
+            (false, files) => format!(
+                "{} layers made, {} reused, {files} files fetched ({})",
+                self.made,
+                self.reused,
+                bytes(self.fetched.get("fetched").copied().unwrap_or(0))
+            ),
+        };
+        let places: Vec<String> = delivery
+            .outcomes
+            .iter()
+            .map(|outcome| match outcome.was_there {
+                true => format!("{} has it already", outcome.output),
+                false => format!("{}: {} written", outcome.output, bytes(outcome.bytes)),
+            })
+            .collect();
+        format!(
+            "{names} {}\n{} for {}; {work}; {:.2} s\n{}",
+            delivery.digest,
+            bytes(size),
+            platforms.join(" and "),
+            self.start.elapsed().as_secs_f64(),
+            places.join("; "),
+        )
+    }
+
+    /// Everything, for `--metadata-file`. Sizes are in bytes, times in seconds.
+    pub(crate) fn metadata(&self, images: &Images, delivery: &Delivery, tags: &[String]) -> Value {
+        let platforms: BTreeMap<String, Value> = images
+            .images
+            .iter()
+            .zip(&images.layers)
+            .map(|(image, layers)| {
+                let value = json!({
+                    "digest": image.manifest.digest(),
+                    "config": image.config.digest(),
+                    "size": image.layers.iter().map(|layer| layer.descriptor.size).sum::<u64>(),
+                    "layers": layers,
+                });
+                (image.platform.to_string(), value)
+            })
+            .collect();
+        let seconds: BTreeMap<&str, f64> =
+            self.phases.iter().map(|(phase, time)| (*phase, time.as_secs_f64())).collect();
+        json!({
+            "version": 1,
+            "digest": delivery.digest,
+            "tags": tags,
+            "outputs": delivery.outcomes,
+            "platforms": platforms,
+            "seconds": seconds,
+            "totalSeconds": self.start.elapsed().as_secs_f64(),
+            "bytes": {
+                "fetched": self.fetched.get("fetched").copied().unwrap_or(0),
+                "delivered": self.fetched.get("delivered").copied().unwrap_or(0),
+            },
+            "files": { "fetched": self.fetched_files },
+            "cache": { "hits": self.reused, "misses": self.made },
+        })
+    }
+}
+
+/// A number of bytes for people: `17.3 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_are_short() {
+        for (count, expected) in [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (17_300_000, "17.3 MB")] {
+            assert_eq!(super::bytes(count), expected);
+        }
+    }
+}

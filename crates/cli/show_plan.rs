@@ -1,0 +1,69 @@
+use std::fmt::Write as _;
+
+use wainwright_build::{BasePlan, LayerState, Plan};
+
+use crate::report::bytes;
+
+/// The plan for a person: every layer, what becomes of it and why.
+pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
+    let mut text = String::new();
+    for image in &plan.images {
+        let _ = writeln!(
+            text,
+            "{} on {} (Python {}, {})",
+            image.platform, image.base_name, image.target.python, image.target.libc
+        );
+        let mut row = |state: &str, size: String, name: &str, why: &str| {
+            let why = if why.is_empty() { String::new() } else { format!("  ({why})") };
+            let _ = writeln!(text, "  {state:<6} {size:>9}  {name}{why}");
+        };
+        match &image.base {
+            BasePlan::Runtime(recipe) => {
+                let count = recipe.packages().len();
+                match recipe.layers() {
+                    Some(layers) => {
+                        for (name, descriptor) in layers {
+                            row("reuse", bytes(descriptor.size), &format!("base {name}"), "");
+                        }
+                    }
+                    None => row(
+                        "make",
+                        String::new(),
+                        &format!("base of {count} Debian packages"),
+                        "not made yet",
+                    ),
+                }
+            }
+            BasePlan::Image { layers, .. } => {
+                for layer in layers {
+                    row("reuse", bytes(layer.descriptor.size), "base layer", "as it is");
+                }
+            }
+        }
+        for layer in &image.layers {
+            match &layer.state {
+                LayerState::Cached(known) => row("reuse", bytes(known.descriptor.size), &layer.name, ""),
+                LayerState::Missing => {
+                    let size =
+                        layer.input_size().map_or_else(String::new, |size| format!("~{}", bytes(size)));
+                    row("make", size, &layer.name, "not made yet with these inputs");
+                }
+            }
+        }
+    }
+    let total: u64 = fetches.iter().filter_map(|(_, size)| *size).sum();
+    match fetches.len() {
+        0 => text.push_str("nothing to fetch\n"),
+        1 => {
+            let _ = writeln!(text, "1 file to fetch ({})", bytes(total));
+        }
+        count => {
+            let _ = writeln!(text, "{count} files to fetch ({})", bytes(total));
+        }
+    }
+    for output in &plan.outputs {
+        let names: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "to {output} as {}", names.join(", "));
+    }
+    text
+}

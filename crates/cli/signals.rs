@@ -1,0 +1,32 @@
+use std::future::Future;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How a task ended.
+pub(crate) enum Ended<T> {
+    /// By itself.
+    Done(T),
+    /// By a signal; the exit code a shell expects.
+    Stopped(u8),
+}
+
+/// Runs a task until it is done, or until somebody wants the program to end.
+///
+/// The task is dropped then: what it had begun to write is removed, or swept by the next run.
+pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
+    let wait = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            // Without a handler the default applies, which ends the program as well.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        done = task => Ended::Done(done),
+        () = wait(SignalKind::interrupt()) => Ended::Stopped(130),
+        () = wait(SignalKind::terminate()) => Ended::Stopped(143),
+        () = wait(SignalKind::hangup()) => Ended::Stopped(129),
+    }
+}

@@ -1,0 +1,11 @@
+//! Loads an image into a Docker daemon, or into podman's service, through the Engine API.
+
+mod answer;
+mod engine;
+mod host;
+mod load;
+mod settings;
+mod tls;
+
+pub use host::DockerHost;
+pub use load::{Loaded, load_docker};

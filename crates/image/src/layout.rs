@@ -1,0 +1,176 @@
+mod contents;
+mod garbage;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use wainwright_oci::Digest;
+use wainwright_store::Store;
+
+use crate::blob::Blob;
+use crate::draft::{self, Draft};
+use crate::{Delivered, Error, Release};
+
+use contents::Contents;
+
+/// The file that says "this folder is an OCI layout" (OCI image-spec, "Image Layout").
+pub(crate) const MARK: &str = "oci-layout";
+/// What it says.
+pub(crate) const MARK_BYTES: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// The file that names the images.
+pub(crate) const INDEX: &str = "index.json";
+
+/// How many blobs are written at a time.
+const WORKERS: usize = 4;
+
+/// How often we look whether another process has finished with the layout, and how long we wait in between.
+const TRIES: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Puts a release into an OCI layout.
+///
+/// A new folder appears when it is complete. In a layout that exists, images under other names stay; those under the same
+/// names are replaced, and what nobody else needs of them is removed. Blobs come first and `index.json` last, so that
+/// whoever reads meanwhile finds the old images or the new ones. A layout that names our digest and has all blobs in their
+/// right sizes is left alone; when anything is missing, the blobs that are there are hashed, too.
+pub fn write_layout(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+    release.check()?;
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => update(release, store, dir),
+        Ok(_) => Err(Error::InTheWay { path: dir.to_owned(), found: "a file", wanted: "an OCI layout" }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(release, store, dir),
+        Err(source) => Err(Error::disk("write to", dir, source)),
+    }
+}
+
+fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+    let parent = draft::folder_of(dir);
+    draft::create_folder(parent)?;
+    draft::sweep(parent);
+    let (folder, _lock) = draft::folder(parent)?;
+    let delivered = fill(release, store, folder.path())?;
+    match fs::rename(folder.path(), dir) {
+        Ok(()) => {
+            let _ = folder.keep();
+            draft::sync_folder(parent);
+            Ok(delivered)
+        }
+        // Somebody was faster: theirs may hold other images by now.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty) =>
+        {
+            update(release, store, dir)
+        }
+        Err(source) => Err(Error::disk("create", dir, source)),
+    }
+}
+
+fn update(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+    let lock = File::open(dir).map_err(|source| Error::disk("read", dir, source))?;
+    wait_for(&lock, dir)?;
+    draft::sweep(dir);
+    fill(release, store, dir)
+}
+
+/// Waits until no other process works on this folder. Where the file system has no locks, nobody waits.
+fn wait_for(lock: &File, dir: &Path) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            Ok(()) | Err(fs::TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(Error::Busy { path: dir.to_owned(), seconds: (PAUSE * TRIES).as_secs() })
+}
+
+/// Brings a folder up to date that nobody else writes to.
+fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+    let contents = Contents::read(dir)?;
+    let change = contents.change(dir, release);
+    let blobs = release.blobs();
+    let has_all = blobs.values().all(|blob| is_there(dir, &blob.digest, blob.size));
+    if contents.is_marked && !change.is_needed && has_all {
+        return Ok(Delivered::NOTHING);
+    }
+    let mut written = 0;
+    // First of all, so that an interrupted delivery is known as a layout by the next one.
+    if !contents.is_marked {
+        written += write_file(dir, MARK, MARK_BYTES)?;
+    }
+    let folder = dir.join("blobs/sha256");
+    draft::create_folder(&folder)?;
+    let blobs: Vec<Blob> = blobs.into_values().collect();
+    written += in_parallel(&blobs, |blob| write_blob(blob, store, dir))?;
+    draft::sync_folder(&folder);
+    if change.is_needed {
+        written += write_file(dir, INDEX, &contents.index_with(&change.manifests))?;
+        draft::sync_folder(dir);
+        for digest in garbage::between(dir, &change.replaced, &change.manifests) {
+            // Not removing what nobody needs is no failure.
+            let _ = fs::remove_file(blob_path(dir, &digest));
+        }
+    }
+    Ok(Delivered::written(written))
+}
+
+/// Writes a blob unless it is there, byte for byte; returns how many bytes that took.
+fn write_blob(blob: &Blob, store: &Store, dir: &Path) -> Result<u64, Error> {
+    let path = blob_path(dir, &blob.digest);
+    if is_there(dir, &blob.digest, blob.size) && is_whole(&path, &blob.digest, blob.size)? {
+        return Ok(0);
+    }
+    let mut draft = Draft::new(dir, &path, blob.size)?;
+    blob.copy(store, &mut draft, &path)?;
+    draft.finish()?;
+    Ok(blob.size)
+}
+
+/// Runs `work` on a few items at a time, so that hashing one and waiting for the disk with another overlap; adds up the
+/// results. After an error no new item is begun.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<u64, Error> + Sync) -> Result<u64, Error> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut total = 0;
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            total += work(item).inspect_err(|_| next.store(items.len(), Ordering::Relaxed))?;
+        }
+        Ok(total)
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS.min(items.len())).map(|_| scope.spawn(run)).collect();
+        let totals = workers.into_iter().map(|worker| match worker.join() {
+            Ok(total) => total,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        totals.sum()
+    })
+}
+
+fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<u64, Error> {
+    let path = dir.join(name);
+    let size = bytes.len() as u64;
+    let mut draft = Draft::new(dir, &path, size)?;
+    io::Write::write_all(&mut draft, bytes).map_err(|source| Error::write(&path, size, source))?;
+    draft.finish()?;
+    Ok(size)
+}
+
+fn blob_path(dir: &Path, digest: &Digest) -> std::path::PathBuf {
+    dir.join("blobs/sha256").join(digest.hex())
+}
+
+fn is_there(dir: &Path, digest: &Digest, size: u64) -> bool {
+    fs::metadata(blob_path(dir, digest)).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+fn is_whole(path: &Path, digest: &Digest, size: u64) -> Result<bool, Error> {
+    let mut file = File::open(path).map_err(|source| Error::disk("read", path, source))?;
+    crate::blob::has_digest(&mut file, size, digest).map_err(|source| Error::disk("read", path, source))
+}
+
+#[cfg(test)]
+mod tests;

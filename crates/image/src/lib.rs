@@ -1,0 +1,22 @@
+//! Puts whole images where people want them: OCI layouts, archives, a Docker daemon.
+//!
+//! A [`Release`] is what was built. Each way out is one function that says what it had to write ([`Delivered`]) and leaves
+//! nothing half-done behind: the name under which an image is found moves last.
+
+mod archive;
+mod blob;
+mod docker;
+mod draft;
+mod error;
+mod layout;
+mod name;
+mod output;
+mod release;
+#[cfg(test)]
+mod sample;
+
+pub use archive::{write_archive, write_archive_to};
+pub use docker::{DockerHost, Loaded, load_docker};
+pub use error::Error;
+pub use layout::write_layout;
+pub use release::{Delivered, Release};

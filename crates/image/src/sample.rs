@@ -1,0 +1,74 @@
+//! A tiny release for the tests: real layers, in a real store.
+
+use serde_json::json;
+use tempfile::TempDir;
+use wainwright_blob::{Compression, Entry, Options, write};
+use wainwright_oci::{Document, Image, ImagePath, Layer, Place, Platform, media_type};
+use wainwright_store::Store;
+
+use crate::Release;
+
+pub(crate) struct Sample {
+    pub(crate) folder: TempDir,
+    pub(crate) store: Store,
+}
+
+impl Sample {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        Self { folder, store }
+    }
+
+    /// A release for some architectures, under some names: each image has a layer of its own and one all share.
+    pub(crate) fn release(&self, architectures: &[&str], tags: &[&str]) -> Release {
+        self.release_of("hello", architectures, tags)
+    }
+
+    /// As [`Sample::release`], with a word that changes the images' own layers.
+    pub(crate) fn release_of(&self, word: &str, architectures: &[&str], tags: &[&str]) -> Release {
+        let images: Vec<Image> =
+            architectures.iter().map(|architecture| self.image(word, architecture)).collect();
+        let index = (images.len() > 1).then(|| {
+            let manifests: Vec<_> = images
+                .iter()
+                .map(|image| serde_json::to_value(crate::release::manifest_descriptor(image)).unwrap())
+                .collect();
+            let media_type = media_type::INDEX;
+            let json = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": manifests});
+            Document::write(media_type, json)
+        });
+        Release { images, index, tags: tags.iter().map(|tag| tag.parse().unwrap()).collect() }
+    }
+
+    fn image(&self, word: &str, architecture: &str) -> Image {
+        let layers = vec![self.layer("shared"), self.layer(&format!("{word}-{architecture}"))];
+        let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
+        let descriptors: Vec<_> = layers.iter().map(|layer| &layer.descriptor).collect();
+        let config = Document::write(
+            media_type::CONFIG,
+            json!({
+                "architecture": architecture, "os": "linux", "config": {"Cmd": ["/hello"]},
+                "rootfs": {"type": "layers", "diff_ids": diff_ids}
+            }),
+        );
+        let media_type = media_type::MANIFEST;
+        let manifest = Document::write(
+            media_type,
+            json!({
+                "schemaVersion": 2, "mediaType": media_type,
+                "config": config.descriptor, "layers": descriptors
+            }),
+        );
+        Image { platform: Platform::linux(architecture), manifest, config, layers }
+    }
+
+    fn layer(&self, word: &str) -> Layer {
+        let entry = Entry::bytes(ImagePath::new(word).unwrap(), word.as_bytes());
+        let options = Options { mtime: 315_532_801, compression: Compression::Splice };
+        let mut bytes = Vec::new();
+        let written = write(vec![entry], &options, &mut bytes).unwrap();
+        assert_eq!(self.store.put(&bytes).unwrap(), written.descriptor.digest);
+        Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store }
+    }
+}

@@ -1,0 +1,203 @@
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+/// Why no runtime could be made of a set of Debian packages.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A package file could not be read.
+    #[error("could not read the package `{package}`")]
+    Read {
+        /// Name of the package.
+        package: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The outer `ar` archive does not follow deb(5).
+    #[error("`{package}` is not a Debian package: {reason}")]
+    Archive {
+        /// Name of the package.
+        package: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// `control.tar` or `data.tar` could not be unpacked.
+    #[error("could not unpack `{member}` of the package `{package}`")]
+    Unpack {
+        /// Name of the package.
+        package: String,
+        /// Name of the member.
+        member: String,
+        /// What the decompressor or the tar reader said.
+        #[source]
+        source: io::Error,
+    },
+    /// `control.tar` or `data.tar` unpacks to more than a runtime package ever holds.
+    #[error("`{member}` of the package `{package}` unpacks to more than {limit} bytes")]
+    TooLarge {
+        /// Name of the package.
+        package: String,
+        /// Name of the member.
+        member: String,
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// A member of `data.tar` that may not enter an image: it leaves the root, or is a device, or has a broken name.
+    #[error("the package `{package}` holds `{path}`, which cannot enter an image: {reason}")]
+    Member {
+        /// Name of the package.
+        package: String,
+        /// The path as it is written in the package.
+        path: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// The control file is missing, or cannot be read.
+    #[error("the control file of the package `{package}` cannot be read: {reason}")]
+    Control {
+        /// Name of the package.
+        package: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The control file describes another package than the lock.
+    #[error("the file of the package `{package}` says `{field}: {found}`, expected `{expected}`")]
+    OtherPackage {
+        /// Name of the package.
+        package: String,
+        /// `Package`, `Version` or `Architecture`.
+        field: &'static str,
+        /// What the lock says.
+        expected: String,
+        /// What the file says.
+        found: String,
+    },
+    /// A package was given twice.
+    #[error("the package `{package}` is listed twice")]
+    Twice {
+        /// Name of the package.
+        package: String,
+    },
+    /// Packages of several architectures, of none, or of one that is not known here.
+    #[error("these packages do not make one runtime: {reason}")]
+    Architecture {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two packages own one path and neither replaces the other.
+    #[error("`{path}` is owned by `{first}` and by `{second}`")]
+    Clash {
+        /// The path.
+        path: String,
+        /// One owner.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A path runs through symbolic links without end.
+    #[error("`{path}` runs through more than 40 symbolic links")]
+    LinkLoop {
+        /// The path.
+        path: String,
+    },
+    /// A file starts like an ELF file and is none.
+    #[error("`{path}` is a broken ELF file: {reason}")]
+    Elf {
+        /// The path.
+        path: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Programs or libraries that could not be loaded in the image.
+    #[error("the packages are not complete: {}", list(.missing))]
+    MissingLibraries {
+        /// What is missing, sorted by the file that needs it.
+        missing: Vec<MissingLibrary>,
+    },
+    /// The packages hold no interpreter of the version asked for.
+    #[error("the packages hold no `/usr/bin/python{python}`")]
+    NoInterpreter {
+        /// `3.11`.
+        python: String,
+    },
+    /// One of the layers that are built into the program does not follow its own rules.
+    #[error("the built-in layer `{layer}` is broken: {reason}")]
+    Baked {
+        /// Name of the layer.
+        layer: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The interpreter does not run on this machine, so the standard library stays without bytecode.
+    #[error("the interpreter cannot run on this machine: {reason}")]
+    CannotRun {
+        /// Why.
+        reason: String,
+    },
+    /// The interpreter ran, and failed to compile the standard library.
+    #[error("the interpreter failed to compile the standard library: {reason}")]
+    Compile {
+        /// What it said.
+        reason: String,
+    },
+    /// The scratch directory could not be written.
+    #[error("could not write `{}`", .path.display())]
+    Scratch {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A library that nothing in the image provides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingLibrary {
+    /// The program or library that needs it.
+    pub needed_by: String,
+    /// Its name, `libz.so.1`, or the path of a program interpreter.
+    pub library: String,
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Archive { .. } | Self::Unpack { .. } => {
+                "only packages as dpkg-deb writes them are read: format 2.0, with data.tar plain or as gz, xz or zst".into()
+            }
+            Self::OtherPackage { .. } => "the lock is out of date; run `wain lock` again".into(),
+            Self::Clash { second, .. } => {
+                format!("leave out `{second}`, or use a registry image as the base, where dpkg has settled it")
+            }
+            Self::MissingLibraries { missing } => {
+                let first = missing.first()?;
+                format!("add the package that holds `{}` to the base", first.library)
+            }
+            Self::NoInterpreter { python } => format!("add the package `python{python}-minimal` to the base"),
+            Self::CannotRun { .. } => "the image works without bytecode, it only starts slower".into(),
+            Self::TooLarge { .. } => "put what is this large into a base image of its own".into(),
+            _ => return None,
+        })
+    }
+
+    /// Whether the outside world failed (disk), rather than the input.
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Scratch { .. } | Self::CannotRun { .. })
+    }
+}
+
+fn list(missing: &[MissingLibrary]) -> String {
+    let mut text = String::new();
+    for (number, one) in missing.iter().take(5).enumerate() {
+        let comma = if number == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}`{}` needs `{}`", one.needed_by, one.library);
+    }
+    if missing.len() > 5 {
+        let _ = write!(text, " and {} more", missing.len() - 5);
+    }
+    text
+}

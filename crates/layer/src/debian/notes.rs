@@ -1,0 +1,77 @@
+//! What was left out of the packages and somebody should know.
+
+use std::fmt;
+
+use super::groups::Group;
+use super::package::Package;
+
+/// Something about a package that an image of it lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A program lost its set-user-ID or set-group-ID bit.
+    SetIdDropped {
+        /// Name of the package.
+        package: String,
+        /// The program.
+        path: String,
+    },
+    /// A package came with maintainer scripts whose work nothing here replaces.
+    ScriptsNotRun {
+        /// Name of the package.
+        package: String,
+        /// `preinst`, `postinst`.
+        scripts: Vec<&'static str>,
+    },
+    /// An extension module was left out together with a library it needs.
+    ModuleLeftOut {
+        /// `nis`
+        module: String,
+        /// `libnsl.so.2`
+        library: String,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetIdDropped { package, path } => {
+                write!(f, "`/{path}` of `{package}` runs without its set-id bit")
+            }
+            Self::ScriptsNotRun { package, scripts } => {
+                write!(f, "`{package}` was unpacked without running its {}", scripts.join(" and "))
+            }
+            Self::ModuleLeftOut { module, library } => {
+                write!(f, "the module `{module}` is left out: no package holds `{library}`")
+            }
+        }
+    }
+}
+
+/// Packages whose scripts were read: what they do is done here, or means nothing for a fresh image.
+const SETTLED: &[&str] = &["base-files", "ca-certificates", "libc6", "libreadline8t64", "netbase", "tzdata"];
+
+/// The notes about all packages, sorted by package and path.
+pub(super) fn gather(packages: &[Package]) -> Vec<Note> {
+    let mut packages: Vec<&Package> = packages.iter().collect();
+    packages.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut notes = Vec::new();
+    for package in packages {
+        let is_settled =
+            SETTLED.contains(&package.name.as_str()) || Group::of(&package.name) == Group::Python;
+        if !is_settled && !package.scripts.is_empty() {
+            let scripts = package.scripts.iter().map(|script| script.name).collect();
+            notes.push(Note::ScriptsNotRun { package: package.name.clone(), scripts });
+        }
+        let mut paths: Vec<String> = package
+            .members
+            .iter()
+            .filter(|member| member.had_set_id)
+            .map(|member| member.path.to_string())
+            .collect();
+        paths.sort();
+        notes
+            .extend(paths.into_iter().map(|path| Note::SetIdDropped { package: package.name.clone(), path }));
+    }
+    notes
+}

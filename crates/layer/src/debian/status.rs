@@ -1,0 +1,23 @@
+//! `/var/lib/dpkg/status.d`: which packages are in the image, for scanners (RELIABILITY F152).
+
+use super::Error;
+use super::groups::Group;
+use super::package::{MemberKind, Package};
+use super::tree::Tree;
+
+/// Writes the control file and the checksums of each package, as distroless images have them.
+///
+/// Each stands in the layer of its package, so that an update changes one layer.
+pub(super) fn write(tree: &mut Tree, packages: &[Package]) -> Result<(), Error> {
+    for package in packages {
+        let group = Group::of(&package.name);
+        let path = format!("var/lib/dpkg/status.d/{}", package.name);
+        let control = package.control.trim_end().to_owned() + "\n";
+        tree.put(&path, 0o644, MemberKind::File(control.into_bytes().into()), group)?;
+        if let Some(md5sums) = &package.md5sums {
+            let path = format!("{path}.md5sums");
+            tree.put(&path, 0o644, MemberKind::File(md5sums.as_slice().into()), group)?;
+        }
+    }
+    Ok(())
+}

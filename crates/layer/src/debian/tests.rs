@@ -1,0 +1,5 @@
+mod elf_files;
+mod fixture;
+mod layout;
+mod real;
+mod refusals;

@@ -1,0 +1,15 @@
+//! The kinds of layers: what each puts into an image, as entries.
+//!
+//! Nothing here compresses or writes: `blob` does that with the entries, the same way for every kind.
+
+pub mod debian;
+mod environment;
+mod error;
+mod layout;
+mod source;
+mod wheels;
+
+pub use environment::{Environment, app};
+pub use error::Error;
+pub use source::{fingerprint, source_entries};
+pub use wheels::{owned_paths, wheel_entries};

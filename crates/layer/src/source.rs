@@ -1,0 +1,129 @@
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use wainwright_blob::{Content, Entry, Kind};
+use wainwright_oci::{Digest, Hasher};
+use wainwright_project::{Project, SourceKind, SourceTree, dist_info};
+use wainwright_wheel::{Layout, install_generated};
+
+use crate::environment::app;
+use crate::layout::directories;
+use crate::{Error, wheels};
+
+/// Files up to this size are kept in memory once they were hashed; larger ones are read again and checked.
+const KEPT: u64 = 1 << 20;
+
+/// The project's own layer: its files under `/app`, and what makes it an installed package.
+///
+/// Nothing of the project is run. A project is made importable by a `.pth` file that names its import roots, as an
+/// editable install does; its scripts and `.dist-info` are written from `[project]`.
+pub fn source_entries(project: &Project, tree: &SourceTree, layout: &Layout) -> Result<Vec<Entry>, Error> {
+    let mut entries = tree
+        .files
+        .par_iter()
+        .map(|file| {
+            let path = app().join(file.path.as_bytes()).map_err(|source| Error::Path { source })?;
+            if path.starts_with(&layout.prefix) {
+                return Err(Error::Environment { path });
+            }
+            Ok(match &file.kind {
+                SourceKind::Directory => Entry::directory(path),
+                SourceKind::Symlink { target } => Entry::symlink(path, target.clone()),
+                SourceKind::File { size, is_executable } => {
+                    Entry::file(path, *is_executable, content(&tree.disk(file), *size)?)
+                }
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(python) = &project.python_project {
+        let mut files = dist_info(python);
+        let roots = python.layout.import_roots.iter().map(|root| match root.as_str() {
+            "" => "/app\n".to_owned(),
+            root => format!("/app/{root}\n"),
+        });
+        files.push((format!("_{}.pth", python.name.escaped()), roots.collect::<String>().into_bytes()));
+        let installed = install_generated(layout, &python.name, files)?;
+        let mut folders = directories(installed.iter().map(|file| &file.path));
+        folders.retain(|folder| folder.starts_with(&layout.prefix));
+        entries.extend(folders.into_iter().map(Entry::directory));
+        entries.extend(installed.into_iter().filter_map(wheels::generated_entry));
+    }
+    Ok(entries)
+}
+
+/// Everything that decides the bytes of the layer, as one digest: paths, modes, links and contents.
+pub fn fingerprint(entries: &[Entry]) -> Digest {
+    let mut order: Vec<&Entry> = entries.iter().collect();
+    order.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut hasher = Hasher::new();
+    let mut field = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    for entry in order {
+        field(entry.path.as_bytes());
+        field(&entry.mode.to_le_bytes());
+        field(&entry.owner.0.to_le_bytes());
+        field(&entry.owner.1.to_le_bytes());
+        match &entry.kind {
+            Kind::Directory => field(b"directory"),
+            Kind::Symlink(target) => {
+                field(b"link");
+                field(target);
+            }
+            Kind::Hardlink(target) => {
+                field(b"hard link");
+                field(target.as_bytes());
+            }
+            Kind::File(content) => {
+                field(b"file");
+                match content {
+                    Content::Bytes(bytes) => field(Digest::of(bytes).as_bytes()),
+                    Content::Disk { digest, .. } | Content::Stored { digest, .. } => {
+                        field(digest.as_ref().map_or(&[], |digest| &digest.as_bytes()[..]));
+                    }
+                    Content::Deflated(deflated) => {
+                        field(deflated.digest.as_ref().map_or(&[], |digest| &digest.as_bytes()[..]));
+                    }
+                }
+            }
+        }
+    }
+    hasher.finish()
+}
+
+/// Reads a file once: small ones are kept, large ones are remembered by their hash.
+fn content(disk: &Path, size: u64) -> Result<Content, Error> {
+    let read = |source| Error::Read { path: disk.to_owned(), source };
+    let mut file = File::open(disk).map_err(read)?;
+    if size <= KEPT {
+        let mut bytes = Vec::with_capacity(size as usize);
+        file.take(size + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 != size {
+            return Err(changed(disk));
+        }
+        return Ok(Content::Bytes(bytes.into()));
+    }
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut found = 0;
+    loop {
+        match file.read(&mut buffer).map_err(read)? {
+            0 => break,
+            count => {
+                hasher.update(&buffer[..count]);
+                found += count as u64;
+            }
+        }
+    }
+    if found != size {
+        return Err(changed(disk));
+    }
+    Ok(Content::Disk { path: PathBuf::from(disk), size, digest: Some(hasher.finish()) })
+}
+
+fn changed(path: &Path) -> Error {
+    Error::Changed { path: path.to_owned() }
+}

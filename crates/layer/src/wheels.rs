@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+
+use wainwright_blob::{Content, Deflated, Entry, Span};
+use wainwright_oci::{Digest, ImagePath};
+use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
+
+use crate::Error;
+use crate::layout::directories;
+
+/// The entries of a layer that holds the given wheels, installed.
+///
+/// A path that two wheels own with equal contents is there once; with different contents it is refused.
+pub fn wheel_entries(wheels: &[Wheel], layout: &Layout) -> Result<Vec<Entry>, Error> {
+    let mut owners: BTreeMap<ImagePath, (Entry, usize)> = BTreeMap::new();
+    for (index, wheel) in wheels.iter().enumerate() {
+        for file in wheel.install(layout)? {
+            let entry = entry(wheel, file);
+            if let Some((other, owner)) = owners.get(&entry.path) {
+                if digest(other).is_some() && digest(other) == digest(&entry) && other.mode == entry.mode {
+                    continue;
+                }
+                return Err(Error::Clash {
+                    path: entry.path,
+                    first: wheels[*owner].filename().to_string(),
+                    second: wheel.filename().to_string(),
+                });
+            }
+            owners.insert(entry.path.clone(), (entry, index));
+        }
+    }
+    let mut folders = directories(owners.keys());
+    for wheel in wheels {
+        for folder in wheel.empty_directories(layout)? {
+            folders.append(&mut directories([&folder]));
+            folders.insert(folder);
+        }
+    }
+    // What lies above the environment belongs to the layer that makes the environment.
+    folders.retain(|folder| folder.starts_with(&layout.prefix));
+    let files = owners.into_values().map(|(entry, _)| entry);
+    Ok(folders.into_iter().map(Entry::directory).chain(files).collect())
+}
+
+/// What a wheel owns in an image, to find out whether wheels clash without opening them again: path -> what it holds.
+///
+/// The second part of a value is whether it is executable.
+pub fn owned_paths(
+    wheel: &Wheel,
+    layout: &Layout,
+) -> Result<BTreeMap<ImagePath, (Option<Digest>, bool)>, Error> {
+    let files = wheel.install(layout)?;
+    Ok(files
+        .into_iter()
+        .map(|file| (file.path.clone(), (content_digest(&file.content), file.executable)))
+        .collect())
+}
+
+/// An installed file as an entry whose bytes stay where they are in the wheel.
+pub(crate) fn entry(wheel: &Wheel, file: InstalledFile) -> Entry {
+    let span = |offset, length| Span { file: wheel.file().clone(), offset, length };
+    let content = match file.content {
+        FileContent::Deflated { offset, compressed_size, size, crc32, digest } => {
+            Content::Deflated(Deflated { span: span(offset, compressed_size), size, crc32, digest })
+        }
+        FileContent::Stored { offset, size, crc32, digest } => {
+            Content::Stored { span: span(offset, size), crc32: Some(crc32), digest }
+        }
+        FileContent::Generated(bytes) => Content::Bytes(bytes.into()),
+    };
+    Entry::file(file.path, file.executable, content)
+}
+
+/// A generated file as an entry.
+pub(crate) fn generated_entry(file: InstalledFile) -> Option<Entry> {
+    match file.content {
+        FileContent::Generated(bytes) => {
+            Some(Entry::file(file.path, file.executable, Content::Bytes(bytes.into())))
+        }
+        _ => None,
+    }
+}
+
+fn content_digest(content: &FileContent) -> Option<Digest> {
+    match content {
+        FileContent::Deflated { digest, .. } | FileContent::Stored { digest, .. } => *digest,
+        FileContent::Generated(bytes) => Some(Digest::of(bytes)),
+    }
+}
+
+fn digest(entry: &Entry) -> Option<Digest> {
+    match &entry.kind {
+        wainwright_blob::Kind::File(Content::Bytes(bytes)) => Some(Digest::of(bytes)),
+        wainwright_blob::Kind::File(Content::Deflated(deflated)) => deflated.digest,
+        wainwright_blob::Kind::File(Content::Stored { digest, .. } | Content::Disk { digest, .. }) => *digest,
+        _ => None,
+    }
+}

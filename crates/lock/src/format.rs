@@ -1,0 +1,94 @@
+use std::path::{Path, PathBuf};
+
+use crate::lock::Content;
+use crate::text::Text;
+use crate::{Error, Lock, pylock, requirements, uv};
+
+/// The kinds of lockfiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LockFormat {
+    /// `uv.lock`.
+    UvLock,
+    /// `pylock.toml` (PEP 751).
+    Pylock,
+    /// `requirements.txt` with hashes.
+    Requirements,
+}
+
+/// What there is to know about a kind of lockfile.
+struct Format {
+    format: LockFormat,
+    /// The name it is looked for.
+    file_name: &'static str,
+    /// Whether a file of this name is one.
+    is_name: fn(&str) -> bool,
+    read: fn(Text) -> Result<Box<dyn Content>, Error>,
+}
+
+/// All kinds; the first that exists in a folder is taken.
+const FORMATS: &[Format] = &[
+    Format {
+        format: LockFormat::UvLock,
+        file_name: "uv.lock",
+        is_name: |name| name == "uv.lock",
+        read: uv::read,
+    },
+    Format {
+        format: LockFormat::Pylock,
+        file_name: "pylock.toml",
+        is_name: |name| name == "pylock.toml" || name.starts_with("pylock.") && name.ends_with(".toml"),
+        read: pylock::read,
+    },
+    Format {
+        format: LockFormat::Requirements,
+        file_name: "requirements.txt",
+        is_name: |name| name.ends_with(".txt"),
+        read: requirements::read,
+    },
+];
+
+/// The lockfile of a project folder: `uv.lock`, else `pylock.toml`, else `requirements.txt`.
+pub fn find(dir: &Path) -> Option<(LockFormat, PathBuf)> {
+    FORMATS.iter().map(|format| (format.format, dir.join(format.file_name))).find(|(_, path)| path.is_file())
+}
+
+/// Reads a lockfile, and the files it includes; its name tells the format.
+pub fn read(path: &Path) -> Result<Lock, Error> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let format = FORMATS
+        .iter()
+        .find(|format| (format.is_name)(name))
+        .ok_or_else(|| Error::UnknownFormat { file: path.into() })?;
+    let content = (format.read)(Text::read(path, None)?)?;
+    Ok(Lock { file: path.into(), format: format.format, content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_exact_lockfile_is_found_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = || find(dir.path()).map(|(format, _)| format);
+        assert_eq!(found(), None);
+        for (name, format) in [
+            ("requirements.txt", LockFormat::Requirements),
+            ("pylock.toml", LockFormat::Pylock),
+            ("uv.lock", LockFormat::UvLock),
+        ] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+            assert_eq!(found(), Some(format));
+        }
+    }
+
+    #[test]
+    fn the_name_tells_the_format() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("poetry.lock");
+        let error = read(&path).unwrap_err();
+        assert!(matches!(error, Error::UnknownFormat { .. }), "{error}");
+        let error = read(&dir.path().join("uv.lock")).unwrap_err();
+        assert!(matches!(error, Error::Missing { .. }) && !error.is_outside(), "{error}");
+    }
+}

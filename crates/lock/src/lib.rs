@@ -1,0 +1,32 @@
+//! Reads lockfiles into the packages to install on one target platform.
+//!
+//! `uv.lock`, `pylock.toml` (PEP 751) and `requirements.txt` with hashes. Nothing is resolved here: what a lockfile
+//! leaves open is refused. Nothing is downloaded either: [`LockedFile`] says where the bytes are and what their
+//! digest must be.
+
+mod environment;
+mod error;
+mod file;
+mod format;
+mod hash;
+mod lock;
+mod marker;
+mod marker_parser;
+mod package;
+mod project_requirements;
+mod pylock;
+mod requirement;
+mod requirements;
+mod selection;
+mod text;
+mod uv;
+
+pub use environment::{MarkerEnvironment, marker_environment};
+pub use error::{Error, Invalid, Place};
+pub use format::{LockFormat, find, read};
+pub use lock::{Indexes, Lock};
+pub use marker::Marker;
+pub use package::{LocalMember, Location, LockedFile, LockedPackage, Source};
+pub use project_requirements::ProjectRequirements;
+pub use requirement::Requirement;
+pub use selection::Selection;

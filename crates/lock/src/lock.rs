@@ -1,0 +1,126 @@
+use std::fmt::{self, Debug};
+use std::path::{Path, PathBuf};
+
+use wainwright_python::{PythonVersion, Target, Version, VersionSpecifiers};
+
+use crate::error::redact;
+use crate::{Error, LocalMember, LockFormat, LockedPackage, ProjectRequirements, Selection};
+
+/// A lockfile that was read and checked, for any target.
+#[derive(Debug)]
+pub struct Lock {
+    pub(crate) file: PathBuf,
+    pub(crate) format: LockFormat,
+    pub(crate) content: Box<dyn Content>,
+}
+
+/// Where a requirements file says packages are to be found.
+///
+/// Addresses are as written: they may hold passwords, and `${NAME}` is not replaced. `Debug` hides the passwords.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Indexes {
+    /// `--index-url`; it replaces the usual index.
+    pub index: Option<String>,
+    /// `--extra-index-url`, in the order of the file.
+    pub extra: Vec<String>,
+    /// `--find-links`: addresses of pages, or folders.
+    pub links: Vec<String>,
+    /// `--no-index`: only `links` count.
+    pub no_index: bool,
+}
+
+impl fmt::Debug for Indexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |urls: &[String]| urls.iter().map(|url| redact(url)).collect::<Vec<_>>();
+        f.debug_struct("Indexes")
+            .field("index", &self.index.as_deref().map(redact))
+            .field("extra", &shown(&self.extra))
+            .field("links", &shown(&self.links))
+            .field("no_index", &self.no_index)
+            .finish()
+    }
+}
+
+/// What each kind of lockfile can tell.
+pub(crate) trait Content: Debug + Send + Sync {
+    fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error>;
+
+    fn local_members(&self, _: &Selection, _: &Target) -> Result<Vec<LocalMember>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn requires_python(&self) -> Option<&VersionSpecifiers> {
+        None
+    }
+
+    fn indexes(&self) -> Indexes {
+        Indexes::default()
+    }
+
+    fn check_matches(&self, _: &ProjectRequirements) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Lock {
+    /// The lockfile itself.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What kind of lockfile it is.
+    pub fn format(&self) -> LockFormat {
+        self.format
+    }
+
+    /// The packages to install for one target, sorted by name; one version of each.
+    ///
+    /// Every marker is evaluated for the target, never for the machine that builds. The project itself and the
+    /// members of its workspace are not among them: see [`local_members`](Self::local_members).
+    pub fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error> {
+        self.check_python(target)?;
+        self.content.packages(selection, target)
+    }
+
+    /// The projects whose source is at hand and that belong into an image for this target: the project itself and
+    /// the workspace members it needs, sorted by name. Only `uv.lock` knows them.
+    pub fn local_members(&self, selection: &Selection, target: &Target) -> Result<Vec<LocalMember>, Error> {
+        self.check_python(target)?;
+        self.content.local_members(selection, target)
+    }
+
+    /// The Pythons the lockfile was made for.
+    pub fn requires_python(&self) -> Option<&VersionSpecifiers> {
+        self.content.requires_python()
+    }
+
+    /// The package indexes a requirements file names; the other formats name them per package.
+    pub fn indexes(&self) -> Indexes {
+        self.content.indexes()
+    }
+
+    /// Whether `uv.lock` was made from these requirements; other formats do not record what they were made from.
+    ///
+    /// Fails with [`Error::Stale`], which lists the differences.
+    pub fn check_matches(&self, project: &ProjectRequirements) -> Result<(), Error> {
+        self.content.check_matches(project)
+    }
+
+    fn check_python(&self, target: &Target) -> Result<(), Error> {
+        match self.requires_python() {
+            Some(requires) if !accepts(requires, target.python) => Err(Error::Python {
+                file: self.file.clone(),
+                requires: requires.clone(),
+                python: target.python.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a Python will do; one whose patch level is not known yet gets the benefit of the doubt.
+pub(crate) fn accepts(requires: &VersionSpecifiers, python: PythonVersion) -> bool {
+    let patches = python.patch.map_or(0..=u8::MAX, |patch| patch..=patch);
+    let [major, minor] = [python.major, python.minor].map(u64::from);
+    patches.map(u64::from).any(|patch| requires.contains(&Version::new([major, minor, patch])))
+}

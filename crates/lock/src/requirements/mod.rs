@@ -1,0 +1,62 @@
+//! `requirements.txt` with hashes, as `uv pip compile --generate-hashes`, `uv export`, `pip-compile` and
+//! `poetry export` write it (pip, "Requirements File Format").
+
+mod lines;
+mod parse;
+mod pin;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use wainwright_python::{PackageName, Target};
+
+use crate::lock::Content;
+use crate::text::Text;
+use crate::{Error, Indexes, LockedPackage, Selection, marker_environment};
+use parse::{Entry, Parsed};
+
+#[derive(Debug)]
+struct Requirements {
+    file: PathBuf,
+    parsed: Parsed,
+}
+
+/// Reads the text of a requirements file, and the files it includes.
+pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
+    let parsed = parse::parse(&text)?;
+    Ok(Box::new(Requirements { file: text.file, parsed }))
+}
+
+impl Content for Requirements {
+    fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error> {
+        for (what, names) in [("extra", &selection.extras), ("dependency group", &selection.groups)] {
+            if let Some(name) = names.first() {
+                let (file, name, offered) = (self.file.clone(), name.clone(), Vec::new());
+                return Err(Error::NotOffered { file, what, name, offered });
+            }
+        }
+        let environment = marker_environment(target);
+        // All lines about one name have to agree; constraints count for names that are required.
+        let mut by_name: BTreeMap<&PackageName, (&Entry, Vec<&Entry>)> = BTreeMap::new();
+        for entry in &self.parsed.requirements {
+            if entry.requirement.applies(&environment) {
+                by_name
+                    .entry(&entry.requirement.name)
+                    .and_modify(|(_, more)| more.push(entry))
+                    .or_insert((entry, Vec::new()));
+            }
+        }
+        for entry in &self.parsed.constraints {
+            if let Some((_, more)) = by_name.get_mut(&entry.requirement.name)
+                && entry.requirement.applies(&environment)
+            {
+                more.push(entry);
+            }
+        }
+        by_name.into_values().map(|(first, more)| pin::pin(first, &more)).collect()
+    }
+
+    fn indexes(&self) -> Indexes {
+        self.parsed.indexes.clone()
+    }
+}

@@ -1,0 +1,375 @@
+use std::fs;
+
+use wainwright_lock::{Error, Location, Selection, Source};
+use wainwright_oci::Digest;
+
+use crate::{list, packages, read, target};
+
+const HASH: &str = "--hash=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+const OTHER: &str = "--hash=sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+
+/// The message and the hint, with the folder of the test cut off.
+fn show(error: &Error) -> String {
+    let message = error.to_string();
+    let words = message.split(' ').map(|word| match (word.find('/'), word.rsplit_once('/')) {
+        (Some(start), Some((folder, name))) if folder.contains("/.tmp") => {
+            format!("{}{name}", &word[..start])
+        }
+        _ => word.to_owned(),
+    });
+    let mut text = words.collect::<Vec<_>>().join(" ");
+    if let Some(hint) = error.hint() {
+        text += &format!("\n{hint}");
+    }
+    assert!(!error.is_outside());
+    text
+}
+
+/// What is said about a requirements file.
+fn refused(text: &str) -> String {
+    show(&packages("requirements.txt", text).unwrap_err())
+}
+
+/// What is said about a `uv.lock` with one package and what follows its name.
+fn refused_uv(package: &str) -> String {
+    let text = format!(
+        "version = 1\n[[package]]\nname = 'p'\nversion = '1'\nsource = {{ virtual = '.' }}\n\
+         dependencies = [{{ name = 'foo' }}]\n[[package]]\nname = 'foo'\n{package}\n"
+    );
+    show(&packages("uv.lock", &text).unwrap_err())
+}
+
+#[test]
+fn a_requirement_without_a_sha256_is_refused() {
+    insta::assert_snapshot!(refused("foo==1.0"), @"
+    requirements.txt:1: `foo` has no hash
+    lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
+    ");
+    insta::assert_snapshot!(refused("# x\n\nfoo==1.0 --hash=md5:00"), @"
+    requirements.txt:3: `foo` is locked by md5 only
+    lock again with sha256, from an index that offers it; `uv lock` and `uv pip compile --generate-hashes` do
+    ");
+    let both = packages("requirements.txt", &format!("foo==1 {HASH} --hash=md5:00")).unwrap();
+    assert_eq!(both[0].hashes, [Digest::of("foo")].into());
+}
+
+#[test]
+fn a_requirement_is_pinned_and_agrees_with_itself() {
+    insta::assert_snapshot!(refused(&format!("foo>=1.0 {HASH}")), @"
+    requirements.txt:1: `foo` is not pinned to one version
+    pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
+    ");
+    insta::assert_snapshot!(refused(&format!("foo==1.* {HASH}")), @"
+    requirements.txt:1: `foo` is not pinned to one version
+    pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
+    ");
+    insta::assert_snapshot!(refused(&format!("foo==1.0 {HASH}\nfoo==2.0 {HASH}")), @"requirements.txt:2: `foo` is locked twice for one target, as 1.0 and as ==2.0 (first at requirements.txt:1)");
+    insta::assert_snapshot!(refused(&format!("foo==1.0 {HASH}\nFOO==1 {OTHER}")), @"
+    requirements.txt:2: `foo` is locked with two hashes, sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae and sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+    one of the hashes is wrong: lock again and look at the change
+    ");
+}
+
+#[test]
+fn one_name_in_two_spellings_is_one_package() {
+    let text = format!(
+        "Foo.Bar==1.0 {HASH}\nfoo-bar==1.0.0 {HASH}\nwin==1 ; sys_platform == 'win32' --hash=md5:00\n\
+         old==1 ; python_version < '3.9' {HASH}\nold==2 ; python_version >= '3.9' {HASH}\n"
+    );
+    assert_eq!(list(&packages("requirements.txt", &text).unwrap()), ["foo-bar==1.0", "old==2"]);
+}
+
+#[test]
+fn what_is_no_wheel_is_refused() {
+    let hint = "build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; \
+                `uv export --no-emit-project` leaves out the project itself";
+    for (line, message) in [
+        ("-e .", "`.` comes from an editable source tree, not from a wheel"),
+        (
+            "--editable=git+https://u:p@h/x",
+            "`git+https://***@h/x` comes from an editable source tree, not from a wheel",
+        ),
+        ("./lib", "`./lib` comes from a source tree, not from a wheel"),
+        (
+            "git+https://h/x@main#egg=foo",
+            "`git+https://h/x@main#egg=foo` comes from a source tree, not from a wheel",
+        ),
+        ("foo @ git+https://h/x", "`foo` comes from a git repository, not from a wheel"),
+        ("foo @ file:///src/foo", "`foo` comes from a source tree, not from a wheel"),
+        (
+            "foo @ s3://u:p@h/foo-1-py3-none-any.whl",
+            "`foo` comes from `s3://***@h/foo-1-py3-none-any.whl`, not from a wheel",
+        ),
+    ] {
+        assert_eq!(refused(line), format!("requirements.txt:1: {message}\n{hint}"), "{line}");
+    }
+}
+
+#[test]
+fn wheels_may_be_named_by_address_or_path() {
+    let text = format!(
+        "foo @ https://h/a/foo-1.0-py3-none-any.whl#sha256={}\n./wheels/bar-2.0-py3-none-any.whl {HASH}\n\
+         https://h/baz-3-py3-none-any.whl {HASH} # comment\nqux @ https://h/qux-4.0.tar.gz {HASH}\n",
+        Digest::of("foo").hex()
+    );
+    let packages = packages("requirements.txt", &text).unwrap();
+    assert_eq!(list(&packages), ["bar==2.0", "baz==3", "foo==1.0", "qux==4.0"]);
+    for package in &packages {
+        let file = package.wheels.first().or(package.sdist.as_ref()).unwrap();
+        assert_eq!(file.digest, Some(Digest::of("foo")));
+        match (&file.location, &package.source) {
+            (Location::Path(path), Source::Path(_)) => {
+                assert!(path.ends_with("wheels/bar-2.0-py3-none-any.whl") && path.is_absolute());
+            }
+            (Location::Url(url), Source::Url(_)) => assert!(url.starts_with("https://h/")),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(packages[3].wheels.is_empty() && packages[3].sdist.is_some());
+}
+
+#[test]
+fn options_are_recognised_or_refused() {
+    let text = format!(
+        "--index-url https://one/simple --extra-index-url=https://two/simple\n-f https://links/\n--no-index\n\
+         --require-hashes\n--only-binary :all:\n--no-binary=:none:\n--pre\nfoo==1 {HASH} --config-settings=a=b\n"
+    );
+    let lock = read("requirements.txt", &text).unwrap();
+    let indexes = lock.indexes();
+    assert_eq!(indexes.index.as_deref(), Some("https://one/simple"));
+    assert_eq!(indexes.extra, ["https://two/simple"]);
+    assert_eq!(indexes.links, ["https://links/"]);
+    assert!(indexes.no_index);
+    for (line, message) in [
+        ("--no-binary foo", "`--no-binary` is not supported: only wheels are installed"),
+        ("--trusted-host h", "`--trusted-host` is not supported: certificates are always checked"),
+        ("--frobnicate", "`--frobnicate` is not supported: it is not known"),
+        ("-i", "`-i` is not supported: its value is missing"),
+        ("-rhttps://h/r.txt", "`-r` is not supported: files are included from this disk only"),
+        ("foo==1 --fast", "`--fast` is not supported: it is not known behind a requirement"),
+        ("foo==1 --hash=sha256:12", "`12` is not a sha256: it needs 64 hexadecimal digits"),
+        ("foo==1 --hash=crc:12", "`crc` is not a hash algorithm"),
+        ("foo==${V}", "variables such as `${NAME}` are not replaced in requirements"),
+        ("--pre foo", "an option was expected, one requirement or option on a line"),
+        (
+            "\u{0441}ryptography==1",
+            "`\u{0441}ryptography==1` is not a requirement: `\\u{441}ryptography` is not a package name (names hold ASCII letters, digits, `.`, `-` and `_`)",
+        ),
+        (
+            "foo\u{0}==1",
+            "`foo==1` is not a requirement: `foo\\u{0}` is not a package name (names hold ASCII letters, digits, `.`, `-` and `_`)",
+        ),
+    ] {
+        assert_eq!(refused(line), format!("requirements.txt:1: {message}"));
+    }
+}
+
+#[test]
+fn files_are_included_and_constraints_apply() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    write("requirements.txt", "-r sub/more.txt\n-c pins.txt\nfoo\n");
+    write("sub/more.txt", &format!("./bar-1-py3-none-any.whl {HASH}\n"));
+    write("pins.txt", &format!("foo==3 {HASH}\nunused==1\n"));
+    let read = || {
+        wainwright_lock::read(&dir.path().join("requirements.txt"))?
+            .packages(&Selection::default(), &target("3.11", "amd64"))
+    };
+    let found = read().unwrap();
+    assert_eq!(list(&found), ["bar==1", "foo==3"]);
+    assert!(matches!(&found[0].source, Source::Path(path) if path.ends_with("sub/bar-1-py3-none-any.whl")));
+    assert!(found[1].origin.file.ends_with("pins.txt"));
+
+    write("sub/more.txt", "-r ../sub/more.txt\n");
+    insta::assert_snapshot!(show(&read().unwrap_err()), @"more.txt:1: `../sub/more.txt` includes itself");
+    write("sub/more.txt", "\n-r none.txt\n");
+    insta::assert_snapshot!(show(&read().unwrap_err()), @"`none.txt` does not exist (more.txt:2 wants it)");
+}
+
+#[test]
+fn other_formats_and_versions_are_named() {
+    insta::assert_snapshot!(show(&read("uv.lock", "version = 2\npackage = 7").unwrap_err()), @"
+    `uv.lock` is written in version 2 of its format; Wainwright reads version 1
+    use a newer Wainwright, or lock with an older uv
+    ");
+    insta::assert_snapshot!(show(&read("pylock.toml", "lock-version = '2.0'").unwrap_err()), @"
+    `pylock.toml` is written in version 2.0 of its format; Wainwright reads version 1.0
+    use a newer Wainwright, or lock with an older uv
+    ");
+    insta::assert_snapshot!(show(&read("uv.lock", "version = 1\r\n\r\npackage = [1\r\n").unwrap_err()), @"uv.lock:3:13: unclosed array, expected `]`");
+    insta::assert_snapshot!(show(&read("uv.lock", "version = 1\n[[package]]\nname = '-'").unwrap_err()), @"uv.lock:3:8: `-` is not a package name");
+    insta::assert_snapshot!(show(&read("uv.lock", "version = 1\nversion = 1").unwrap_err()), @"uv.lock:2:1: duplicate key");
+}
+
+#[test]
+fn a_uv_lock_is_checked_where_it_is_used() {
+    let registry = "version = '1'\nsource = { registry = 'https://i/simple' }\n";
+    let hex = Digest::of("foo").hex();
+    insta::assert_snapshot!(refused_uv(&format!("{registry}wheels = [{{ url = 'https://h/foo-1-py3-none-any.whl', hash = 'md5:00' }}]")), @"
+    uv.lock:8: `foo` is locked by md5 only
+    lock again with sha256, from an index that offers it; `uv lock` and `uv pip compile --generate-hashes` do
+    ");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}wheels = [{{ url = 'https://h/bar-1-py3-none-any.whl', hash = 'sha256:{hex}' }}]")), @"uv.lock:8: `bar-1-py3-none-any.whl` is listed as a wheel of `foo` 1");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}sdist = {{ url = 'https://h/%2e%2e%2ffoo-1.tar.gz', hash = 'sha256:{hex}' }}")), @"uv.lock:8: `../foo-1.tar.gz` is not a file name");
+    let two = format!(
+        "{registry}wheels = [{{ url = 'https://h/foo-1-py3-none-any.whl', hash = 'sha256:{hex}' }}, \
+         {{ url = 'https://m/foo-1-py3-none-any.whl', hash = 'sha256:{}' }}]",
+        Digest::of("bar").hex()
+    );
+    insta::assert_snapshot!(refused_uv(&two), @"
+    uv.lock:8: `foo-1-py3-none-any.whl` is locked with two hashes, sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae and sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+    one of the hashes is wrong: lock again and look at the change
+    ");
+    insta::assert_snapshot!(refused_uv("version = '1'\nsource = { git = 'https://h/x?rev=1#abc' }"), @"
+    uv.lock:8: `foo` comes from a git repository, not from a wheel
+    build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` leaves out the project itself
+    ");
+    insta::assert_snapshot!(refused_uv("version = '1'\nsource = { editable = '../foo' }"), @"
+    uv.lock:8: `foo` comes from the folder `../foo`, not from a wheel
+    build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` leaves out the project itself
+    ");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'bar' }}]")), @"uv.lock:8: `bar` is needed, but no package of the lockfile is meant");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'p', marker = 'x' }}]")), @"uv.lock:8: `x` is not a marker: a marker variable or a quoted text was expected at character 1");
+    let second = "[[package]]\nname = 'foo'\nversion = '2'\nsource = { registry = 'https://i/simple' }\n";
+    insta::assert_snapshot!(refused_uv(&format!("{registry}{second}")), @"uv.lock:3: `foo` is needed, but it may mean several packages");
+}
+
+#[test]
+fn files_of_a_uv_lock_may_be_local() {
+    let hex = Digest::of("foo").hex();
+    let text = format!(
+        "version = 1\n[[package]]\nname = 'p'\nsource = {{ editable = '.' }}\n\
+         dependencies = [{{ name = 'foo' }}, {{ name = 'bar' }}, {{ name = 'baz' }}]\n\
+         [[package]]\nname = 'foo'\nversion = '1'\nsource = {{ path = 'w/foo-1-py3-none-any.whl' }}\n\
+         wheels = [{{ filename = 'foo-1-py3-none-any.whl', hash = 'sha256:{hex}', size = 7 }}]\n\
+         [[package]]\nname = 'bar'\nversion = '1'\nsource = {{ registry = 'links' }}\n\
+         wheels = [{{ path = 'bar-1-py3-none-any.whl' }}]\n\
+         [[package]]\nname = 'baz'\nversion = '1'\nsource = {{ registry = 'https://i/simple' }}\n\
+         sdist = {{ filename = 'baz-1.tar.gz', hash = 'sha256:{hex}' }}\n"
+    );
+    let found = packages("uv.lock", &text).unwrap();
+    let file = |index: usize| found[index].wheels.first().or(found[index].sdist.as_ref()).unwrap();
+    assert!(
+        matches!(&file(0).location, Location::Path(path) if path.ends_with("links/bar-1-py3-none-any.whl"))
+    );
+    assert_eq!(file(0).digest, None);
+    assert_eq!((file(1).location.clone(), found[1].is_listed()), (Location::Index, true));
+    assert!(found[1].wheels.is_empty());
+    assert!(matches!(&file(2).location, Location::Path(path) if path.ends_with("w/foo-1-py3-none-any.whl")));
+    assert_eq!((file(2).digest, file(2).size), (Some(Digest::of("foo")), Some(7)));
+}
+
+#[test]
+fn two_entries_for_one_file_have_one_hash() {
+    let entry = |text: &str| {
+        format!(
+            "[[package]]\nname = 'foo'\nversion = '1'\nsource = {{ registry = 'https://i/simple' }}\n\
+             wheels = [{{ url = 'https://h/foo-1-py3-none-any.whl', hash = 'sha256:{}' }}]\n",
+            Digest::of(text).hex()
+        )
+    };
+    let refused = |first, second| {
+        let text = format!("version = 1\n{}{}", entry(first), entry(second));
+        read("uv.lock", &text).unwrap_err()
+    };
+    assert!(matches!(refused("foo", "bar"), Error::HashConflict { place, .. } if place.line == 8));
+    insta::assert_snapshot!(show(&refused("foo", "foo")), @"uv.lock:8: `foo` is locked twice");
+}
+
+#[test]
+fn passwords_stay_where_they_are() {
+    let error = refused(&format!("foo @ https://me:secret@h/foo-1-py3-none-any.whl {HASH}"));
+    assert_eq!(
+        error,
+        "requirements.txt:1: the address of `foo-1-py3-none-any.whl` holds a user name or a password"
+    );
+    let error = refused("foo @ https://me:secret@h/x y");
+    assert!(error.contains("https://***@h/x y"), "{error}");
+    let lock = read("requirements.txt", "-i https://me:secret@h/simple").unwrap();
+    assert_eq!(lock.indexes().index.as_deref(), Some("https://me:secret@h/simple"));
+    assert!(!format!("{lock:?}").contains("secret"));
+}
+
+#[test]
+fn a_lock_is_for_certain_pythons_and_platforms() {
+    let text = "version = 1\nrequires-python = '>=3.11.4'\n\
+                supported-markers = [\"platform_machine == 'x86_64'\"]\n\
+                [[package]]\nname = 'p'\nsource = { virtual = '.' }\n";
+    let lock = read("uv.lock", text).unwrap();
+    let show = |python: &str, architecture: &str| {
+        lock.packages(&Selection::default(), &target(python, architecture)).map_err(|error| show(&error))
+    };
+    assert_eq!(show("3.11", "amd64"), Ok(vec![]), "3.11 may be 3.11.4");
+    assert_eq!(show("3.11.4", "amd64"), Ok(vec![]));
+    insta::assert_snapshot!(show("3.11.3", "amd64").unwrap_err(), @"
+    `uv.lock` is locked for Python >=3.11.4; the image has Python 3.11.3
+    choose a base image with Python >=3.11.4, or widen `requires-python` and lock again
+    ");
+    insta::assert_snapshot!(show("3.12", "arm64").unwrap_err(), @"
+    `uv.lock` is not locked for linux/arm64 with Python 3.12
+    add the platform to `environments` under `[tool.uv]` and run `uv lock`
+    ");
+}
+
+#[test]
+fn a_pylock_chooses_by_extra_and_group() {
+    let package = |name: &str, marker: &str| {
+        format!(
+            "[[packages]]\nname = '{name}'\nversion = '1'\nmarker = \"{marker}\"\n\
+             wheels = [{{ name = '{name}-1-py3-none-any.whl', hashes = {{ md5 = '00', sha256 = '{}' }} }}]\n",
+            Digest::of(name).hex()
+        )
+    };
+    let text = format!(
+        "lock-version = '1.0'\nextras = ['fast']\ndependency-groups = ['dev', 'default']\n\
+         default-groups = ['default']\n{}{}{}\
+         [[packages]]\nname = 'project'\ndirectory = {{ path = '.' }}\n",
+        package("base", "'default' in dependency_groups"),
+        package("extra", "'fast' in extras"),
+        package("group", "'dev' in dependency_groups and 'fast' not in extras"),
+    );
+    let lock = read("pylock.toml", &text).unwrap();
+    let of = |selection: Selection| list(&lock.packages(&selection, &target("3.11", "amd64")).unwrap());
+    let dev = || ["dev".parse().unwrap()].into();
+    assert_eq!(of(Selection::default()), ["base==1"]);
+    let all = Selection { all_extras: true, groups: dev(), ..Selection::default() };
+    assert_eq!(of(all), ["base==1", "extra==1"]);
+    let only = Selection { groups: dev(), include_project_deps: false, ..Selection::default() };
+    assert_eq!(of(only), ["group==1"]);
+    let members = lock.local_members(&Selection::default(), &target("3.11", "amd64")).unwrap();
+    assert_eq!(members.len(), 1);
+}
+
+#[test]
+fn what_the_lock_does_not_offer_is_named() {
+    let lock = wainwright_lock::read(&crate::fixture("conflicts/uv.lock")).unwrap();
+    let refused = |change: fn(&mut Selection), python: &str| {
+        let mut selection = Selection::default();
+        change(&mut selection);
+        let error = lock.packages(&selection, &target(python, "amd64")).unwrap_err();
+        format!("{error}\n{}", error.hint().unwrap_or_default())
+            .replace(&crate::fixture("").display().to_string(), "")
+    };
+    insta::assert_snapshot!(refused(|s| s.extras = ["none".parse().unwrap()].into(), "3.11"), @"
+    `conflicts/uv.lock` has no extra `none`
+    it has `new`, `old`
+    ");
+    insta::assert_snapshot!(refused(|s| s.groups = ["dev".parse().unwrap()].into(), "3.11"), @"
+    `conflicts/uv.lock` has no dependency group `dev`
+    it has `docs`, `test`
+    ");
+    insta::assert_snapshot!(refused(|s| s.all_extras = true, "3.11"), @"
+    extra `new` of `reports` and extra `old` of `reports` exclude each other (`conflicts` in `conflicts/uv.lock`)
+    ask for one of them
+    ");
+    insta::assert_snapshot!(refused(|s| s.all_groups = true, "3.11"), @"
+    dependency group `docs` of `reports` and dependency group `test` of `reports` exclude each other (`conflicts` in `conflicts/uv.lock`)
+    ask for one of them
+    ");
+    insta::assert_snapshot!(refused(|s| s.project = Some("idna".parse().unwrap()), "3.11"), @"`conflicts/uv.lock` holds no project named `idna`");
+    insta::assert_snapshot!(refused(|_| (), "3.10"), @"
+    `conflicts/uv.lock` is locked for Python >=3.11; the image has Python 3.10
+    choose a base image with Python >=3.11, or widen `requires-python` and lock again
+    ");
+}

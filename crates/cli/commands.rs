@@ -97,7 +97,8 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         outputs.push(Output::Docker);
     }
     if outputs.is_empty() {
-        outputs.push(Output::Layout(project.path.join(".wain").join("image")));
+        let folder = if project.path == Path::new(".") { Path::new("") } else { &project.path };
+        outputs.push(Output::Layout(folder.join(".wain").join("image")));
     }
     let selection = Selection {
         extras: project.extra.iter().cloned().collect(),
@@ -161,14 +162,12 @@ fn run(
     let ended = runtime.block_on(until_signal(command(&mut tools, &screen)));
     // Jobs on other threads are not waited for: what they write is not committed any more.
     runtime.shutdown_background();
+    if let (Ok(mut renderer), false) = (screen.renderer.lock(), matches!(ended, Ended::Done(Ok(_)))) {
+        renderer.stop();
+    }
     match ended {
         Ended::Done(Ok(code)) => code,
-        Ended::Done(Err(error)) => {
-            if let Ok(mut renderer) = screen.renderer.lock() {
-                renderer.finish("");
-            }
-            fail(&error)
-        }
+        Ended::Done(Err(error)) => fail(&error),
         Ended::Stopped(code) => {
             line("interrupted; nothing was delivered that was not finished");
             code

@@ -265,6 +265,33 @@ mod tests {
     }
 
     #[test]
+    fn any_changed_byte_is_read_or_refused() {
+        let layer = raw()
+            .pax(&[("path", b"etc/os-release"), ("size", b"1")])
+            .file("x", b"1")
+            .gnu_name(b'L', b"a/b")
+            .hardlink("x", "etc/os-release")
+            .symlink("l", "a")
+            .file("a/.wh..wh..opq", b"");
+        let good = layer.bytes();
+        let mut refused = 0;
+        for (at, change) in (0..good.len()).zip([1, 0x80, 0xff].into_iter().cycle()) {
+            let mut bytes = good.clone();
+            bytes[at] ^= change;
+            // A checksum that fits lets the change through to what is behind it.
+            for header in bytes.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
+                header[148..156].fill(b' ');
+                let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+                header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            }
+            let (mut tree, mut keeper) = (Tree::default(), Keeper::default());
+            refused +=
+                usize::from(apply(&mut TarStream::new(&bytes[..]), 1, &mut tree, &mut keeper).is_err());
+        }
+        assert!(refused > 100, "only {refused} of the changes were refused");
+    }
+
+    #[test]
     fn deep_paths_are_refused() {
         let deep = "d/".repeat(300);
         let layer = raw().pax(&[("path", deep.as_bytes())]).file("x", b"");

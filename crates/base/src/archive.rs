@@ -14,6 +14,8 @@ use crate::tar_stream::{MemberKind, TarStream, invalid};
 const MOST_MEMBERS: usize = 100_000;
 /// A compressed archive that unpacks to more than this is a bomb: 128 GiB.
 const LARGEST_UNPACKED: u64 = 128 << 30;
+/// Longer names are not looked for by anybody.
+const LONGEST_NAME: usize = 4096;
 /// How many links between members are followed.
 const MOST_LINKS: usize = 8;
 
@@ -173,7 +175,7 @@ impl Members {
 
 /// A name from the top of the archive, seen from `folder`; `None` for names that leave the archive or are no text.
 fn clean(name: &[u8], folder: &str) -> Option<String> {
-    let name = std::str::from_utf8(name).ok()?;
+    let name = std::str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_NAME)?;
     let mut parts: Vec<&str> = match name.starts_with('/') {
         true => Vec::new(),
         false => folder.split('/').filter(|part| !part.is_empty()).collect(),

@@ -51,10 +51,10 @@ fn read(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
 }
 
 fn summarize(tree: &Tree) -> Offers {
-    let debian_packages = packages::debian(tree);
+    let (debian_packages, alpine) = (packages::debian(tree), packages::alpine(tree));
     let mut offers = Offers {
-        pythons: interpreter::find(tree, &debian_packages),
-        libc: libc::detect(tree),
+        pythons: interpreter::find(tree, &debian_packages, &alpine),
+        libc: libc::detect(tree, &alpine),
         users: accounts::users(tree),
         groups: accounts::groups(tree),
         os: accounts::distribution(tree),

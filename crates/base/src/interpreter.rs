@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use wainwright_python::PythonVersion;
 
 use crate::accounts::text;
-use crate::packages::{DebianPackage, apk_version};
+use crate::packages::{Alpine, DebianPackage};
 use crate::tree::{Kind, Tree};
 
 /// Names of interpreters that are looked at.
-const MOST_NAMES: usize = 10_000;
+const MOST_NAMES: usize = 1000;
 
 /// A CPython of the base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Interpreter {
 /// Finds every `python`, `python3` and `python3.X` that leads to a CPython.
 ///
 /// Other implementations, free-threaded builds and scripts that only look like an interpreter are left out.
-pub(crate) fn find(tree: &Tree, debian: &[DebianPackage]) -> Vec<Interpreter> {
+pub(crate) fn find(tree: &Tree, debian: &[DebianPackage], alpine: &Alpine) -> Vec<Interpreter> {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let is_candidate = |path: &[u8], kind: &Kind| {
         matches!(kind, Kind::File(_) | Kind::Symlink(_))
@@ -40,7 +40,7 @@ pub(crate) fn find(tree: &Tree, debian: &[DebianPackage]) -> Vec<Interpreter> {
         }
     }
     let interpreter = |(target, names): (String, Vec<String>)| {
-        let version = version(tree, &target, debian)?;
+        let version = version(tree, &target, debian, alpine)?;
         Some(Interpreter { path: format!("/{target}"), version, names })
     };
     names.into_iter().filter_map(interpreter).collect()
@@ -62,7 +62,7 @@ fn minor(version: &[u8]) -> Option<u8> {
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
-fn version(tree: &Tree, program: &str, debian: &[DebianPackage]) -> Option<PythonVersion> {
+fn version(tree: &Tree, program: &str, debian: &[DebianPackage], alpine: &Alpine) -> Option<PythonVersion> {
     let (folder, name) = program.rsplit_once('/').unwrap_or(("", program));
     let prefix = folder.rsplit_once('/').map_or("", |(prefix, _)| prefix);
     let minor = match name.strip_prefix("python")? {
@@ -73,7 +73,7 @@ fn version(tree: &Tree, program: &str, debian: &[DebianPackage]) -> Option<Pytho
     let version = PythonVersion::new(3, minor);
     let patch = patch_of_header(tree, prefix, version).or_else(|| {
         // Only what the package manager installed has the version it says.
-        if matches!(prefix, "usr" | "") { patch_of_package(tree, debian, version) } else { None }
+        if matches!(prefix, "usr" | "") { patch_of_package(debian, alpine, version) } else { None }
     });
     Some(PythonVersion { patch, ..version })
 }
@@ -105,15 +105,15 @@ fn patch_of_header(tree: &Tree, prefix: &str, version: PythonVersion) -> Option<
 }
 
 /// From the version of the package that brings the interpreter: `3.11.2-6+deb12u6`.
-fn patch_of_package(tree: &Tree, debian: &[DebianPackage], version: PythonVersion) -> Option<u8> {
+fn patch_of_package(debian: &[DebianPackage], alpine: &Alpine, version: PythonVersion) -> Option<u8> {
     let short = version.short();
     let of_debian =
-        |name: String| debian.iter().find(|package| package.name == name).map(|p| p.version.clone());
+        |name: String| debian.iter().find(|package| package.name == name).map(|found| &found.version);
     let found = of_debian(format!("python{short}-minimal"))
         .or_else(|| of_debian(format!("python{short}")))
-        .or_else(|| apk_version(tree, "python3"))
-        .or_else(|| apk_version(tree, &format!("python-{short}")))
-        .or_else(|| apk_version(tree, &format!("python-{short}-base")))?;
+        .or_else(|| alpine.get("python3"))
+        .or_else(|| alpine.get(&format!("python-{short}")))
+        .or_else(|| alpine.get(&format!("python-{short}-base")))?;
     let upstream = found.split_once(':').map_or(found.as_str(), |(_, rest)| rest);
     let rest = upstream.strip_prefix(&short)?.strip_prefix('.')?;
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());

@@ -2,7 +2,7 @@ use std::io::{self, Read};
 
 use wainwright_python::Libc;
 
-use crate::packages::apk_version;
+use crate::packages::Alpine;
 use crate::tree::{Kind, Tree};
 
 /// A C library is read up to this size in bytes; the largest one is a tenth of it.
@@ -81,8 +81,8 @@ fn musl(bytes: &[u8]) -> Option<Libc> {
 ///
 /// Alpine is told by its package list, because it may carry a glibc for foreign programs; everywhere else glibc comes
 /// first, because Debian packages musl. Of several versions the lowest counts: wheels for it run on all.
-pub(crate) fn detect(tree: &Tree) -> Option<Libc> {
-    let of_apk = apk_version(tree, "musl").and_then(|version| numbers(version.as_bytes()));
+pub(crate) fn detect(tree: &Tree, alpine: &Alpine) -> Option<Libc> {
+    let of_apk = alpine.get("musl").and_then(|version| numbers(version.as_bytes()));
     if let Some((major, minor)) = of_apk {
         return Some(Libc::Musl(major, minor));
     }

@@ -1,6 +1,9 @@
 /// How many links one path may lead through, as on Linux.
 const MOST_LINKS: usize = 40;
 
+/// How many parts are looked at for one path, those of link targets included; more only keeps us busy.
+const MOST_PARTS: usize = 1000;
+
 /// What stands at a path without following it.
 pub(crate) enum Step<'a> {
     Directory,
@@ -25,8 +28,12 @@ pub(crate) fn landing<'a>(path: &[u8], look: impl Fn(&[u8]) -> Option<Step<'a>>)
 fn follow<'a>(path: &[u8], look: impl Fn(&[u8]) -> Option<Step<'a>>, may_end: bool) -> Option<Vec<u8>> {
     let mut pending: Vec<Vec<u8>> = components(path);
     let mut here: Vec<u8> = Vec::new();
-    let mut links = 0;
+    let (mut links, mut parts) = (0, 0);
     while let Some(part) = pending.pop() {
+        parts += 1;
+        if parts > MOST_PARTS {
+            return None;
+        }
         if part == b".." {
             let up = here.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
             here.truncate(up);

@@ -1,7 +1,15 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::text;
 use crate::tree::Tree;
+
+/// Packages that are read; no image has more.
+const MOST_PACKAGES: usize = 100_000;
+
+/// Versions of Alpine packages by name.
+pub(crate) type Alpine = BTreeMap<String, String>;
 
 /// A Debian package of the base image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,10 +30,11 @@ pub(crate) fn debian(tree: &Tree) -> Vec<DebianPackage> {
             field(stanza, "Status")
                 .is_some_and(|status| status.split_whitespace().last() == Some("installed"))
         };
-        found.extend(status.split("\n\n").filter(is_installed).filter_map(package));
+        let stanzas = status.split("\n\n").take(MOST_PACKAGES);
+        found.extend(stanzas.filter(is_installed).filter_map(package));
     }
     if let Some(folder) = tree.resolve(b"var/lib/dpkg/status.d") {
-        for (path, _) in tree.below(&folder) {
+        for (path, _) in tree.below(&folder).take(MOST_PACKAGES) {
             found.extend(text(tree, path).and_then(|control| package(&control)));
         }
     }
@@ -50,12 +59,13 @@ fn field<'a>(stanza: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The version of an Alpine package; the list has moved from `/lib` to `/usr/lib`.
-pub(crate) fn apk_version(tree: &Tree, name: &str) -> Option<String> {
-    let list = text(tree, b"lib/apk/db/installed").or_else(|| text(tree, b"usr/lib/apk/db/installed"))?;
-    let value =
-        |stanza: &str, key: &str| stanza.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned));
-    list.split("\n\n")
-        .find(|stanza| value(stanza, "P:").as_deref() == Some(name))
-        .and_then(|s| value(s, "V:"))
+/// Name and version of the packages in an Alpine package list, which has moved from `/lib` to `/usr/lib`.
+pub(crate) fn alpine(tree: &Tree) -> Alpine {
+    let list = text(tree, b"lib/apk/db/installed").or_else(|| text(tree, b"usr/lib/apk/db/installed"));
+    let list = list.unwrap_or_default();
+    let package = |stanza: &str| {
+        let value = |key: &str| stanza.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+        Some((value("P:")?, value("V:")?))
+    };
+    list.split("\n\n").take(MOST_PACKAGES).filter_map(package).collect()
 }

@@ -109,10 +109,12 @@ fn is_image_name(text: &str) -> bool {
 
 /// Whether `name`, found in a layout or archive, is what the user means by `wanted`.
 ///
-/// Docker writes `docker.io/library/api:1.4` where the user typed `api:1.4`; layouts often hold the bare tag `1.4`.
+/// Docker writes `docker.io/library/api:1.4` and podman `localhost/api:1.4` where the user typed `api:1.4`; layouts often
+/// hold the bare tag `1.4`.
 pub(crate) fn is_same_name(name: &str, wanted: &str) -> bool {
     let short = |name: &str| {
-        let name = name.strip_prefix("docker.io/").unwrap_or(name);
+        let host = ["docker.io/", "localhost/"].iter().find_map(|host| name.strip_prefix(host));
+        let name = host.unwrap_or(name);
         let name = name.strip_prefix("library/").unwrap_or(name);
         let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
         if has_tag { name.to_owned() } else { format!("{name}:latest") }
@@ -174,6 +176,7 @@ mod tests {
             ("api:1.4", "1.4"),
             ("docker.io/library/api:1.4", "api:1.4"),
             ("docker.io/library/api:latest", "api"),
+            ("localhost/api:1.4", "api:1.4"),
             ("localhost:5000/api:1.4", "1.4"),
         ] {
             assert!(is_same_name(name, wanted), "{name} is not {wanted}");

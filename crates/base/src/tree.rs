@@ -11,6 +11,8 @@ const MOST_PATHS: usize = 1_000_000;
 const MOST_BYTES: usize = 256 << 20;
 /// Steps of work for one image: a hostile layer could otherwise have the same directories searched again and again.
 const MOST_WORK: u64 = 100_000_000;
+/// What following a link may cost, in steps.
+const STEPS_OF_LINK: u64 = 1000;
 
 /// What the layers seen so far make of the root file system: paths and kinds, no contents.
 ///
@@ -102,10 +104,13 @@ impl Tree {
                         "it goes through a link of a lower layer, which some runtimes follow and others replace",
                     );
                 }
-                Some(Node { kind: Kind::Symlink(_), .. }) => match self.resolve(&next) {
-                    Some(found) if self.is_directory(&found) => found,
-                    _ => return Err("it goes through a link that leads to no directory"),
-                },
+                Some(Node { kind: Kind::Symlink(_), .. }) => {
+                    self.count(STEPS_OF_LINK)?;
+                    match self.resolve(&next) {
+                        Some(found) if self.is_directory(&found) => found,
+                        _ => return Err("it goes through a link that leads to no directory"),
+                    }
+                }
                 Some(_) => return Err("it lies below something that is no directory"),
                 None if create => {
                     self.insert(next.clone(), Kind::Directory, layer)?;

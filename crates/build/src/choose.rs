@@ -47,11 +47,40 @@ pub(crate) async fn choose(
         }
     }
     if refused.is_empty() {
-        return Ok(chosen);
+        let sized = chosen.into_iter().map(|wheel| with_size(wheel, tools));
+        return futures_util::future::try_join_all(sized).await;
     }
     let best = tags.list().iter().filter(|tag| tag.abi != "none").take(3);
     let wanted = best.map(|tag| format!("{}-{}-{}", tag.python, tag.abi, tag.platform)).collect();
     Err(Error::NoWheel { target: Box::new(target.clone()), wanted, refused })
+}
+
+/// Finds out how large a wheel is: sizes decide which wheels share a layer, and not every lockfile has them.
+async fn with_size(mut wheel: ChosenWheel, tools: &Tools) -> Result<ChosenWheel, Error> {
+    let wanted = &mut wheel.wanted;
+    if wanted.size.is_some() {
+        return Ok(wheel);
+    }
+    let in_store = || std::fs::metadata(tools.store.path(&wanted.digest)).ok().map(|found| found.len());
+    if tools.store.contains(&wanted.digest, None) {
+        wanted.size = in_store();
+        return Ok(wheel);
+    }
+    let key = CacheKey::of("wheel-size", &json!({ "format": 1, "wheel": wanted.digest }))?;
+    if let Some(size) = tools.store.recall(&key)?.and_then(|memo| memo.as_u64()) {
+        wanted.size = Some(size);
+        return Ok(wheel);
+    }
+    let index = tools.index().await?;
+    wanted.size = match index.size(wanted).await? {
+        Some(size) => Some(size),
+        None => {
+            index.fetch(&tools.store, wanted, &|_| {}).await?;
+            in_store()
+        }
+    };
+    tools.store.remember(&key, &json!(wanted.size))?;
+    Ok(wheel)
 }
 
 /// The best of some wheels: the best tag, then the highest build number.

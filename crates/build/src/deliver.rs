@@ -47,7 +47,10 @@ pub async fn deliver(
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
                 load_docker(&release, &tools.store, &host, &progress).await?.delivered
             }
-            Output::Layout(path) => on_disk(&release, path, tools, write_layout).await?,
+            Output::Layout(path) => {
+                hide_from_git(path);
+                on_disk(&release, path, tools, write_layout).await?
+            }
             Output::Archive(path) => {
                 let platform = tools.machine.platform.clone();
                 let write = move |release: &Release, store: &_, path: &Path| {
@@ -61,6 +64,19 @@ pub async fn deliver(
         outcomes.push(Outcome { output: name, bytes, was_there });
     }
     Ok(Delivery { digest: release.digest(), outcomes })
+}
+
+/// The folder `.wain` of a project holds only what can be built again; git is told so, as tools for Python do.
+fn hide_from_git(layout: &Path) {
+    let Some(folder) = layout.parent().filter(|folder| folder.file_name().is_some_and(|name| name == ".wain"))
+    else {
+        return;
+    };
+    let file = folder.join(".gitignore");
+    if !file.exists() {
+        // Best effort: the image does not depend on it, and writing the image will tell what is wrong here.
+        let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, "*\n"));
+    }
 }
 
 async fn on_disk<F>(

@@ -309,7 +309,14 @@ fn image(
     let mut found = Vec::new();
     for platform in platforms {
         let image = wainwright_base::open(source, platform, &tools.store)?;
-        lock.set_image(&base.to_string(), platform, image.image.manifest.digest());
+        let digest = image.image.manifest.digest();
+        if let Some(old) = lock.image(&base.to_string(), platform).filter(|old| *old != digest) {
+            if request.is_locked {
+                return Err(Error::Locked { reason: format!("pins {base} to {old}, and it is {digest} now") });
+            }
+            tools.tell(Event::Warned { message: format!("the base {base} is another than before: {digest}") });
+        }
+        lock.set_image(&base.to_string(), platform, digest);
         let offers = inspect(&image, &tools.store)?;
         let python = offers.python(wanted.map(|(version, _)| version), image.env("PATH"))?;
         let libc = offers.libc.ok_or_else(|| Error::NoLibc { base: base.to_string() })?;

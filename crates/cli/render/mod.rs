@@ -16,6 +16,8 @@ pub(crate) trait Renderer: Send {
     fn show(&mut self, event: &Event);
     /// Shows the last lines of a build that went well.
     fn finish(&mut self, summary: &str);
+    /// Clears the screen for what ended the build.
+    fn stop(&mut self) {}
 }
 
 /// The renderer that was asked for.

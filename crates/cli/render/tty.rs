@@ -87,10 +87,15 @@ impl Renderer for Tty {
     }
 
     fn finish(&mut self, summary: &str) {
+        self.stop();
+        super::line(summary);
+    }
+
+    fn stop(&mut self) {
         for (_, bar) in self.bars.drain() {
             bar.finish_and_clear();
         }
+        // A terminal that is gone needs no clearing.
         let _ = self.view.clear();
-        super::line(summary);
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
@@ -91,9 +91,27 @@ impl Client {
         }
     }
 
+    /// How many bytes a file has, as its server says without sending it; `None` when it does not say.
+    pub async fn length(&self, url: &Url, auth: Option<&Auth>) -> Result<Option<u64>, Error> {
+        let mut tries = self.tries(url);
+        loop {
+            let _permit = self.permit().await;
+            match self.open(&Ask { url, accept: None, auth, rest: None, is_head: true }).await {
+                Ok(answer) => {
+                    // reqwest takes the length of a body from somewhere else, and a HEAD has no body.
+                    let value = answer.response.headers().get(CONTENT_LENGTH);
+                    return Ok(value.and_then(|value| value.to_str().ok()?.parse().ok()));
+                }
+                // Some servers do not know the method.
+                Err(Fault { error: Error::Status { status: 405 | 501, .. }, .. }) => return Ok(None),
+                Err(fault) => tries.again(fault, false).await?,
+            }
+        }
+    }
+
     async fn get_once(&self, request: &Request<'_>) -> Result<Response, Fault> {
         let _permit = self.permit().await;
-        let ask = Ask { url: request.url, accept: request.accept, auth: request.auth, rest: None };
+        let ask = Ask { url: request.url, accept: request.accept, auth: request.auth, rest: None, is_head: false };
         let mut answer = self.open(&ask).await?;
         let headers = answer.response.headers();
         if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {

@@ -63,7 +63,7 @@ impl Client {
     async fn download_once(&self, part: &mut Part<'_>) -> Result<(), Fault> {
         let _permit = self.permit().await;
         let rest = (part.length > 0).then_some(Rest { start: part.length, etag: part.etag.as_deref() });
-        let ask = Ask { url: part.what.url, accept: None, auth: part.what.auth, rest };
+        let ask = Ask { url: part.what.url, accept: None, auth: part.what.auth, rest, is_head: false };
         let Answer { mut response, .. } = self.open(&ask).await?;
         let is_complete = part.begin(response.status(), response.headers())?;
         if is_complete {

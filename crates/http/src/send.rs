@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION, RANGE};
 use url::Url;
 
@@ -13,6 +13,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) accept: Option<&'a str>,
     pub(crate) auth: Option<&'a Auth>,
     pub(crate) rest: Option<Rest<'a>>,
+    /// Ask for the headers only.
+    pub(crate) is_head: bool,
 }
 
 /// Ask for the bytes from `start` on, provided the file is still the one with this ETag.
@@ -64,7 +66,8 @@ impl Client {
     }
 
     async fn send(&self, url: &Url, ask: &Ask<'_>, auth: Option<&Auth>) -> Result<reqwest::Response, Fault> {
-        let mut request = self.shared.http.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        let method = if ask.is_head { Method::HEAD } else { Method::GET };
+        let mut request = self.shared.http.request(method, url.clone()).header(ACCEPT_ENCODING, "identity");
         request = request.header(ACCEPT, ask.accept.unwrap_or("*/*"));
         if let Some(auth) = auth {
             request = request.header(AUTHORIZATION, auth.header());

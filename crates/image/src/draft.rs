@@ -69,9 +69,12 @@ pub(crate) fn folder(parent: &Path) -> Result<(TempDir, File), Error> {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         let made = Builder::new().prefix(PREFIX).permissions(permissions).tempdir_in(parent);
         let made = made.map_err(failed)?;
-        let handle = File::open(made.path()).map_err(failed)?;
-        if is_held(&handle, made.path()) {
-            return Ok((made, handle));
+        match File::open(made.path()) {
+            Ok(handle) if is_held(&handle, made.path()) => return Ok((made, handle)),
+            // Swept away by somebody who took it for abandoned, in the moment before it was held.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(source)),
         }
     }
     Err(failed(io::Error::other("temporary folders vanish")))

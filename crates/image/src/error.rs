@@ -256,6 +256,16 @@ impl Error {
         Self::Disk { action, path: path.to_owned(), source }
     }
 
+    /// Says where a file was meant to be in the end, when it was written below a temporary name.
+    pub(crate) fn below(mut self, target: &Path, temporary: &Path) -> Self {
+        if let Self::Full { path, .. } | Self::Disk { path, .. } | Self::Layout { path, .. } = &mut self
+            && let Ok(rest) = path.strip_prefix(temporary)
+        {
+            *path = target.join(rest);
+        }
+        self
+    }
+
     /// As [`Error::disk`], for writing a file of a known size.
     pub(crate) fn write(path: &Path, needed: u64, source: io::Error) -> Self {
         match source.kind() {
@@ -316,6 +326,13 @@ mod tests {
         let error = Error::NoDaemon { tried: vec!["/a".into(), "/b".into(), "/c".into()] };
         assert_eq!(error.to_string(), "no Docker daemon was found: there is none of `/a`, `/b` and `/c`");
         assert!(error.hint().unwrap().contains("--output archive:FILE"));
+    }
+
+    #[test]
+    fn temporary_names_are_not_shown() {
+        let error = Error::disk("write", Path::new("/x/.wain-1/blobs/a"), io::ErrorKind::Other.into());
+        let error = error.below(Path::new("out"), Path::new("/x/.wain-1"));
+        assert_eq!(error.to_string(), "cannot write `out/blobs/a`");
     }
 
     #[test]

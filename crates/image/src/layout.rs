@@ -52,7 +52,7 @@ fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Err
     draft::create_folder(parent)?;
     draft::sweep(parent);
     let (folder, _lock) = draft::folder(parent)?;
-    let delivered = fill(release, store, folder.path())?;
+    let delivered = fill(release, store, folder.path()).map_err(|error| error.below(dir, folder.path()))?;
     match fs::rename(folder.path(), dir) {
         Ok(()) => {
             let _ = folder.keep();

@@ -141,18 +141,34 @@ impl Index {
         if let Some(moved) = self.take_from_folders(draft, wanted, progress).await? {
             return Ok((moved, Vec::new()));
         }
+        let (url, listed) = self.address(wanted).await?;
+        let moved = self.download(draft, wanted, &url, progress).await?;
+        let Some(listed) = listed else { return Ok((moved, Vec::new())) };
+        let filename = || wanted.filename.clone();
+        let mut warnings = Vec::new();
+        if let Some(reason) = listed.yanked {
+            warnings.push(Warning::Yanked { filename: filename(), reason });
+        }
+        if let Some(listed) = listed.digest.filter(|digest| *digest != wanted.digest) {
+            warnings.push(Warning::IndexChanged { filename: filename(), listed });
+        }
+        Ok((moved, warnings))
+    }
+
+    /// Where a wheel is that no folder has, and what the index said about it if one was asked.
+    async fn address(&self, wanted: &Wanted) -> Result<(Url, Option<IndexFile>), Error> {
         let listed = match &wanted.location {
             Location::Path(path) => {
                 let url = Url::from_file_path(path).map_err(|()| Error::Setting {
                     place: format!("`{}`", path.display()),
                     reason: "the path is not absolute".into(),
                 })?;
-                return Ok((self.download(draft, wanted, &url, progress).await?, Vec::new()));
+                return Ok((url, None));
             }
             Location::Url { url, registry }
                 if !registry.as_ref().is_some_and(|it| self.settings.overrules(it)) =>
             {
-                return Ok((self.download(draft, wanted, url, progress).await?, Vec::new()));
+                return Ok((url.clone(), None));
             }
             Location::Listed(file) => (**file).clone(),
             Location::Url { registry, .. } | Location::Index { registry } => {
@@ -165,16 +181,29 @@ impl Index {
             _ => wainwright_http::target(&listed.page, listed.url.as_str())
                 .map_err(|source| Error::fetch(&wanted.filename, wanted.digest, source))?,
         };
-        let moved = self.download(draft, wanted, &url, progress).await?;
-        let filename = || wanted.filename.clone();
-        let mut warnings = Vec::new();
-        if let Some(reason) = listed.yanked {
-            warnings.push(Warning::Yanked { filename: filename(), reason });
+        Ok((url, Some(listed)))
+    }
+
+    /// The size of a wheel whose lockfile does not tell, as its server tells it without sending the wheel.
+    ///
+    /// `None` when only the bytes will tell: the server does not say, or the wheel is on this disk.
+    pub async fn size(&self, wanted: &Wanted) -> Result<Option<u64>, Error> {
+        let is_in_folder = self.settings.find_links.iter().any(|links| match links {
+            FindLinks::Folder(folder) => folder.join(wanted.filename.as_str()).is_file(),
+            FindLinks::Page { .. } => false,
+        });
+        if is_in_folder {
+            return Ok(None);
         }
-        if let Some(listed) = listed.digest.filter(|digest| *digest != wanted.digest) {
-            warnings.push(Warning::IndexChanged { filename: filename(), listed });
+        let (url, listed) = self.address(wanted).await?;
+        if let Some(size) = listed.and_then(|listed| listed.size) {
+            return Ok(Some(size));
         }
-        Ok((moved, warnings))
+        if url.scheme() == "file" {
+            return Ok(None);
+        }
+        let length = self.http.length(&url, self.settings.auth_for(&url)).await;
+        length.map_err(|source| Error::fetch(&wanted.filename, wanted.digest, source))
     }
 
     /// The first file of that name that indexes or pages of links know.
@@ -330,6 +359,18 @@ mod tests {
 
     fn index_at(server: &Server) -> IndexOptions {
         IndexOptions { index_url: Some(server.url("/simple").into()), ..IndexOptions::default() }
+    }
+
+    #[tokio::test]
+    async fn a_server_tells_a_size_without_sending_the_file() {
+        let vars = BTreeMap::new();
+        let nowhere = Path::new("/nonexistent");
+        let places = Places { vars: &vars, home: None, etc: nowhere, project_root: nowhere };
+        let settings = IndexSettings::read(&places, &[IndexOptions::default()]).unwrap();
+        let server = files(BYTES);
+        let index = Index::new(Client::new(&Settings::new("test")).unwrap(), settings);
+        let wanted = Wanted { size: None, ..wanted(locked(&server)) };
+        assert_eq!(index.size(&wanted).await.unwrap(), Some(BYTES.len() as u64));
     }
 
     #[tokio::test]

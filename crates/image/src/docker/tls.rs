@@ -48,3 +48,39 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 fn refuse(path: &Path, reason: String) -> Error {
     Error::Certificate { path: PathBuf::from(path), reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a folder that holds these files beside good ones.
+    fn check(bad: &[(&str, &str)]) -> Result<bool, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let mut files = vec![("ca.pem", &*certificate), ("cert.pem", &*certificate), ("key.pem", &*key)];
+        files.extend_from_slice(bad);
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        match config(Some(folder.path())) {
+            Ok(config) => Ok(config.client_auth_cert_resolver.has_certs()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn certificates_are_read_and_shown() {
+        assert_eq!(check(&[]), Ok(true));
+        assert!(!config(None).unwrap().client_auth_cert_resolver.has_certs());
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_named() {
+        assert!(check(&[("ca.pem", "")]).unwrap_err().contains("ca.pem` cannot be used"));
+        assert!(check(&[("cert.pem", "x")]).unwrap_err().ends_with("it holds no certificate"));
+        assert!(check(&[("key.pem", "x")]).unwrap_err().contains("key.pem`"));
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        assert!(check(&[("key.pem", &other)]).unwrap_err().contains("key.pem`"));
+    }
+}

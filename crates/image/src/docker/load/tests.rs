@@ -105,6 +105,9 @@ impl Shared {
         let head =
             format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         (&connection).write_all((head + &body).as_bytes()).unwrap();
+        // As Go's servers do: whoever closes with bytes unread takes back what was said last.
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = io::copy(&mut reader, &mut io::sink());
     }
 
     fn reply(&self, request: &str, body: &mut impl BufRead) -> Option<(&'static str, Value)> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
-use wainwright_build::{Delivery, Error, Event, Images, Machine, Output, Plan, Request, Tools};
+use wainwright_build::{Delivery, Error, Event, Images, Machine, Output, Pinning, Plan, Request, Tools};
 use wainwright_lock::Selection;
 use wainwright_pypi::IndexOptions;
 
@@ -52,10 +52,11 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
 /// `wain plan`
 pub(crate) fn plan(arguments: &args::Plan) -> u8 {
     let project = &arguments.project;
-    let (request, machine) = match prepare(project, Some(&arguments.image)) {
+    let (mut request, machine) = match prepare(project, Some(&arguments.image)) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
+    request.pinning = Pinning::Never;
     run(project, &request, machine, async |tools, screen| {
         let plan = decide(&request, tools, screen).await?;
         let text = match arguments.json {
@@ -126,6 +127,7 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         mirror: project.mirror.clone(),
         outputs,
         is_locked: project.locked,
+        pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,
     };
     Ok((request, machine))

@@ -36,17 +36,24 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
             }
             BasePlan::Image { layers, .. } => {
                 for layer in layers {
-                    row("reuse", bytes(layer.descriptor.size), "base layer", "as it is");
+                    row("reuse", bytes(layer.descriptor.size), "base layer", "taken as it is");
                 }
             }
         }
         for layer in &image.layers {
             match &layer.state {
-                LayerState::Cached(known) => row("reuse", bytes(known.descriptor.size), &layer.name, ""),
+                LayerState::Cached(known) => {
+                    row("reuse", bytes(known.descriptor.size), &layer.name, &layer.why);
+                }
                 LayerState::Missing => {
                     let size =
                         layer.input_size().map_or_else(String::new, |size| format!("~{}", bytes(size)));
-                    row("make", size, &layer.name, "not made yet with these inputs");
+                    row(
+                        "make",
+                        size,
+                        &layer.name,
+                        &format!("{}; no layer of these inputs is in the cache", layer.why),
+                    );
                 }
             }
         }

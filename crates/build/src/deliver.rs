@@ -68,7 +68,8 @@ pub async fn deliver(
 
 /// The folder `.wain` of a project holds only what can be built again; git is told so, as tools for Python do.
 fn hide_from_git(layout: &Path) {
-    let Some(folder) = layout.parent().filter(|folder| folder.file_name().is_some_and(|name| name == ".wain"))
+    let Some(folder) =
+        layout.parent().filter(|folder| folder.file_name().is_some_and(|name| name == ".wain"))
     else {
         return;
     };

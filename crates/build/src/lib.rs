@@ -25,7 +25,7 @@ pub use execute::{Images, execute};
 pub use image::Config;
 pub use layering::group;
 pub use plan::{BasePlan, ImagePlan, LayerPlan, LayerState, Plan, plan};
-pub use request::{Base, EPOCH, Machine, Output, Request};
+pub use request::{Base, EPOCH, Machine, Output, Pinning, Request};
 pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
 pub use tools::Tools;

@@ -80,6 +80,8 @@ pub struct LayerPlan {
     pub key: CacheKey,
     /// The packages in it, as `name version`.
     pub packages: Vec<String>,
+    /// Why it is a layer of its own, as half a sentence.
+    pub why: String,
     /// Whether it was made earlier.
     pub state: LayerState,
     pub(crate) recipe: Recipe,
@@ -159,6 +161,7 @@ fn environment(
     )?;
     Ok(LayerPlan {
         name: format!("environment for Python {}", environment.python.short()),
+        why: format!("links to {}", environment.interpreter),
         state: state(&key, store)?,
         key,
         packages: Vec::new(),
@@ -192,8 +195,13 @@ fn wheel_layer(
         [first, .., last] => format!("{} packages, {first} to {last}", packages.len()),
         [] => "no packages".into(),
     };
+    let why = match packages.len() {
+        1 => "changes with this package alone",
+        _ => "small packages share a layer",
+    };
     Ok(LayerPlan {
         name,
+        why: why.into(),
         state: state(&key, store)?,
         key,
         packages,
@@ -213,6 +221,7 @@ fn source(
     )?;
     Ok(LayerPlan {
         name: format!("project {}", resolution.name),
+        why: format!("{} files and folders", entries.len()),
         state: state(&key, store)?,
         key,
         packages: Vec::new(),
@@ -336,7 +345,9 @@ impl BasePlan {
 
 impl LayerPlan {
     fn to_json(&self) -> serde_json::Value {
-        let mut json = json!({ "name": self.name, "packages": self.packages, "key": self.key.digest() });
+        let mut json = json!({
+            "name": self.name, "packages": self.packages, "why": self.why, "key": self.key.digest(),
+        });
         match &self.state {
             LayerState::Cached(layer) => {
                 json["state"] = "cached".into();

@@ -34,8 +34,21 @@ pub struct Request {
     pub outputs: Vec<Output>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
+    /// What becomes of new pins.
+    pub pinning: Pinning,
     /// Modification time of every file we make, in seconds since 1970.
     pub epoch: u64,
+}
+
+/// What becomes of pins that `wain.lock` does not have yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pinning {
+    /// They are used and forgotten: a plan writes nothing.
+    Never,
+    /// They are written; a checkout that nobody may write to can be built all the same.
+    IfPossible,
+    /// They are written, or it is an error.
+    Always,
 }
 
 /// The modification time of files when `SOURCE_DATE_EPOCH` does not say: 1980-01-01T00:00:01Z, the first moment that

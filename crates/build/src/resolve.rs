@@ -17,7 +17,7 @@ use crate::choose::{ChosenWheel, choose};
 use crate::image::Config;
 use crate::runtime::{RuntimeRecipe, debian_architecture};
 use crate::wain_lock::{self, WainLock, recipe_of};
-use crate::{Base, Error, Event, Output, Request, Tools};
+use crate::{Base, Error, Event, Output, Pinning, Request, Tools};
 
 /// What goes into the images: every requirement is one file, every name one digest.
 pub struct Resolution {
@@ -172,15 +172,23 @@ pub(crate) async fn resolve_base(
         if request.is_locked {
             return Err(Error::Locked { reason: format!("does not pin {base} as it is now") });
         }
-        match lock.write(&request.root) {
-            Ok(()) => tools.tell(Event::FileWritten { path: wain_lock::path(&request.root) }),
-            // A checkout that nobody may write to can be built; it is only not pinned.
-            Err(error) => tools.tell(Event::Warned {
-                message: format!("{error}: the base is not pinned ({})", source_text(&error)),
-            }),
-        }
+        write_lock(&lock, request, tools)?;
     }
     Ok((project, found))
+}
+
+fn write_lock(lock: &WainLock, request: &Request, tools: &Tools) -> Result<(), Error> {
+    if request.pinning == Pinning::Never {
+        return Ok(());
+    }
+    match lock.write(&request.root) {
+        Ok(()) => tools.tell(Event::FileWritten { path: wain_lock::path(&request.root) }),
+        Err(error) if request.pinning == Pinning::Always => return Err(error),
+        Err(error) => tools.tell(Event::Warned {
+            message: format!("{error}: the base is not pinned ({})", source_text(&error)),
+        }),
+    }
+    Ok(())
 }
 
 fn source_text(error: &Error) -> String {
@@ -312,9 +320,12 @@ fn image(
         let digest = image.image.manifest.digest();
         if let Some(old) = lock.image(&base.to_string(), platform).filter(|old| *old != digest) {
             if request.is_locked {
-                return Err(Error::Locked { reason: format!("pins {base} to {old}, and it is {digest} now") });
+                return Err(Error::Locked {
+                    reason: format!("pins {base} to {old}, and it is {digest} now"),
+                });
             }
-            tools.tell(Event::Warned { message: format!("the base {base} is another than before: {digest}") });
+            tools
+                .tell(Event::Warned { message: format!("the base {base} is another than before: {digest}") });
         }
         lock.set_image(&base.to_string(), platform, digest);
         let offers = inspect(&image, &tools.store)?;

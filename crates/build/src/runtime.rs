@@ -115,13 +115,14 @@ pub(crate) async fn make(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<V
         async move {
             let store = tools.store.clone();
             let options = Options { mtime: epoch, compression: COMPRESSION };
-            let name = format!("base {}", layer.name);
+            let RuntimeLayer { name, entries, .. } = layer;
+            let label = format!("base {name}");
             let job = {
-                let name = name.clone();
-                move || write_entries(&name, layer.entries, &options, &store)
+                let label = label.clone();
+                move || write_entries(&label, entries, &options, &store)
             };
             let made = tools.cpu().await?.run(job).await?;
-            tools.tell(Event::LayerFinished { name: name.clone(), descriptor: made.descriptor.clone() });
+            tools.tell(Event::LayerFinished { name: label, descriptor: made.descriptor.clone() });
             Ok::<_, Error>(RuntimeLayerMade { name, packages, layer: made })
         }
     });

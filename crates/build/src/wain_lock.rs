@@ -9,7 +9,7 @@ use wainwright_oci::{Digest, Platform};
 use wainwright_project::Project;
 
 use crate::runtime::debian_architecture;
-use crate::{Base, Error, Event, Request, Tools};
+use crate::{Base, Error, Event, Pinning, Request, Tools};
 
 /// What `wain.lock` says: the inputs of an image that Python's lockfiles do not pin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl WainLock {
 /// Pins that still answer are kept; `upgrade` asks again for all of them.
 pub async fn lock(request: &Request, upgrade: bool, tools: &mut Tools) -> Result<bool, Error> {
     let mut request = request.clone();
-    request.is_locked = false;
+    request.pinning = Pinning::Always;
     let before = WainLock::read(&request.root)?;
     if upgrade {
         // Nothing is lost when the archive does not answer: the file is written last.

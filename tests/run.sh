@@ -1,0 +1,60 @@
+#!/bin/sh
+# Installs what the tests need and runs them all: format, lints, tests, documentation.
+#
+# What is missing is installed with apt-get when that is possible. A test whose tool is still missing says SKIPPED; with
+# CI=true it fails.
+set -eu
+cd "$(dirname "$0")/.."
+CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+export CARGO_TERM_COLOR
+
+step() {
+    printf '\n== %s (%s s)\n' "$1" "$(($(date +%s) - start))"
+}
+start=$(date +%s)
+
+step "tools"
+# A program that tells whether a Debian package is there, and the package.
+missing=$(
+    while read -r program package; do
+        command -v "$program" >/dev/null 2>&1 || [ -x "/usr/sbin/$program" ] || printf '%s ' "$package"
+    done <<TOOLS
+cc gcc
+skopeo skopeo
+umoci umoci
+podman podman
+dockerd docker.io
+docker docker.io
+TOOLS
+)
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        # One try after the other: a mirror may be busy.
+        apt-get update -q || apt-get update -q
+        # shellcheck disable=SC2086 # Several words are wanted.
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing runc
+    else
+        echo "missing, and this is not root on Debian: $missing"
+    fi
+fi
+for component in rustfmt clippy; do
+    cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+# The peer whose installations ours are compared with.
+tools=${CARGO_TARGET_DIR:-target}/test-tools
+if ! "$tools/bin/uv" --version 2>/dev/null | grep -qF "$(sed -n 's/^uv==/uv /p' tests/requirements.txt)"; then
+    rm -rf "$tools"
+    python3 -m venv "$tools"
+    "$tools/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+fi
+
+step "format"
+cargo fmt --all --check
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+step "tests"
+cargo test --workspace --locked
+step "documentation"
+RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+step "done"

@@ -34,8 +34,8 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
                     ),
                 }
             }
-            BasePlan::Image { layers, .. } => {
-                for layer in layers {
+            BasePlan::Image(base) => {
+                for layer in &base.layers {
                     row("reuse", bytes(layer.descriptor.size), "base layer", "taken as it is");
                 }
             }

@@ -2,7 +2,7 @@
 const MOST_LINKS: usize = 40;
 
 /// How many parts are looked at for one path, those of link targets included; more only keeps us busy.
-const MOST_PARTS: usize = 1000;
+const MOST_PARTS: usize = 500;
 
 /// What stands at a path without following it.
 pub(crate) enum Step<'a> {

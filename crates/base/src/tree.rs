@@ -10,9 +10,9 @@ const MOST_PATHS: usize = 1_000_000;
 /// Bytes of all paths and link targets together.
 const MOST_BYTES: usize = 256 << 20;
 /// Steps of work for one image: a hostile layer could otherwise have the same directories searched again and again.
-const MOST_WORK: u64 = 100_000_000;
+const MOST_WORK: u64 = 50_000_000;
 /// What following a link may cost, in steps.
-const STEPS_OF_LINK: u64 = 1000;
+const STEPS_OF_LINK: u64 = 200;
 
 /// What the layers seen so far make of the root file system: paths and kinds, no contents.
 ///
@@ -159,8 +159,12 @@ impl Tree {
                 lower.push(path.clone());
                 continue;
             }
-            for slash in (directory.len() + 1..path.len()).filter(|at| path[*at] == b'/') {
-                kept.insert(path[..slash].to_vec());
+            let slashes = (directory.len() + 1..path.len()).rev().filter(|at| path[*at] == b'/');
+            for parent in slashes.map(|at| &path[..at]) {
+                // Whoever is kept has their parents kept already.
+                if !kept.insert(parent.to_vec()) {
+                    break;
+                }
             }
         }
         self.count(steps)?;

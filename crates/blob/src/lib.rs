@@ -3,11 +3,14 @@
 //! The usual layer is one gzip member whose deflate stream is *joined* from blocks that wheels already hold and from
 //! tar headers encoded here: nothing is compressed a second time ([`Compression::Splice`]).
 
+mod body;
+mod content;
 mod entry;
 mod error;
 mod huffman;
 mod inflate;
 mod joiner;
+mod large;
 mod produce;
 mod tar;
 mod write;

@@ -1,26 +1,21 @@
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use flate2::{Compress, FlushCompress};
 use rayon::prelude::*;
-use wainwright_oci::{Digest, Hasher, ImagePath};
+use wainwright_oci::{Digest, ImagePath};
 
-use crate::entry::{Content, Deflated, Entry, Kind, Span};
+use crate::content::{Source, check_crc, check_digest, check_tail, read_at};
+use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
-use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop, WINDOW};
+use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop};
+use crate::large::Large;
 use crate::{Error, tar};
 
-/// Contents above this size pass in chunks of [`CHUNK`]; smaller ones are made whole, several at a time.
+/// Contents above this size pass in chunks; smaller ones are made whole, several at a time.
 const LARGE: u64 = 4 << 20;
 /// How much a batch of small contents holds, compressed and plain together.
 const BATCH: u64 = 8 << 20;
-/// How much of a large content is in memory at a time.
-const CHUNK: usize = 1 << 20;
-/// How much of a large compressed content is read at a time.
-const READ: usize = 256 << 10;
 /// Contents up to this size are encoded together with their header; a block of their own would cost more.
 const TINY: usize = 64;
 /// zlib level for what arrives uncompressed.
@@ -119,7 +114,7 @@ thread_local! {
     });
 }
 
-fn compressor() -> Compress {
+pub(crate) fn compressor() -> Compress {
     Compress::new(flate2::Compression::new(LEVEL), false)
 }
 
@@ -198,288 +193,6 @@ fn inflate_whole(
     Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end: true })
 }
 
-/// A content on its way through in chunks.
-enum Large<'a> {
-    Deflated(Box<LargeDeflated<'a>>),
-    Other(Box<LargeOther<'a>>),
-}
-
-impl<'a> Large<'a> {
-    fn start(entry: &'a Entry, mtime: u64, wants_blocks: bool) -> Result<Option<Self>, Error> {
-        let Kind::File(content) = &entry.kind else { return Ok(None) };
-        let header = tar::header(entry, mtime);
-        Ok(Some(match content {
-            Content::Deflated(deflated) => {
-                Self::Deflated(Box::new(LargeDeflated::new(&entry.path, deflated, header, wants_blocks)))
-            }
-            other => Self::Other(Box::new(LargeOther {
-                path: &entry.path,
-                source: Source::open(other)?,
-                left: other.size(),
-                header,
-                compress: wants_blocks.then(compressor),
-            })),
-        }))
-    }
-
-    fn next(&mut self) -> Result<Part, Error> {
-        match self {
-            Self::Deflated(large) => large.next(),
-            Self::Other(large) => large.next(),
-        }
-    }
-}
-
-struct LargeDeflated<'a> {
-    path: &'a ImagePath,
-    deflated: &'a Deflated,
-    header: Vec<u8>,
-    wants_blocks: bool,
-    inflater: Inflater,
-    /// Compressed bytes in memory, then padding; `input_start` says where in the member they begin.
-    input: Vec<u8>,
-    input_start: u64,
-    length: usize,
-    next_in: usize,
-    /// Up to this byte of the member, the blocks were handed on.
-    given: u64,
-    is_last_block_open: bool,
-    /// The window, then room for a chunk.
-    output: Vec<u8>,
-    next_out: usize,
-    made: u64,
-    crc32: crc32fast::Hasher,
-    hasher: Hasher,
-}
-
-impl<'a> LargeDeflated<'a> {
-    fn new(path: &'a ImagePath, deflated: &'a Deflated, header: Vec<u8>, wants_blocks: bool) -> Self {
-        Self {
-            path,
-            deflated,
-            header,
-            wants_blocks,
-            inflater: Inflater::new(),
-            input: vec![0; INPUT_PADDING],
-            input_start: 0,
-            length: 0,
-            next_in: 0,
-            given: 0,
-            is_last_block_open: false,
-            output: vec![0; WINDOW + CHUNK + SLACK],
-            next_out: 0,
-            made: 0,
-            crc32: crc32fast::Hasher::new(),
-            hasher: Hasher::new(),
-        }
-    }
-
-    fn next(&mut self) -> Result<Part, Error> {
-        let kept = self.next_out.min(WINDOW);
-        self.output.copy_within(self.next_out - kept..self.next_out, 0);
-        self.next_out = kept;
-        let mut blocks = Vec::new();
-        let is_end = self.inflate(&mut blocks)?;
-        let plain = self.output[kept..self.next_out].to_vec();
-        self.made += plain.len() as u64;
-        let expected = self.deflated.size;
-        if self.made > expected || (is_end && self.made != expected) {
-            let found = if is_end { self.made } else { expected + 1 };
-            return Err(Error::member(self.path, MemberProblem::Size { expected, found }));
-        }
-        let crc32 = crc32fast::hash(&plain);
-        self.crc32.combine(&crc32fast::Hasher::new_with_initial_len(crc32, plain.len() as u64));
-        if self.deflated.digest.is_some() {
-            self.hasher.update(&plain);
-        }
-        let mut tail = None;
-        if is_end {
-            let end = self.inflater.end().unwrap_or(0);
-            check_tail(self.path, end, self.deflated.span.length)?;
-            check_crc(self.path, self.deflated.crc32, self.crc32.clone().finalize())?;
-            if let Some(expected) = self.deflated.digest {
-                check_digest(self.path, expected, std::mem::take(&mut self.hasher).finish())?;
-            }
-            self.give(end / 8, &mut blocks);
-            tail = (!end.is_multiple_of(8))
-                .then(|| (self.input[(end / 8 - self.input_start) as usize], (end % 8) as u32));
-        }
-        let blocks = self.wants_blocks.then_some(Blocks { bytes: blocks, tail });
-        let header = std::mem::take(&mut self.header);
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end })
-    }
-
-    /// Fills the output once; returns whether the member ended.
-    fn inflate(&mut self, blocks: &mut Vec<u8>) -> Result<bool, Error> {
-        loop {
-            let is_whole = self.input_start + self.length as u64 == self.deflated.span.length;
-            let mut from = Input { bytes: &self.input, length: self.length, is_whole, next: self.next_in };
-            let mut to = Output { bytes: &mut self.output, limit: WINDOW + CHUNK, next: self.next_out };
-            let stop = self
-                .inflater
-                .run(&mut from, &mut to)
-                .map_err(|corrupt| Error::member(self.path, corrupt.into()))?;
-            (self.next_in, self.next_out) = (from.next, to.next);
-            if let (Some(bit), false) = (self.inflater.last_block(), self.is_last_block_open) {
-                // The header was just read, so its byte was not handed on and will not be read again.
-                self.input[(bit / 8 - self.input_start) as usize] &= !(1 << (bit % 8));
-                self.is_last_block_open = true;
-            }
-            match stop {
-                Stop::NeedInput => self.read_more(blocks)?,
-                Stop::OutputFull => return Ok(false),
-                Stop::End => return Ok(true),
-            }
-        }
-    }
-
-    fn read_more(&mut self, blocks: &mut Vec<u8>) -> Result<(), Error> {
-        // The inflater holds at most seven bytes it has not used yet.
-        let used = self.next_in.saturating_sub(8);
-        self.give(self.input_start + used as u64, blocks);
-        self.input.copy_within(used..self.length, 0);
-        self.inflater.shifted(used);
-        self.input_start += used as u64;
-        self.next_in -= used;
-        self.length -= used;
-        let left = self.deflated.span.length - self.input_start - self.length as u64;
-        let more = left.min(READ as u64) as usize;
-        self.input.resize(self.length + more + INPUT_PADDING, 0);
-        let offset = self.deflated.span.offset + self.input_start + self.length as u64;
-        read_at(self.path, &self.deflated.span.file, &mut self.input[self.length..][..more], offset)?;
-        self.length += more;
-        Ok(())
-    }
-
-    /// Hands on the blocks up to a byte of the member.
-    fn give(&mut self, until: u64, blocks: &mut Vec<u8>) {
-        if self.wants_blocks && until > self.given {
-            let start = (self.given - self.input_start) as usize;
-            blocks.extend_from_slice(&self.input[start..(until - self.input_start) as usize]);
-            self.given = until;
-        }
-    }
-}
-
-struct LargeOther<'a> {
-    path: &'a ImagePath,
-    source: Source<'a>,
-    left: u64,
-    header: Vec<u8>,
-    compress: Option<Compress>,
-}
-
-impl LargeOther<'_> {
-    fn next(&mut self) -> Result<Part, Error> {
-        let mut plain = vec![0; self.left.min(CHUNK as u64) as usize];
-        self.source.fill(self.path, &mut plain)?;
-        self.left -= plain.len() as u64;
-        let is_end = self.left == 0;
-        if is_end {
-            self.source.end(self.path)?;
-        }
-        let blocks = self.compress.as_mut().map(|compressor| {
-            let mut blocks = Vec::with_capacity(plain.len() / 2);
-            let flush = if is_end { FlushCompress::Sync } else { FlushCompress::None };
-            compress(compressor, &plain, flush, &mut blocks);
-            Blocks { bytes: blocks, tail: None }
-        });
-        let header = std::mem::take(&mut self.header);
-        let crc32 = crc32fast::hash(&plain);
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end })
-    }
-}
-
-/// Where uncompressed bytes come from, and what they are checked against when they end.
-enum Source<'a> {
-    Bytes(&'a [u8]),
-    Disk { file: File, path: &'a std::path::Path, expected: Option<Digest>, hasher: Hasher },
-    Stored {
-        span: &'a Span,
-        at: u64,
-        expected: (Option<u32>, Option<Digest>),
-        crc32: crc32fast::Hasher,
-        hasher: Hasher,
-    },
-}
-
-impl<'a> Source<'a> {
-    fn open(content: &'a Content) -> Result<Self, Error> {
-        Ok(match content {
-            Content::Bytes(bytes) => Self::Bytes(bytes),
-            Content::Disk { path, size, digest } => {
-                let read = |source| Error::Read { path: path.clone(), source };
-                let file = File::open(path).map_err(read)?;
-                let found = file.metadata().map_err(read)?;
-                if !found.is_file() || found.len() != *size {
-                    return Err(Error::Changed { path: path.clone() });
-                }
-                Self::Disk { file, path, expected: *digest, hasher: Hasher::new() }
-            }
-            Content::Stored { span, crc32, digest } => Self::Stored {
-                span,
-                at: 0,
-                expected: (*crc32, *digest),
-                crc32: crc32fast::Hasher::new(),
-                hasher: Hasher::new(),
-            },
-            Content::Deflated(_) => Self::Bytes(&[]),
-        })
-    }
-
-    fn fill(&mut self, path: &ImagePath, into: &mut [u8]) -> Result<(), Error> {
-        match self {
-            Self::Bytes(bytes) => {
-                let (now, later) = bytes.split_at(into.len());
-                into.copy_from_slice(now);
-                *bytes = later;
-            }
-            Self::Disk { file, path, expected, hasher } => {
-                file.read_exact(into).map_err(|source| match source.kind() {
-                    io::ErrorKind::UnexpectedEof => Error::Changed { path: path.to_path_buf() },
-                    _ => Error::Read { path: path.to_path_buf(), source },
-                })?;
-                if expected.is_some() {
-                    hasher.update(into);
-                }
-            }
-            Self::Stored { span, at, expected, crc32, hasher } => {
-                read_at(path, &span.file, into, span.offset + *at)?;
-                *at += into.len() as u64;
-                crc32.update(into);
-                if expected.1.is_some() {
-                    hasher.update(into);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Everything was read: is it what was promised, and is there nothing more?
-    fn end(&mut self, path: &ImagePath) -> Result<(), Error> {
-        match self {
-            Self::Bytes(_) => {}
-            Self::Disk { file, path, expected, hasher } => {
-                let more =
-                    file.read(&mut [0]).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
-                let found = std::mem::take(hasher).finish();
-                if more > 0 || expected.is_some_and(|expected| expected != found) {
-                    return Err(Error::Changed { path: path.to_path_buf() });
-                }
-            }
-            Self::Stored { expected, crc32, hasher, .. } => {
-                if let Some(expected) = expected.0 {
-                    check_crc(path, expected, crc32.clone().finalize())?;
-                }
-                if let Some(expected) = expected.1 {
-                    check_digest(path, expected, std::mem::take(hasher).finish())?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Compresses all of `input` behind `output`.
 pub(crate) fn compress(
     compressor: &mut Compress,
@@ -497,29 +210,4 @@ pub(crate) fn compress(
             return;
         }
     }
-}
-
-fn read_at(path: &ImagePath, file: &File, into: &mut [u8], offset: u64) -> Result<(), Error> {
-    file.read_exact_at(into, offset).map_err(|source| Error::ReadMember { path: path.clone(), source })
-}
-
-fn check_tail(path: &ImagePath, end: u64, length: u64) -> Result<(), Error> {
-    match length - end.div_ceil(8) {
-        0 => Ok(()),
-        tail => Err(Error::member(path, MemberProblem::Tail(tail))),
-    }
-}
-
-fn check_crc(path: &ImagePath, expected: u32, found: u32) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::member(path, MemberProblem::Crc { expected, found }))
-}
-
-fn check_digest(path: &ImagePath, expected: Digest, found: Digest) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::member(path, MemberProblem::Digest { expected, found }))
 }

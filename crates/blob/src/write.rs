@@ -1,12 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-use flate2::{Compress, FlushCompress};
 use wainwright_oci::{Descriptor, DiffId, Hasher, media_type};
 
+use crate::body::{Body, Sink, ZEROS};
 use crate::entry::{Entry, Kind};
-use crate::joiner::Joiner;
-use crate::produce::{Part, Producer, compress};
+use crate::produce::{Part, Producer};
 use crate::{Error, tar};
 
 /// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
@@ -56,7 +55,7 @@ pub fn write(
     let wants_blocks = options.compression == Compression::Splice;
     let mut producer = Producer::new(&entries, options.mtime, wants_blocks);
     let mut diff = DiffHasher { hasher: Hasher::new(), position: 0 };
-    let mut sink = Sink { out, hasher: Hasher::new(), size: 0 };
+    let mut sink = Sink::new(out);
     let mut body = Body::new(options.compression);
 
     let mut parts = producer.next()?;
@@ -80,7 +79,8 @@ pub fn write(
         Compression::None => media_type::LAYER_TAR,
         Compression::Splice | Compression::Gzip(_) => media_type::LAYER_GZIP,
     };
-    let descriptor = Descriptor::new(media_type, sink.hasher.finish(), sink.size);
+    let (digest, size) = sink.finish();
+    let descriptor = Descriptor::new(media_type, digest, size);
     Ok(Written { descriptor, diff_id, tar_size })
 }
 
@@ -92,7 +92,7 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
         is_link(a).cmp(&is_link(b)).then_with(|| a.path.cmp(&b.path))
     });
     let mut paths = BTreeSet::new();
-    let mut leaves = std::collections::HashMap::with_capacity(entries.len());
+    let mut leaves = HashMap::with_capacity(entries.len());
     for entry in &*entries {
         if !paths.insert(&entry.path) {
             return Err(Error::Duplicate { path: entry.path.clone() });
@@ -122,9 +122,6 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Zeros for padding and for the end of the archive.
-const ZEROS: [u8; 2 * tar::BLOCK] = [0; 2 * tar::BLOCK];
-
 /// Hashes the tar.
 struct DiffHasher {
     hasher: Hasher,
@@ -149,120 +146,6 @@ impl DiffHasher {
     fn finish(mut self) -> (DiffId, u64) {
         self.bytes(&ZEROS);
         (DiffId(self.hasher.finish()), self.position)
-    }
-}
-
-/// Hashes, counts and writes the bytes of the layer.
-struct Sink<'a> {
-    out: &'a mut (dyn Write + Send),
-    hasher: Hasher,
-    size: u64,
-}
-
-impl Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(|source| Error::Write { source })
-    }
-}
-
-/// The compressed form of the tar, on its way to the sink.
-enum Body {
-    Splice { joiner: Box<Joiner>, crc32: crc32fast::Hasher },
-    Gzip { compress: Box<Compress>, crc32: crc32fast::Hasher, position: u64, out: Vec<u8> },
-    Plain { position: u64 },
-}
-
-impl Body {
-    fn new(compression: Compression) -> Self {
-        match compression {
-            Compression::Splice => {
-                Self::Splice { joiner: Box::new(Joiner::new()), crc32: crc32fast::Hasher::new() }
-            }
-            Compression::Gzip(level) => Self::Gzip {
-                compress: Box::new(Compress::new(flate2::Compression::new(level), false)),
-                crc32: crc32fast::Hasher::new(),
-                position: 0,
-                out: crate::joiner::GZIP_HEADER.to_vec(),
-            },
-            Compression::None => Self::Plain { position: 0 },
-        }
-    }
-
-    fn add(&mut self, parts: &[Part], sink: &mut Sink<'_>) -> Result<(), Error> {
-        for part in parts {
-            let plain = part.plain.as_ref();
-            match self {
-                Self::Splice { joiner, crc32 } => {
-                    splice(joiner, crc32, part);
-                    if joiner.out.len() > 1 << 18 {
-                        sink.write(&joiner.out)?;
-                        joiner.out.clear();
-                    }
-                }
-                Self::Gzip { compress: compressor, crc32, position, out } => {
-                    let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
-                    let padding = if part.is_end { padding } else { 0 };
-                    for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
-                        crc32.update(bytes);
-                        *position += bytes.len() as u64;
-                        compress(compressor, bytes, FlushCompress::None, out);
-                    }
-                    sink.write(out)?;
-                    out.clear();
-                }
-                Self::Plain { position } => {
-                    let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
-                    let padding = if part.is_end { padding } else { 0 };
-                    for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
-                        *position += bytes.len() as u64;
-                        sink.write(bytes)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self, sink: &mut Sink<'_>) -> Result<(), Error> {
-        match self {
-            Self::Splice { mut joiner, mut crc32 } => {
-                joiner.finish(|end| {
-                    crc32.update(end);
-                    crc32.finalize()
-                });
-                sink.write(&joiner.out)
-            }
-            Self::Gzip { compress: mut compressor, mut crc32, position, mut out } => {
-                crc32.update(&ZEROS);
-                compress(&mut compressor, &ZEROS, FlushCompress::None, &mut out);
-                compress(&mut compressor, &[], FlushCompress::Finish, &mut out);
-                out.extend_from_slice(&crc32.finalize().to_le_bytes());
-                out.extend_from_slice(&((position + ZEROS.len() as u64) as u32).to_le_bytes());
-                sink.write(&out)
-            }
-            Self::Plain { .. } => sink.write(&ZEROS),
-        }
-    }
-}
-
-/// Adds a part to the gzip member. The padding of the entry before it comes with its header.
-fn splice(joiner: &mut Joiner, crc32: &mut crc32fast::Hasher, part: &Part) {
-    let plain = part.plain.as_ref();
-    if !part.header.is_empty() {
-        crc32.update(&ZEROS[..joiner.padding()]);
-        crc32.update(&part.header);
-        joiner.header(&part.header, if part.blocks.is_none() { plain } else { &[] });
-    }
-    if let Some(blocks) = &part.blocks {
-        joiner.foreign(&blocks.bytes, blocks.tail, plain.len() as u64);
-    }
-    // The CRC of a long content is known already; combining costs about as much as 64 KiB.
-    if plain.len() > 1 << 16 {
-        crc32.combine(&crc32fast::Hasher::new_with_initial_len(part.crc32, plain.len() as u64));
-    } else {
-        crc32.update(plain);
     }
 }
 

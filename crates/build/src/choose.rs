@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -5,7 +6,7 @@ use wainwright_http::Url;
 use wainwright_lock::{LockedFile, LockedPackage, Source};
 use wainwright_oci::Digest;
 use wainwright_pypi::{Filename, IndexFile, Location, Wanted};
-use wainwright_python::{Fit, PackageName, Tags, Target, WheelFilename};
+use wainwright_python::{PackageName, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
 
 use crate::error::{Refusal, Refused};
@@ -85,9 +86,7 @@ async fn with_size(mut wheel: ChosenWheel, tools: &Tools) -> Result<ChosenWheel,
 
 /// The best of some wheels: the best tag, then the highest build number.
 fn best<T>(files: Vec<(WheelFilename, T)>, tags: &Tags) -> Option<(WheelFilename, T)> {
-    let rank = |name: &WheelFilename| -> Option<(Fit, std::cmp::Reverse<Option<(u64, String)>>)> {
-        Some((tags.fit(name)?, std::cmp::Reverse(name.build.clone())))
-    };
+    let rank = |name: &WheelFilename| Some((tags.fit(name)?, Reverse(name.build.clone())));
     let fitting = files.into_iter().filter_map(|(name, file)| Some((rank(&name)?, name, file)));
     // Names decide between equals, so that the order of a lockfile does not.
     let best = fitting.min_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));

@@ -1,19 +1,16 @@
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::json;
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use wainwright_blob::{Compression, Entry, Options, write};
-use wainwright_layer::{owned_paths, wheel_entries};
+use wainwright_layer::wheel_entries;
 use wainwright_oci::{Digest, Document, Image, Layer, Place};
 use wainwright_store::{CacheKey, Store};
-use wainwright_wheel::{Layout, Wheel};
 
-use crate::choose::ChosenWheel;
 use crate::image::{NamedLayer, compose, index};
-use crate::plan::{BasePlan, Recipe, layout_facts, write_layer};
+use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
+use crate::wheels::{Fetches, check_clashes, open_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
 /// Finished images: bytes and digests, no more questions.
@@ -74,7 +71,7 @@ async fn runtimes(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Option<Vec<Runt
     for image in &plan.images {
         made.push(match &image.base {
             BasePlan::Runtime(recipe) => Some(runtime::make(recipe, tools).await?),
-            BasePlan::Image { .. } => None,
+            BasePlan::Image(_) => None,
         });
     }
     Ok(made)
@@ -87,7 +84,7 @@ async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, La
     for layer in plan.images.iter().flat_map(|image| &image.layers) {
         match &layer.state {
             LayerState::Cached(known) => {
-                if made.insert(layer.key, known.clone()).is_none() {
+                if made.insert(layer.key, Layer::clone(known)).is_none() {
                     let (name, descriptor) = (layer.name.clone(), known.descriptor.clone());
                     tools.tell(Event::LayerReused { name, descriptor });
                 }
@@ -159,140 +156,6 @@ pub(crate) fn write_entries(
     Ok(Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store })
 }
 
-/// Opens wheels of the store, and remembers which paths they own.
-fn open_all(
-    wheels: &[ChosenWheel],
-    layout: &Layout,
-    store: &Store,
-    tell: &crate::Listener,
-) -> Result<Vec<Wheel>, Error> {
-    let mut opened = Vec::with_capacity(wheels.len());
-    for wheel in wheels {
-        let wanted = &wheel.wanted;
-        let name = wanted.filename.to_string();
-        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let file = store.open_blob(&wanted.digest)?.ok_or_else(|| Error::Open { name, source: missing() })?;
-        let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
-        for warning in file.warnings() {
-            tell(Event::Noted { message: format!("{}: {warning}", wanted.filename) });
-        }
-        let key = paths_key(wanted.digest, layout)?;
-        if store.recall(&key)?.is_none() {
-            store.remember(&key, &owned(&file, layout)?)?;
-        }
-        opened.push(file);
-    }
-    Ok(opened)
-}
-
-fn paths_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
-    Ok(CacheKey::of("wheel-paths", &json!({ "format": 1, "wheel": wheel, "layout": layout_facts(layout) }))?)
-}
-
-/// The paths a wheel owns and what they hold, as a memo.
-fn owned(wheel: &Wheel, layout: &Layout) -> Result<serde_json::Value, Error> {
-    let paths = owned_paths(wheel, layout)?;
-    let rows: BTreeMap<String, String> = paths
-        .into_iter()
-        .map(|(path, (digest, is_executable))| {
-            let digest = digest.map_or_else(String::new, |digest| digest.hex());
-            (path.to_string(), format!("{digest}{}", if is_executable { "x" } else { "" }))
-        })
-        .collect();
-    Ok(json!(rows))
-}
-
-/// Refuses wheels of an image that own one path with different contents, whatever layers they are in.
-async fn check_clashes(image: &ImagePlan, tools: &Arc<Tools>) -> Result<(), Error> {
-    let wheels: Vec<(&ChosenWheel, &Layout)> = image
-        .layers
-        .iter()
-        .filter_map(|layer| match &layer.recipe {
-            Recipe::Wheels(wheels, layout) => Some(wheels.iter().map(move |wheel| (wheel, layout))),
-            Recipe::Entries(_) => None,
-        })
-        .flatten()
-        .collect();
-    let Some((_, layout)) = wheels.first() else { return Ok(()) };
-    let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
-    digests.sort();
-    let facts = json!({ "format": 1, "wheels": digests, "layout": layout_facts(layout) });
-    let key = CacheKey::of("no-clash", &facts)?;
-    if tools.store.recall(&key)?.is_some() {
-        return Ok(());
-    }
-    let mut owners: HashMap<String, (String, usize)> = HashMap::new();
-    for (index, (wheel, layout)) in wheels.iter().enumerate() {
-        let paths_key = paths_key(wheel.wanted.digest, layout)?;
-        let paths = match tools.store.recall(&paths_key)? {
-            Some(paths) => paths,
-            None => {
-                // Its layer was made earlier, and the memo is lost.
-                Fetches::default().fetch(wheel, tools).await?;
-                let one = std::slice::from_ref(*wheel);
-                let opened = open_all(one, layout, &tools.store, &*tools.listener())?;
-                opened.first().map(|file| owned(file, layout)).transpose()?.unwrap_or_default()
-            }
-        };
-        for (path, content) in paths.as_object().into_iter().flatten() {
-            let content = content.as_str().unwrap_or_default().to_owned();
-            match owners.get(path) {
-                Some((other, owner)) if *other != content || content.is_empty() => {
-                    return Err(wainwright_layer::Error::Clash {
-                        path: wainwright_oci::ImagePath::new(path.as_bytes())?,
-                        first: wheels[*owner].0.wanted.filename.to_string(),
-                        second: wheel.wanted.filename.to_string(),
-                    }
-                    .into());
-                }
-                Some(_) => {}
-                None => {
-                    owners.insert(path.clone(), (content, index));
-                }
-            }
-        }
-    }
-    tools.store.remember(&key, &json!(true))?;
-    Ok(())
-}
-
-/// Fetches of one build: layers of several platforms may want the same wheel.
-#[derive(Default)]
-struct Fetches(Mutex<HashMap<Digest, Arc<OnceCell<()>>>>);
-
-impl Fetches {
-    /// Sees to it that a wheel is in the store, whole.
-    async fn fetch(&self, wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
-        let cell = {
-            let mut cells = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            cells.entry(wheel.wanted.digest).or_default().clone()
-        };
-        cell.get_or_try_init(|| fetch(wheel, tools)).await.map(|()| ())
-    }
-}
-
-async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
-    let wanted = &wheel.wanted;
-    let name = wanted.filename.to_string();
-    if tools.store.contains(&wanted.digest, wanted.size) {
-        let (store, digest) = (tools.store.clone(), wanted.digest);
-        if tools.cpu().await?.run(move || Ok(store.verify(&digest)?)).await? {
-            return Ok(());
-        }
-        tools.tell(Event::Warned {
-            message: format!("`{name}` was damaged in the cache; it is fetched again"),
-        });
-    }
-    tools.tell(Event::FetchStarted { name: name.clone(), size: wanted.size });
-    let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
-    let fetched = tools.index().await?.fetch(&tools.store, wanted, &progress).await?;
-    for warning in fetched.warnings {
-        tools.tell(Event::Warned { message: warning.to_string() });
-    }
-    tools.tell(Event::FetchFinished { name: name.clone(), bytes: fetched.moved });
-    Ok(())
-}
-
 /// Puts an image together.
 fn finish(
     plan: &ImagePlan,
@@ -321,13 +184,13 @@ fn finish(
     }
     let base_end = layers.len();
     let (base_config, base_layers) = match &plan.base {
-        BasePlan::Image { config, layers, .. } => (Some(config), layers.as_slice()),
+        BasePlan::Image(base) => (Some(&base.config), base.layers.as_slice()),
         BasePlan::Runtime(_) => (None, &[][..]),
     };
     reports.extend(base_layers.iter().map(|layer| report("base", &[], layer, true)));
     let mut annotations = plan.annotations.clone();
     let base_digest = match &plan.base {
-        BasePlan::Image { manifest, .. } => manifest.digest(),
+        BasePlan::Image(base) => base.manifest.digest(),
         // The base as an image of its own: what somebody would get who built it without a project.
         BasePlan::Runtime(_) => {
             let config = crate::image::Config::default();

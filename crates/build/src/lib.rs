@@ -3,20 +3,24 @@
 //! [`resolve`] finds out what goes in, [`plan`] decides everything, [`execute`] makes what is missing, [`deliver`] puts
 //! the images where they are wanted. Nothing here prints, reads the environment or knows the time.
 
+mod base;
 mod choose;
 mod cpu;
 mod deliver;
+mod describe;
 mod error;
 mod event;
 mod execute;
 mod image;
 mod layering;
 mod plan;
+mod plan_view;
 mod request;
 mod resolve;
 mod runtime;
 mod tools;
 mod wain_lock;
+mod wheels;
 
 pub use deliver::{Delivery, Outcome, deliver};
 pub use error::Error;

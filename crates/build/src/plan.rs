@@ -1,20 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::json;
 use wainwright_blob::{Compression, Entry, FORMAT};
-use wainwright_oci::{Digest, Document, ImagePath, Layer, Place, Platform, Reference};
+use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
 use wainwright_python::Target;
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::Layout;
 
+use crate::base::PlatformBase;
 use crate::choose::ChosenWheel;
 use crate::image::Config;
 use crate::layering::group;
-use crate::resolve::{PlatformBase, Resolution};
+use crate::resolve::Resolution;
 use crate::runtime::RuntimeRecipe;
-use crate::{Error, Event, Output};
+use crate::{Error, Output};
 
 /// Raised when wheels are laid out in another way than before.
 const WHEELS: u32 = 1;
@@ -59,16 +59,9 @@ pub struct ImagePlan {
 #[derive(Clone, Debug)]
 pub enum BasePlan {
     /// Assembled from Debian packages.
-    Runtime(RuntimeRecipe),
+    Runtime(Box<RuntimeRecipe>),
     /// Taken from another image as they are.
-    Image {
-        /// Its manifest.
-        manifest: Document,
-        /// Its config.
-        config: Document,
-        /// Its layers.
-        layers: Vec<Layer>,
-    },
+    Image(Box<Image>),
 }
 
 /// One layer of ours.
@@ -91,7 +84,7 @@ pub struct LayerPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerState {
     /// It is in the store.
-    Cached(Layer),
+    Cached(Box<Layer>),
     /// It has to be made.
     Missing,
 }
@@ -125,11 +118,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
         let base = match &resolved.base {
             PlatformBase::Debian(recipe) => BasePlan::Runtime(recipe.clone()),
-            PlatformBase::Image(base) => BasePlan::Image {
-                manifest: base.image.manifest.clone(),
-                config: base.image.config.clone(),
-                layers: base.image.layers.clone(),
-            },
+            PlatformBase::Image(base) => BasePlan::Image(Box::new(base.image.clone())),
         };
         images.push(ImagePlan {
             platform: resolved.platform.clone(),
@@ -254,7 +243,7 @@ fn prefix(path: &ImagePath) -> String {
 fn state(key: &CacheKey, store: &Store) -> Result<LayerState, Error> {
     let known = store.recall(key)?.and_then(|memo| read_layer(&memo));
     let there = known.filter(|layer| store.contains(&layer.descriptor.digest, Some(layer.descriptor.size)));
-    Ok(there.map_or(LayerState::Missing, LayerState::Cached))
+    Ok(there.map_or(LayerState::Missing, |layer| LayerState::Cached(Box::new(layer))))
 }
 
 /// Reads what [`write_layer`] wrote.
@@ -269,127 +258,4 @@ pub(crate) fn read_layer(memo: &serde_json::Value) -> Option<Layer> {
 /// A layer of the store, for a memo.
 pub(crate) fn write_layer(layer: &Layer) -> serde_json::Value {
     json!({ "descriptor": layer.descriptor, "diffId": layer.diff_id })
-}
-
-impl Plan {
-    /// What is planned, as an event.
-    pub fn summary(&self, store: &Store) -> Event {
-        let layers: BTreeMap<CacheKey, &LayerPlan> =
-            self.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.key, layer)).collect();
-        let fetches = self.fetches(store);
-        Event::Planned {
-            layers: layers.len(),
-            cached: layers.values().filter(|layer| layer.state != LayerState::Missing).count(),
-            fetches: fetches.len(),
-            fetch_bytes: fetches.iter().filter_map(|(_, size)| *size).sum(),
-        }
-    }
-
-    /// The names and sizes of the files that have to be fetched; each once, sorted.
-    pub fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
-        let mut fetches = BTreeMap::new();
-        for image in &self.images {
-            if let BasePlan::Runtime(recipe) = &image.base {
-                fetches.extend(recipe.fetches(store));
-            }
-            for layer in &image.layers {
-                fetches.extend(layer.fetches(store));
-            }
-        }
-        fetches.into_iter().collect()
-    }
-
-    /// The plan as JSON, for `wain plan --json` and for reports. Sizes are in bytes; absent where not known yet.
-    pub fn to_json(&self) -> serde_json::Value {
-        json!({
-            "version": 1,
-            "tags": self.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "outputs": self.outputs.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "images": self.images.iter().map(ImagePlan::to_json).collect::<Vec<_>>(),
-        })
-    }
-}
-
-impl ImagePlan {
-    fn to_json(&self) -> serde_json::Value {
-        json!({
-            "platform": self.platform.to_string(),
-            "python": self.target.python,
-            "libc": self.target.libc.to_string(),
-            "base": self.base.to_json(&self.base_name),
-            "layers": self.layers.iter().map(LayerPlan::to_json).collect::<Vec<_>>(),
-            "config": self.config,
-            "annotations": self.annotations,
-        })
-    }
-}
-
-impl BasePlan {
-    fn to_json(&self, name: &str) -> serde_json::Value {
-        match self {
-            Self::Runtime(recipe) => json!({
-                "name": name,
-                "packages": recipe.packages(),
-                "state": if recipe.made.is_some() { "cached" } else { "make" },
-                "layers": recipe.made.iter().flatten().map(|layer| &layer.layer.descriptor).collect::<Vec<_>>(),
-            }),
-            Self::Image { manifest, layers, .. } => json!({
-                "name": name,
-                "digest": manifest.digest(),
-                "state": "reuse",
-                "layers": layers.iter().map(|layer| &layer.descriptor).collect::<Vec<_>>(),
-            }),
-        }
-    }
-}
-
-impl LayerPlan {
-    fn to_json(&self) -> serde_json::Value {
-        let mut json = json!({
-            "name": self.name, "packages": self.packages, "why": self.why, "key": self.key.digest(),
-        });
-        match &self.state {
-            LayerState::Cached(layer) => {
-                json["state"] = "cached".into();
-                json["digest"] = json!(layer.descriptor.digest);
-                json["size"] = layer.descriptor.size.into();
-            }
-            LayerState::Missing => {
-                json["state"] = "make".into();
-                if let Some(size) = self.input_size() {
-                    json["inputSize"] = size.into();
-                }
-            }
-        }
-        json
-    }
-
-    /// How many bytes it is made of: wheels as they are fetched, files as they lie there.
-    pub fn input_size(&self) -> Option<u64> {
-        match &self.recipe {
-            Recipe::Entries(entries) => Some(entries.iter().map(Entry::size).sum()),
-            Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.wanted.size).sum(),
-        }
-    }
-
-    /// The names and sizes of the wheels it is made of that the store does not have.
-    fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
-        match (&self.state, &self.recipe) {
-            (LayerState::Missing, Recipe::Wheels(wheels, _)) => wheels
-                .iter()
-                .filter(|wheel| !store.contains(&wheel.wanted.digest, wheel.wanted.size))
-                .map(|wheel| (wheel.wanted.filename.to_string(), wheel.wanted.size))
-                .collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Serialize for LayerState {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Cached(_) => "cached",
-            Self::Missing => "make",
-        })
-    }
 }

@@ -125,7 +125,7 @@ pub async fn lock(request: &Request, upgrade: bool, tools: &mut Tools) -> Result
         // Nothing is lost when the archive does not answer: the file is written last.
         tools.lock_override = Some(WainLock { version: VERSION, ..WainLock::default() });
     }
-    crate::resolve::resolve_base(&request, tools).await?;
+    crate::base::resolve_base(&request, tools).await?;
     Ok(WainLock::read(&request.root)? != before)
 }
 

@@ -54,11 +54,11 @@ impl Renderer for Tty {
     fn show(&mut self, event: &Event) {
         match event {
             Event::FetchStarted { name, size } => {
-                self.start(format!("fetch {name}"), "fetching", name, *size)
+                self.start(format!("fetch {name}"), "fetching", name, *size);
             }
             Event::LayerStarted { name } => self.start(format!("layer {name}"), "making", name, None),
             Event::DeliveryStarted { output } => {
-                self.start(format!("deliver {output}"), "writing", output, None)
+                self.start(format!("deliver {output}"), "writing", output, None);
             }
             Event::FetchProgressed { name, bytes } => {
                 if let Some(bar) = self.bars.get(&format!("fetch {name}")) {

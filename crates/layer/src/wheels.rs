@@ -13,7 +13,7 @@ use crate::layout::directories;
 pub fn wheel_entries(wheels: &[Wheel], layout: &Layout) -> Result<Vec<Entry>, Error> {
     let mut owners: BTreeMap<ImagePath, (Entry, usize)> = BTreeMap::new();
     for (index, wheel) in wheels.iter().enumerate() {
-        for file in wheel.install(layout)? {
+        for file in installed(wheel, layout)? {
             let entry = entry(wheel, file);
             if let Some((other, owner)) = owners.get(&entry.path) {
                 if digest(other).is_some() && digest(other) == digest(&entry) && other.mode == entry.mode {
@@ -48,11 +48,28 @@ pub fn owned_paths(
     wheel: &Wheel,
     layout: &Layout,
 ) -> Result<BTreeMap<ImagePath, (Option<Digest>, bool)>, Error> {
-    let files = wheel.install(layout)?;
+    let files = installed(wheel, layout)?;
     Ok(files
         .into_iter()
         .map(|file| (file.path.clone(), (content_digest(&file.content), file.executable)))
         .collect())
+}
+
+/// The files of an installed wheel.
+///
+/// The `lib64` of an environment is a link to its `lib`: what a wheel puts there belongs into `lib`, or its folder would
+/// take the place of the link.
+fn installed(wheel: &Wheel, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
+    let mut files = wheel.install(layout)?;
+    let path = |source| Error::Path { source };
+    let lib64 = layout.prefix.join("lib64").map_err(path)?;
+    for file in &mut files {
+        if file.path.starts_with(&lib64) {
+            let below = &file.path.as_bytes()[lib64.as_bytes().len()..];
+            file.path = layout.prefix.join([b"lib", below].concat()).map_err(path)?;
+        }
+    }
+    Ok(files)
 }
 
 /// An installed file as an entry whose bytes stay where they are in the wheel.

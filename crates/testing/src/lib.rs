@@ -1,1 +1,21 @@
-//! In the making.
+//! Wheels, projects, base images and daemons for tests, made on the spot and gone with the test.
+//!
+//! Everything panics when the machine does not play along: a test has no better answer. Nothing here calls the code under
+//! test: what makes an input must not share its mistakes.
+
+mod base;
+mod command;
+mod daemon;
+mod deflate;
+mod tool;
+mod tree;
+mod wheel;
+mod workshop;
+
+pub use base::write_base;
+pub use command::{Ran, run};
+pub use daemon::Dockerd;
+pub use tool::{need, skip, unpack};
+pub use tree::{Elf, Tree};
+pub use wheel::{Wheel, wheel};
+pub use workshop::{With, Workshop};

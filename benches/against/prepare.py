@@ -1,0 +1,107 @@
+"""Everything that is there before a clock runs: wheels in a folder, one base for all, images that hold uv and the wheels.
+
+The only part that uses the network. What it made is kept in the work folder for the next time.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from images import Layout, base_archive, first_layers, folder_archive, sha256
+from measure import quiet
+
+PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 16, -1)] + ["manylinux2014_x86_64"]
+
+
+@dataclass
+class DataSet:
+    """A project and what all builders are given for it."""
+
+    name: str
+    source: Path
+    wheels: Path
+    requirements: Path
+    wain_lock: Path
+    base: Layout
+    store: Path
+    store_with_wheels: Path
+    peer_archives: list[Path]
+
+    @property
+    def command(self) -> str:
+        return next(iter(tomllib.loads((self.source / "pyproject.toml").read_text())["project"]["scripts"]))
+
+
+def prepare(name: str, source: Path, work: Path, wain: Path) -> DataSet:
+    """Fetches and makes what is missing."""
+    folder = work / "given" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = work / "given" / "shared"
+    data = DataSet(
+        name=name,
+        source=source,
+        wheels=folder / "wheels",
+        requirements=folder / "requirements.txt",
+        wain_lock=shared / "project/wain.lock",
+        base=Layout(shared / "base"),
+        store=shared / "store",
+        store_with_wheels=folder / "store",
+        peer_archives=[shared / "base.tar", shared / "uv.tar", folder / "wheels.tar"],
+    )
+    if not data.base.path.exists():
+        make_base(shared, wain)
+    if not data.peer_archives[2].exists():
+        fetch_wheels(data)
+    # Made anew each time: the format of the store may have changed.
+    shutil.rmtree(data.store_with_wheels, ignore_errors=True)
+    shutil.copytree(data.store, data.store_with_wheels)
+    for wheel in data.wheels.iterdir():
+        digest = sha256(wheel)
+        place = data.store_with_wheels / "v1/blobs/sha256" / digest[:2] / digest
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(wheel, place)
+    return data
+
+
+def make_base(shared: Path, wain: Path) -> None:
+    """Has wain assemble its base, with an empty project on it, and takes that project off again."""
+    print("assembling the base", file=sys.stderr)
+    shutil.rmtree(shared, ignore_errors=True)
+    project = shared / "project"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").write_text('[project]\nname = "empty"\nversion = "1"\nrequires-python = ">=3.11"\n')
+    (project / "main.py").touch()
+    quiet("uv", "lock", "--quiet", "--offline", "--python", sys.executable, cwd=project)
+    store, whole = shared / "store", shared / "whole"
+    words = [wain, "build", project, "--cache-dir", store, "--base", "debian:trixie", "--progress", "quiet"]
+    quiet(*words, "--output", f"layout:{whole}")
+    plan = json.loads(quiet(wain, "plan", project, "--cache-dir", store, "--base", "debian:trixie", "--json"))
+    count = len(plan["images"][0]["base"]["layers"])
+    base = first_layers(Layout(whole), count, shared / "base.new")
+    base_archive(base, shared / "base.tar")
+    (shared / "uv").mkdir()
+    shutil.copy2(shutil.which("uv"), shared / "uv")
+    folder_archive(shared / "uv", "bench/uv", shared / "uv.tar")
+    base.path.rename(shared / "base")
+
+
+def fetch_wheels(data: DataSet) -> None:
+    """Downloads the wheels that the lockfile names for the base's Python."""
+    print(f"fetching the wheels of {data.name}", file=sys.stderr)
+    export = ["uv", "export", "--quiet", "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
+    quiet(*export, "--python", sys.executable, "--output-file", data.requirements, cwd=data.source)
+    shutil.rmtree(data.wheels, ignore_errors=True)
+    platforms = [f"--platform={platform}" for platform in PLATFORMS]
+    pip = ["pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    done = subprocess.run(
+        [sys.executable, "-m", *pip, "--python-version", "3.13", *platforms]
+        + ["--requirement", data.requirements, "--dest", data.wheels],
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit("the wheels cannot be fetched: is there a network, and pip?")
+    folder_archive(data.wheels, f"bench/wheels-{data.name}", data.peer_archives[2])

@@ -1,0 +1,247 @@
+use std::sync::Arc;
+
+use wainwright_base::{BaseImage, PathKind, inspect};
+use wainwright_debian::Suite;
+use wainwright_oci::Platform;
+use wainwright_project::Project;
+use wainwright_python::{Libc, PythonVersion, Target, Version, VersionSpecifiers};
+
+use crate::runtime::{RuntimeRecipe, debian_architecture};
+use crate::wain_lock::{self, WainLock, recipe_of};
+use crate::{Base, Error, Event, Pinning, Request, Tools};
+
+/// The base for one platform.
+#[derive(Clone)]
+pub(crate) enum PlatformBase {
+    Debian(Box<RuntimeRecipe>),
+    Image(Box<BaseImage>),
+}
+
+/// A base with what it offers, for one platform.
+pub(crate) struct Found {
+    pub(crate) platform: Platform,
+    pub(crate) base: PlatformBase,
+    pub(crate) name: String,
+    pub(crate) target: Target,
+    /// An absolute path.
+    pub(crate) interpreter: String,
+    pub(crate) has_app: bool,
+    pub(crate) user: String,
+    pub(crate) sets_language: bool,
+}
+
+/// The Debian releases with a Python base, newest first.
+const SUITES: [&str; 2] = ["trixie", "bookworm"];
+/// The account of a base that has no other.
+const NONROOT: &str = "65532:65532";
+
+/// Reads the project and settles its base for every platform; writes `wain.lock` when it pins something new.
+pub(crate) async fn resolve_base(
+    request: &Request,
+    tools: &mut Tools,
+) -> Result<(Project, Vec<Found>), Error> {
+    let project = wainwright_project::load(&request.root)?;
+    let before = WainLock::read(&request.root)?;
+    let mut lock = tools.lock_override.take().unwrap_or_else(|| before.clone());
+    let platforms = match (&request.platforms[..], &project.settings.platforms[..]) {
+        ([], []) => vec![tools.machine.platform.clone()],
+        ([], some) | (some, _) => some.to_vec(),
+    };
+    let base = base(request, &project)?;
+    let found = match &base {
+        Base::Debian(suite) => debian(request, &project, suite, &platforms, &mut lock, tools).await?,
+        Base::Disk(_) => {
+            if !project.settings.system_packages.is_empty() {
+                return Err(Error::NotDebian { setting: "system-packages", base: base.to_string() });
+            }
+            image(request, &project, &base, &platforms, &mut lock, tools)?
+        }
+    };
+    if lock != before {
+        if request.is_locked {
+            return Err(Error::Locked { reason: format!("does not pin {base} as it is now") });
+        }
+        write_lock(&lock, request, tools)?;
+    }
+    Ok((project, found))
+}
+
+fn write_lock(lock: &WainLock, request: &Request, tools: &Tools) -> Result<(), Error> {
+    if request.pinning == Pinning::Never {
+        return Ok(());
+    }
+    match lock.write(&request.root) {
+        Ok(()) => tools.tell(Event::FileWritten { path: wain_lock::path(&request.root) }),
+        Err(error) if request.pinning == Pinning::Always => return Err(error),
+        Err(error) => tools.tell(Event::Warned {
+            message: format!("{error}: the base is not pinned ({})", source_text(&error)),
+        }),
+    }
+    Ok(())
+}
+
+fn source_text(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
+}
+
+/// Which base: asked for, else set, else the newest release whose Python fits.
+fn base(request: &Request, project: &Project) -> Result<Base, Error> {
+    if let Some(base) = &request.base {
+        return Ok(base.clone());
+    }
+    if let Some(base) = &project.settings.base {
+        let base: Base = base.parse()?;
+        // A path in a settings file is relative to that file.
+        return Ok(match base {
+            Base::Disk(source) => Base::Disk(source.within(&project.root)),
+            other => other,
+        });
+    }
+    let wanted = wanted_python(request, project);
+    for suite in SUITES {
+        let python = recipe_of(suite)?.python;
+        let fits = match &wanted {
+            Some((version, _)) => same_minor(*version, python),
+            None => requires(project).is_none_or(|requires| fits(requires, python)),
+        };
+        if fits {
+            return Ok(Base::Debian(suite.to_owned()));
+        }
+    }
+    let wanted = match (wanted, requires(project)) {
+        (Some((version, who)), _) => format!("{version} ({who})"),
+        (None, Some(requires)) => format!("requires-python `{requires}`"),
+        (None, None) => "the project".into(),
+    };
+    Err(Error::NoPython { wanted })
+}
+
+/// The Python that somebody named, and who did.
+fn wanted_python(request: &Request, project: &Project) -> Option<(PythonVersion, &'static str)> {
+    let asked = request.python.map(|version| (version, "--python"));
+    let set = project.settings.python.map(|version| (version, "`python` in the settings"));
+    let file = project.python_version_file.map(|version| (version, ".python-version"));
+    asked.or(set).or(file)
+}
+
+pub(crate) fn requires(project: &Project) -> Option<&VersionSpecifiers> {
+    project.python_project.as_ref()?.requires_python.as_ref()
+}
+
+fn same_minor(a: PythonVersion, b: PythonVersion) -> bool {
+    (a.major, a.minor) == (b.major, b.minor)
+}
+
+/// Whether some patch level of a Python fits: a recipe does not know which it will be.
+pub(crate) fn fits(requires: &VersionSpecifiers, python: PythonVersion) -> bool {
+    match python.patch {
+        Some(_) => version(python).is_some_and(|version| requires.contains(&version)),
+        None => (0..=99).any(|patch| {
+            version(PythonVersion { patch: Some(patch), ..python })
+                .is_some_and(|version| requires.contains(&version))
+        }),
+    }
+}
+
+fn version(python: PythonVersion) -> Option<Version> {
+    python.full().parse().ok()
+}
+
+async fn debian(
+    request: &Request,
+    project: &Project,
+    suite: &str,
+    platforms: &[Platform],
+    lock: &mut WainLock,
+    tools: &Tools,
+) -> Result<Vec<Found>, Error> {
+    let recipe = recipe_of(suite)?;
+    let suite: Suite = recipe.suite;
+    let mirrors = wain_lock::mirrors(project, request, tools, suite)?;
+    let locked =
+        Arc::new(wain_lock::debian(project, request, &recipe, &mirrors, platforms, lock, tools).await?);
+    let name = format!("debian:{suite}");
+    let mut found = Vec::new();
+    for platform in platforms {
+        let architecture = debian_architecture(platform);
+        let python = locked.python(&architecture).unwrap_or(recipe.python);
+        if let Some((wanted, who)) = wanted_python(request, project)
+            && !same_minor(wanted, python)
+        {
+            return Err(Error::WrongPython { found: python, wanted: format!("{who} asks for {wanted}") });
+        }
+        let libc = locked.libc(&architecture).ok_or_else(|| Error::NoLibc { base: name.clone() })?;
+        let base = RuntimeRecipe::new(
+            locked.clone(),
+            mirrors.clone(),
+            platform,
+            python,
+            request.epoch,
+            &tools.store,
+        )?;
+        found.push(Found {
+            platform: platform.clone(),
+            base: PlatformBase::Debian(Box::new(base)),
+            name: name.clone(),
+            target: target(platform, python, libc),
+            interpreter: format!("/usr/bin/python{}", python.short()),
+            has_app: false,
+            user: NONROOT.into(),
+            sets_language: false,
+        });
+    }
+    Ok(found)
+}
+
+fn image(
+    request: &Request,
+    project: &Project,
+    base: &Base,
+    platforms: &[Platform],
+    lock: &mut WainLock,
+    tools: &Tools,
+) -> Result<Vec<Found>, Error> {
+    let Base::Disk(source) = base else { return Ok(Vec::new()) };
+    let wanted = wanted_python(request, project);
+    let mut found = Vec::new();
+    for platform in platforms {
+        let image = wainwright_base::open(source, platform, &tools.store)?;
+        let digest = image.image.manifest.digest();
+        if let Some(old) = lock.image(&base.to_string(), platform).filter(|old| *old != digest) {
+            if request.is_locked {
+                return Err(Error::Locked {
+                    reason: format!("pins {base} to {old}, and it is {digest} now"),
+                });
+            }
+            tools
+                .tell(Event::Warned { message: format!("the base {base} is another than before: {digest}") });
+        }
+        lock.set_image(&base.to_string(), platform, digest);
+        let offers = inspect(&image, &tools.store)?;
+        let python = offers.python(wanted.map(|(version, _)| version), image.env("PATH"))?;
+        let libc = offers.libc.ok_or_else(|| Error::NoLibc { base: base.to_string() })?;
+        let user = image.image.config.json.pointer("/config/User").and_then(serde_json::Value::as_str);
+        let user = match user.filter(|user| !user.is_empty()) {
+            None => NONROOT.to_owned(),
+            Some(user) => match offers.user_id(user)? {
+                (0, _) => NONROOT.to_owned(),
+                (uid, gid) => format!("{uid}:{gid}"),
+            },
+        };
+        found.push(Found {
+            platform: platform.clone(),
+            name: image.name.clone().unwrap_or_else(|| base.to_string()),
+            target: target(platform, python.version, libc),
+            interpreter: python.path.clone(),
+            has_app: matches!(offers.at("app"), Some(PathKind::Directory)),
+            user,
+            sets_language: image.env("LANG").is_some(),
+            base: PlatformBase::Image(Box::new(image)),
+        });
+    }
+    Ok(found)
+}
+
+fn target(platform: &Platform, python: PythonVersion, libc: Libc) -> Target {
+    Target { python, architecture: platform.architecture.clone(), variant: platform.variant.clone(), libc }
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+use wainwright_blob::Entry;
+use wainwright_store::{CacheKey, Store};
+
+use crate::plan::Recipe;
+use crate::{BasePlan, Event, ImagePlan, LayerPlan, LayerState, Plan};
+
+impl Plan {
+    /// What is planned, as an event.
+    pub fn summary(&self, store: &Store) -> Event {
+        let layers: BTreeMap<CacheKey, &LayerPlan> =
+            self.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.key, layer)).collect();
+        let fetches = self.fetches(store);
+        Event::Planned {
+            layers: layers.len(),
+            cached: layers.values().filter(|layer| layer.state != LayerState::Missing).count(),
+            fetches: fetches.len(),
+            fetch_bytes: fetches.iter().filter_map(|(_, size)| *size).sum(),
+        }
+    }
+
+    /// The names and sizes of the files that have to be fetched; each once, sorted.
+    pub fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
+        let mut fetches = BTreeMap::new();
+        for image in &self.images {
+            if let BasePlan::Runtime(recipe) = &image.base {
+                fetches.extend(recipe.fetches(store));
+            }
+            for layer in &image.layers {
+                fetches.extend(layer.fetches(store));
+            }
+        }
+        fetches.into_iter().collect()
+    }
+
+    /// The plan as JSON, for `wain plan --json` and for reports. Sizes are in bytes; absent where not known yet.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "version": 1,
+            "tags": self.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "outputs": self.outputs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "images": self.images.iter().map(ImagePlan::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl ImagePlan {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "platform": self.platform.to_string(),
+            "python": self.target.python,
+            "libc": self.target.libc.to_string(),
+            "base": self.base.to_json(&self.base_name),
+            "layers": self.layers.iter().map(LayerPlan::to_json).collect::<Vec<_>>(),
+            "config": self.config,
+            "annotations": self.annotations,
+        })
+    }
+}
+
+impl BasePlan {
+    fn to_json(&self, name: &str) -> serde_json::Value {
+        match self {
+            Self::Runtime(recipe) => json!({
+                "name": name,
+                "packages": recipe.packages(),
+                "state": if recipe.made.is_some() { "cached" } else { "make" },
+                "layers": recipe.made.iter().flatten().map(|layer| &layer.layer.descriptor).collect::<Vec<_>>(),
+            }),
+            Self::Image(base) => json!({
+                "name": name,
+                "digest": base.manifest.digest(),
+                "state": "reuse",
+                "layers": base.layers.iter().map(|layer| &layer.descriptor).collect::<Vec<_>>(),
+            }),
+        }
+    }
+}
+
+impl LayerPlan {
+    fn to_json(&self) -> serde_json::Value {
+        let mut json = json!({
+            "name": self.name, "packages": self.packages, "why": self.why, "key": self.key.digest(),
+        });
+        match &self.state {
+            LayerState::Cached(layer) => {
+                json["state"] = "cached".into();
+                json["digest"] = json!(layer.descriptor.digest);
+                json["size"] = layer.descriptor.size.into();
+            }
+            LayerState::Missing => {
+                json["state"] = "make".into();
+                if let Some(size) = self.input_size() {
+                    json["inputSize"] = size.into();
+                }
+            }
+        }
+        json
+    }
+
+    /// How many bytes it is made of: wheels as they are fetched, files as they lie there.
+    pub fn input_size(&self) -> Option<u64> {
+        match &self.recipe {
+            Recipe::Entries(entries) => Some(entries.iter().map(Entry::size).sum()),
+            Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.wanted.size).sum(),
+        }
+    }
+
+    /// The names and sizes of the wheels it is made of that the store does not have.
+    fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
+        match (&self.state, &self.recipe) {
+            (LayerState::Missing, Recipe::Wheels(wheels, _)) => wheels
+                .iter()
+                .filter(|wheel| !store.contains(&wheel.wanted.digest, wheel.wanted.size))
+                .map(|wheel| (wheel.wanted.filename.to_string(), wheel.wanted.size))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Serialize for LayerState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Cached(_) => "cached",
+            Self::Missing => "make",
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! What the program promises, each promise in a file of its own, tried on the finished program.
+//!
+//! `sh tests/run.sh` installs what these tests need and runs them. Most need no network: their wheels, projects and base
+//! images are made on the spot by `crates/testing`. Those that use real packages share what they fetch, in `target/tmp`.
+
+mod architecture;
+mod golden;
+mod help;
+mod reproducible;
+
+use wainwright_testing::Workshop;
+
+/// The program under test.
+const WAIN: &str = env!("CARGO_BIN_EXE_wain");
+
+/// A project that can be built without a network.
+fn workshop() -> Workshop {
+    Workshop::new(WAIN)
+}

@@ -64,6 +64,7 @@ def main() -> None:
     descriptors = base.manifest()["layers"]
     for diff_id, digest in layers:
         config["rootfs"]["diff_ids"].append(f"sha256:{diff_id}")
+        config["history"].append({"created_by": "hand_made.py"})
         size = (layout.blobs / digest).stat().st_size
         descriptors.append({"mediaType": LAYER, "digest": f"sha256:{digest}", "size": size})
     layout.write(descriptors, config)

@@ -73,9 +73,15 @@ def first_layers(layout: Layout, count: int, path: Path) -> Layout:
     for layer in layers:
         shutil.copyfile(layout.blob(layer), base.blob(layer))
     rootfs = {"type": "layers", "diff_ids": config["rootfs"]["diff_ids"][:count]}
-    kept = {key: config[key] for key in ("architecture", "os") if key in config}
-    base.write(layers, {**kept, "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}, "rootfs": rootfs})
+    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}
+    base.write(layers, {**new_config(count), "config": settings, "rootfs": rootfs})
     return base
+
+
+def new_config(layers: int) -> dict:
+    """A config without an identity. Buildah wants a line of history for every layer."""
+    history = [{"created_by": "given"} for _ in range(layers)]
+    return {"architecture": "amd64", "os": "linux", "config": {}, "history": history}
 
 
 def docker_archive(path: Path, name: str, layers: list[bytes], config: dict) -> None:
@@ -104,4 +110,4 @@ def folder_archive(folder: Path, name: str, path: Path) -> None:
     with tarfile.open(fileobj=tar, mode="w") as archive:
         for file in sorted(folder.iterdir()):
             archive.add(file, file.name)
-    docker_archive(path, name, [tar.getvalue()], {"architecture": "amd64", "os": "linux", "config": {}})
+    docker_archive(path, name, [tar.getvalue()], new_config(1))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from builders import BuildKit, Buildah, Daemon, HandMade, Wain, WainIntoDocker
 from layers import compare_layers
-from measure import Cost
+from measure import Cost, quiet
 from prepare import DataSet, prepare
 from report import print_targets, table
 
@@ -28,7 +28,7 @@ def main() -> None:
     arguments = read_arguments()
     check_machine(arguments.wain)
     work = arguments.work
-    shutil.rmtree(work / "runs", ignore_errors=True)
+    clear(work / "runs")
     results = {}
     daemon = Daemon(work / "runs", arguments.driver)
     try:
@@ -43,6 +43,15 @@ def main() -> None:
     print_targets(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1, default=vars))
+
+
+def clear(folder: Path) -> None:
+    """Removes what the last time left, with the file systems that a stopped builder left mounted there."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), reverse=True):
+        quiet("umount", mount)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def make_builders(data: DataSet, work: Path, daemon: Daemon, arguments: argparse.Namespace) -> list:

@@ -241,7 +241,8 @@ fn parse_name(text: &str) -> Result<PackageName, String> {
 
 /// A name for an image. A digest would be a promise that only a finished build can make.
 fn parse_reference(text: &str) -> Result<Reference, String> {
-    let reference: Reference = text.parse().map_err(|error| format!("{error}; write it as `name:tag`"))?;
+    let reference: Reference =
+        text.parse().map_err(|error: wainwright_oci::Error| with_hint(error.to_string(), error.hint()))?;
     if reference.digest().is_some() {
         return Err("a name with a digest cannot be given to a new image; write it as `name:tag`".into());
     }

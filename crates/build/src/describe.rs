@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use wainwright_oci::annotation;
 use wainwright_project::{License, Project, Start};
 
 use crate::base::Found;
@@ -32,26 +33,26 @@ pub(crate) fn annotations(project: &Project) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     let mut set = |key: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            annotations.insert(format!("org.opencontainers.image.{key}"), value);
+            annotations.insert(key.to_owned(), value);
         }
     };
     if let Some(python) = &project.python_project {
-        set("title", Some(python.written_name.clone()));
-        set("version", python.version.as_ref().map(ToString::to_string));
-        set("description", python.description.clone());
+        set(annotation::TITLE, Some(python.written_name.clone()));
+        set(annotation::VERSION, python.version.as_ref().map(ToString::to_string));
+        set(annotation::DESCRIPTION, python.description.clone());
         if let Some(License::Expression(license)) = &python.license {
-            set("licenses", Some(license.clone()));
+            set(annotation::LICENSES, Some(license.clone()));
         }
         let authors =
             python.authors.iter().filter_map(|author| author.name.clone().or_else(|| author.email.clone()));
-        set("authors", Some(authors.collect::<Vec<_>>().join(", ")));
+        set(annotation::AUTHORS, Some(authors.collect::<Vec<_>>().join(", ")));
         let url = |names: &[&str]| {
             let wanted = |label: &&String| names.contains(&label.to_lowercase().as_str());
             python.urls.keys().find(wanted).and_then(|label| python.urls.get(label)).cloned()
         };
-        set("url", url(&["homepage", "home page", "home"]));
-        set("source", url(&["source", "source code", "repository", "github"]));
-        set("documentation", url(&["documentation", "docs"]));
+        set(annotation::URL, url(&["homepage", "home page", "home"]));
+        set(annotation::SOURCE, url(&["source", "source code", "repository", "github"]));
+        set(annotation::DOCUMENTATION, url(&["documentation", "docs"]));
     }
     annotations.extend(project.settings.annotations.clone());
     annotations

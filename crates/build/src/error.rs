@@ -64,14 +64,6 @@ pub enum Error {
         /// What was written.
         text: String,
     },
-    /// A tag that is not a reference.
-    #[error("`{text}` is not a name for an image: {reason}")]
-    Tag {
-        /// What was written.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// No lockfile, but requirements.
     #[error("`{}` has no lockfile", folder.display())]
     NoLock {
@@ -263,7 +255,6 @@ impl Error {
                 Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`".into())
             }
             Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE` or `docker`".into()),
-            Self::Tag { .. } => Some("write it as `name:tag` or `registry.example/team/name:tag`".into()),
             Self::NoLock { .. } => Some(
                 "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
                  pyproject.toml`"
@@ -310,7 +301,7 @@ impl Error {
             Self::Http(error) => error.is_outside(),
             Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => true,
             Self::Bug { .. } => return 70,
-            Self::UnknownBase { .. } | Self::UnknownOutput { .. } | Self::Tag { .. } => return 2,
+            Self::UnknownBase { .. } | Self::UnknownOutput { .. } => return 2,
             _ => false,
         };
         if is_outside { 3 } else { 1 }

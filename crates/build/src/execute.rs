@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use wainwright_blob::{Compression, Entry, Options, write};
 use wainwright_layer::wheel_entries;
-use wainwright_oci::{Digest, Document, Image, Layer, Place};
+use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
 use wainwright_store::{CacheKey, Store};
 
 use crate::image::{NamedLayer, compose, index};
@@ -198,8 +198,8 @@ fn finish(
             compose(&plan.platform, None, &[], &layers[..base_end], &config, &none, epoch).manifest.digest()
         }
     };
-    annotations.insert("org.opencontainers.image.base.name".into(), plan.base_name.clone());
-    annotations.insert("org.opencontainers.image.base.digest".into(), base_digest.to_string());
+    annotations.insert(annotation::BASE_NAME.into(), plan.base_name.clone());
+    annotations.insert(annotation::BASE_DIGEST.into(), base_digest.to_string());
     for layer in &plan.layers {
         let Some(found) = made.get(&layer.key) else {
             return Err(Error::Bug { what: format!("the layer `{}` was not made", layer.name) });

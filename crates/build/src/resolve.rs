@@ -190,8 +190,7 @@ fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
     }
     let Some(name) = &project.name else { return Ok(Vec::new()) };
     let text = format!("{name}:latest");
-    let reference = text.parse::<Reference>();
-    Ok(vec![reference.map_err(|error| Error::Tag { text, reason: error.to_string() })?])
+    Ok(vec![text.parse()?])
 }
 
 fn output_path(output: &Output) -> Option<&Path> {

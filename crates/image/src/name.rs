@@ -1,12 +1,10 @@
 use std::collections::BTreeSet;
 
+pub(crate) use wainwright_oci::annotation::REF_NAME;
 use wainwright_oci::{Descriptor, Platform, Reference};
 
 use crate::Release;
 use crate::release::manifest_descriptor;
-
-/// Annotation of a descriptor in `index.json`: how tools find it (OCI image-spec, "Pre-Defined Annotation Keys").
-pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Annotation of a descriptor in `index.json`: the name containerd and podman give the image.
 ///

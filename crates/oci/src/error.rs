@@ -8,6 +8,14 @@ pub enum Error {
         /// What was found.
         text: String,
     },
+    /// Not `registry/repository:tag@digest`.
+    #[error("`{text}` is not the name of an image: {reason}")]
+    Reference {
+        /// What was found.
+        text: String,
+        /// What is wrong with it, as half a sentence.
+        reason: &'static str,
+    },
     /// Not `os/architecture[/variant]`.
     #[error("`{text}` is not a platform")]
     Platform {
@@ -41,6 +49,9 @@ impl Error {
             }
             Self::Platform { .. } => {
                 Some("write it as `linux/amd64`, `linux/arm64` or `linux/arm/v7`".into())
+            }
+            Self::Reference { .. } => {
+                Some("write it as `name:tag` or `registry.example/team/name:tag`".into())
             }
             Self::Path { .. } | Self::Document { .. } => None,
         }

@@ -9,6 +9,7 @@ mod error;
 mod image;
 mod image_path;
 mod platform;
+mod reference;
 
 pub use descriptor::{Descriptor, media_type};
 pub use digest::{DiffId, Digest, Hasher};
@@ -16,5 +17,16 @@ pub use document::{Document, canonical_json};
 pub use error::Error;
 pub use image::{Image, Layer, Place};
 pub use image_path::ImagePath;
-pub use oci_spec::distribution::Reference;
 pub use platform::Platform;
+pub use reference::Reference;
+
+/// The names of annotations (OCI image-spec, "Pre-Defined Annotation Keys").
+pub mod annotation {
+    pub use oci_spec::image::{
+        ANNOTATION_AUTHORS as AUTHORS, ANNOTATION_BASE_IMAGE_DIGEST as BASE_DIGEST,
+        ANNOTATION_BASE_IMAGE_NAME as BASE_NAME, ANNOTATION_DESCRIPTION as DESCRIPTION,
+        ANNOTATION_DOCUMENTATION as DOCUMENTATION, ANNOTATION_LICENSES as LICENSES,
+        ANNOTATION_REF_NAME as REF_NAME, ANNOTATION_SOURCE as SOURCE, ANNOTATION_TITLE as TITLE,
+        ANNOTATION_URL as URL, ANNOTATION_VERSION as VERSION,
+    };
+}

@@ -55,9 +55,9 @@ impl Wheel {
         format!("{}-{}-{}.whl", self.name, self.version, self.tag)
     }
 
-    /// `greet==1.0`
-    pub fn requirement(&self) -> String {
-        format!("{}=={}", self.name, self.version)
+    /// The name of its package.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     fn dist_info(&self) -> String {

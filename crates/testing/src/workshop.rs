@@ -1,5 +1,5 @@
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,17 +47,23 @@ impl Workshop {
         fs::write(path, content).unwrap();
     }
 
-    /// Puts the wheels of one package where `--find-links` looks, and locks them.
+    /// Adds the wheels of one package to `wheels`, and the package to the lockfile, `pylock.toml`.
     pub fn lock(&self, wheels: &[Wheel]) {
-        let mut line = wheels[0].requirement();
-        for wheel in wheels {
-            let bytes = wheel.bytes();
-            line.push_str(&format!(" --hash={}", Digest::of(&bytes)));
-            self.write(&format!("wheels/{}", wheel.filename()), bytes);
+        let mut text = String::new();
+        let path = self.path("project/pylock.toml");
+        if !path.exists() {
+            text.push_str("lock-version = \"1.0\"\ncreated-by = \"testing\"\n");
         }
-        let path = self.path("project/requirements.txt");
-        let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
-        writeln!(file, "{line}").unwrap();
+        let _ = write!(text, "\n[[packages]]\nname = \"{}\"\nversion = \"1.0\"\n", wheels[0].name());
+        for wheel in wheels {
+            let (name, bytes) = (wheel.filename(), wheel.bytes());
+            let digest = Digest::of(&bytes).hex();
+            let _ = writeln!(text, "[[packages.wheels]]\nname = \"{name}\"\npath = \"../wheels/{name}\"");
+            let _ = writeln!(text, "size = {}\nhashes = {{ sha256 = \"{digest}\" }}", bytes.len());
+            self.write(&format!("wheels/{name}"), bytes);
+        }
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, before + &text).unwrap();
     }
 
     /// A command of ours without any environment, in the folder.
@@ -69,21 +75,16 @@ impl Workshop {
 
     /// `wain build` of the project for amd64; further arguments may be added.
     pub fn build(&self) -> Command {
-        self.wain(&["build", "project"]).with(Self::SOURCES).with(&["--platform", "linux/amd64"])
+        self.build_for("linux/amd64")
     }
 
-    /// Where everything comes from, as arguments.
-    pub const SOURCES: &'static [&'static str] = &[
-        "--base",
-        "layout:base",
-        "--no-index",
-        "--find-links",
-        "wheels",
-        "--cache-dir",
-        "store",
-        "--progress",
-        "plain",
-    ];
+    /// `wain build` of the project for some platforms.
+    pub fn build_for(&self, platforms: &str) -> Command {
+        let project = self.path("project").display().to_string();
+        self.wain(&["build", &project, "--platform", platforms])
+            .with(&["--base", "layout:base", "--no-index"])
+            .with(&["--cache-dir", "store", "--progress", "plain"])
+    }
 
     /// The folder itself.
     pub fn folder(&self) -> &Path {

@@ -43,9 +43,33 @@ fn wrong_usage_is_told_and_ends_with_2() {
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{words:?}");
         ran.stderr
     };
-    insta::assert_snapshot!(check(&["bild"]), @"");
-    insta::assert_snapshot!(check(&["build", "--output", "registry.example/a"]), @"");
-    insta::assert_snapshot!(check(&["build", "--base", "python:3.13"]), @"");
-    insta::assert_snapshot!(check(&["build", "--platform", "windows/amd64"]), @"");
-    insta::assert_snapshot!(check(&["build", "-t", "Upper/Case"]), @"");
+    insta::assert_snapshot!(check(&["bild"]), @"
+    error: unrecognized subcommand 'bild'
+
+      tip: a similar subcommand exists: 'build'
+
+    Usage: wain <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(check(&["build", "--output", "registry.example/a"]), @"
+    error: invalid value 'registry.example/a' for '--output <WHERE>': `registry.example/a` is not an output; write `layout:DIR`, `archive:FILE` or `docker`
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(check(&["build", "--base", "python:3.13"]), @"
+    error: invalid value 'python:3.13' for '--base <BASE>': `python:3.13` is not a base; write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(check(&["build", "--platform", "windows/amd64"]), @"
+    error: invalid value 'windows/amd64' for '--platform <LIST>': only images for Linux can be built
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(check(&["build", "-t", "Upper/Case"]), @"
+    error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not the name of an image: names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
+
+    For more information, try '--help'.
+    ");
 }

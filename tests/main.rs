@@ -6,6 +6,7 @@
 mod architecture;
 mod golden;
 mod help;
+mod refusals;
 mod reproducible;
 
 use wainwright_testing::Workshop;

@@ -218,6 +218,9 @@ fn image(
         }
         lock.set_image(&base.to_string(), platform, digest);
         let offers = inspect(&image, &tools.store)?;
+        if offers.at("app/.venv").is_some() {
+            return Err(Error::HasEnvironment { base: base.to_string() });
+        }
         let python = offers.python(wanted.map(|(version, _)| version), image.env("PATH"))?;
         let libc = offers.libc.ok_or_else(|| Error::NoLibc { base: base.to_string() })?;
         let user = image.image.config.json.pointer("/config/User").and_then(serde_json::Value::as_str);

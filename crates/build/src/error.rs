@@ -124,6 +124,12 @@ pub enum Error {
         /// The base.
         base: String,
     },
+    /// The base holds what we are about to make.
+    #[error("the base {base} has an environment at /app/.venv already")]
+    HasEnvironment {
+        /// The base.
+        base: String,
+    },
     /// Something a base of this kind does not have.
     #[error("`{setting}` is for bases of the form debian:SUITE, and the base is {base}")]
     NotDebian {
@@ -273,6 +279,9 @@ impl Error {
             ),
             Self::WrongPython { .. } => Some("choose another base with --base, or another --python".into()),
             Self::NoLibc { .. } => Some("the base needs glibc or musl".into()),
+            Self::HasEnvironment { .. } => {
+                Some("its packages would show through; build on the base of that image instead".into())
+            }
             Self::NotDebian { .. } => Some("remove the setting, or use a debian: base".into()),
             Self::Member { name, .. } => Some(format!(
                 "members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel \

@@ -8,6 +8,7 @@ use wainwright_oci::Digest;
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::{Layout, Wheel};
 
+use crate::base::fits;
 use crate::choose::ChosenWheel;
 use crate::plan::{Recipe, layout_facts};
 use crate::{Error, Event, ImagePlan, Tools};
@@ -64,6 +65,7 @@ pub(crate) fn open_all(
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let file = store.open_blob(&wanted.digest)?.ok_or_else(|| Error::Open { name, source: missing() })?;
         let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
+        check_python(&file, layout)?;
         for warning in file.warnings() {
             tell(Event::Noted { message: format!("{}: {warning}", wanted.filename) });
         }
@@ -74,6 +76,18 @@ pub(crate) fn open_all(
         opened.push(file);
     }
     Ok(opened)
+}
+
+/// Refuses a wheel that says it does not run on this Python; lockfiles made by hand can name one.
+fn check_python(wheel: &Wheel, layout: &Layout) -> Result<(), Error> {
+    let Some(requires) = &wheel.metadata().requires_python else { return Ok(()) };
+    // Old wheels hold specifiers that are none by today's rules; installers ignore those.
+    let Ok(specifiers) = requires.parse() else { return Ok(()) };
+    if fits(&specifiers, layout.python) {
+        return Ok(());
+    }
+    let wanted = format!("`{}` requires `{requires}`", wheel.filename());
+    Err(Error::WrongPython { found: layout.python, wanted })
 }
 
 fn paths_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {

@@ -83,7 +83,7 @@ impl Workshop {
         let project = self.path("project").display().to_string();
         self.wain(&["build", &project, "--platform", platforms])
             .with(&["--base", "layout:base", "--no-index"])
-            .with(&["--cache-dir", "store", "--progress", "plain"])
+            .with(&["--cache-dir", "store"])
     }
 
     /// The folder itself.

@@ -1,0 +1,227 @@
+//! What is wrong is told so that a newcomer can act on it, with the documented exit code, and nothing is left half-written.
+
+use std::fs;
+use std::process::Command;
+
+use wainwright_oci::Digest;
+use wainwright_testing::{Tree, With as _, Workshop, run, wheel};
+
+use crate::{WAIN, workshop};
+
+/// Runs a build that must fail with this exit code, and gives what it said.
+fn refuse(shop: &Workshop, build: &mut Command, code: i32) -> String {
+    build.args(["--progress", "quiet", "--output", "layout:out", "--output", "archive:out.tar"]);
+    build.args(["--metadata-file", "report.json"]);
+    let before = visible(shop);
+    let ran = run(build);
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+    assert_eq!(before.differences(&visible(shop)), [] as [&str; 0]);
+    check_store(shop);
+    ran.stderr.replace(&shop.folder().display().to_string(), "/work")
+}
+
+/// Everything in the folder but the store.
+fn visible(shop: &Workshop) -> Tree {
+    let mut tree = Tree::read(shop.folder());
+    tree.0.retain(|path, _| path != "store" && !path.starts_with("store/"));
+    tree
+}
+
+/// The store holds whole blobs only, under their own digests, and no drafts.
+fn check_store(shop: &Workshop) {
+    let store = shop.path("store/v1");
+    if !store.exists() {
+        return;
+    }
+    for (path, line) in Tree::read(&store).0 {
+        assert!(!path.starts_with("tmp/"), "{path} was left behind");
+        if let (Some(hex), true) = (path.strip_prefix("blobs/sha256/"), line.starts_with("file")) {
+            assert_eq!(Digest::of(fs::read(store.join(&path)).unwrap()).hex(), hex);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_hash_in_the_lockfile() {
+    let shop = workshop();
+    let path = shop.path("project/pylock.toml");
+    let lock = fs::read_to_string(&path).unwrap();
+    let (before, hash) = lock.split_once("sha256 = \"").unwrap();
+    fs::write(&path, format!("{before}sha256 = \"{}{}", "0".repeat(64), &hash[64..])).unwrap();
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"");
+}
+
+#[test]
+fn no_wheel_for_the_platform() {
+    let shop = Workshop::empty(WAIN);
+    shop.write("project/main.py", "");
+    shop.lock(&[wheel("fast").tag("cp313-cp313-manylinux_2_17_x86_64").file("fast.so", "x")]);
+    let mut build = shop.build_for("linux/arm64").pinned(&shop);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: no wheel fits aarch64 (glibc 2.41, CPython 3.13) for 1 package
+      fast 1.0: the lockfile offers cp313-cp313-manylinux_2_17_x86_64
+      hint: a wheel tagged cp313-cp313-manylinux_2_41_aarch64 or cp313-cp313-manylinux_2_40_aarch64 or cp313-cp313-manylinux_2_39_aarch64 would fit; lock a version that has one, or choose another --base, --python or --platform
+    ");
+}
+
+#[test]
+fn hostile_wheels() {
+    let check = |wheel| {
+        let shop = Workshop::empty(WAIN);
+        shop.write("project/main.py", "");
+        shop.lock(&[wheel]);
+        refuse(&shop, &mut shop.build().pinned(&shop), 1)
+    };
+    insta::assert_snapshot!(check(wheel("evil").file("../../../../etc/cron.d/evil", "x")), @"");
+    insta::assert_snapshot!(check(wheel("evil").file("/etc/cron.d/evil", "x")), @"");
+    insta::assert_snapshot!(check(wheel("evil").file("evil/.wh.passwd", "x")), @"");
+    insta::assert_snapshot!(check(wheel("evil").program("evil-1.0.data/scripts/python", "x")), @"");
+    insta::assert_snapshot!(
+        check(wheel("evil").metadata("entry_points.txt", "[console_scripts]\npython3 = evil:main\n")), @""
+    );
+    insta::assert_snapshot!(check(wheel("evil").file("evil/a.py", "1").file("evil/a.py", "2")), @"");
+}
+
+#[test]
+fn two_wheels_with_one_path() {
+    let shop = Workshop::empty(WAIN);
+    shop.write("project/main.py", "");
+    shop.lock(&[wheel("one").file("same/__init__.py", "1")]);
+    shop.lock(&[wheel("two").file("same/__init__.py", "2")]);
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"");
+}
+
+#[test]
+fn an_unknown_key() {
+    let shop = workshop();
+    let mut build = shop.build().pinned(&shop);
+    shop.write("project/wainwright.toml", "python = \"3.13\"\nprots = [8000]\n");
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: wainwright.toml:2:1: unknown key `prots`
+      |
+    2 | prots = [8000]
+      | ^^^^^
+      hint: did you mean `ports`?
+    ");
+}
+
+#[test]
+fn a_signature_by_an_unknown_key() {
+    let shop = workshop();
+    let release = include_str!("../fixtures/debian/unknown-key.InRelease");
+    for suite in ["trixie", "trixie-updates", "trixie-security"] {
+        shop.write(&format!("debian/dists/{suite}/InRelease"), release);
+    }
+    let mirror = format!("file://{}", shop.path("debian").display());
+    let mut build = shop.wain(&["build", "project", "--cache-dir", "store", "--mirror", &mirror]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
+    error: `file:///work/debian/dists/trixie/InRelease` has no good signature: the key 03C847FE89FFBDFC2873789E0271162E568DAD47 is not in the keyring
+      hint: for an archive of your own, add its keyring; for Debian's, use another mirror and be careful with this one
+    ");
+}
+
+#[test]
+fn no_network_when_it_is_needed() {
+    let shop = workshop();
+    let mut build = shop.wain(&["build", "project", "--cache-dir", "store", "--offline"]);
+    build.args(["--mirror", "https://debian.example/debian"]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
+    error: cannot read the Debian archive
+      cause: `https://debian.example/debian/dists/trixie/InRelease` is not at hand, and this run is offline
+      hint: run once without `--offline` to fetch it
+    ");
+    let mut build = shop.wain(&["build", "project", "--cache-dir", "store"]);
+    build.args(["--mirror", "http://127.0.0.1:9/debian"]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
+    error: cannot read the Debian archive
+      cause: no complete answer from `http://127.0.0.1:9/debian/dists/trixie/InRelease` (5 tries): Connection refused (os error 111)
+      hint: check the network; behind a proxy set HTTPS_PROXY, and NO_PROXY for servers inside
+    ");
+}
+
+#[test]
+fn no_lockfile_and_nothing_to_lock() {
+    let shop = Workshop::empty(WAIN);
+    let mut build = shop.build().pinned(&shop);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: `/work/project` holds no Python project
+      hint: give the folder with pyproject.toml, or with a requirements.txt that has hashes
+    ");
+    let project = "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\"greet\"]\n";
+    shop.write("project/pyproject.toml", project);
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
+    error: `/work/project` has no lockfile
+      hint: run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`
+    ");
+    shop.write("project/requirements.txt", "greet>=1\n");
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @r#"
+    error: cannot tell how the container should start: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
+      hint: set `entrypoint` in [tool.wainwright], for example `entrypoint = ["python", "-m", "http.server"]`
+    "#);
+    shop.write("project/requirements.txt", "greet==1.0\n");
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @r#"
+    error: cannot tell how the container should start: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
+      hint: set `entrypoint` in [tool.wainwright], for example `entrypoint = ["python", "-m", "http.server"]`
+    "#);
+}
+
+#[test]
+fn a_stale_lockfile() {
+    let shop = Workshop::empty(WAIN);
+    let project = include_str!("../fixtures/projects/hello/pyproject.toml");
+    shop.write("project/pyproject.toml", project.replace("jinja2>=3.1", "jinja2>=3.1\", \"rich"));
+    shop.write("project/uv.lock", include_str!("../fixtures/projects/hello/uv.lock"));
+    shop.write("project/src/hello/__init__.py", "");
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
+    error: `/work/project/uv.lock` does not match `pyproject.toml`: `rich` is not in it
+      hint: run `uv lock`
+    ");
+}
+
+#[test]
+fn no_base_and_no_pin() {
+    let shop = workshop();
+    let mut build = shop.build().with(&["--locked"]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: `wain.lock` does not pin layout:base as it is now, and --locked forbids to change it
+      hint: run `wain lock` and commit the result
+    ");
+    fs::remove_dir_all(shop.path("base")).unwrap();
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
+    error: cannot read `base`
+      cause: No such file or directory (os error 2)
+      hint: check that the path is right and that you may read it
+    ");
+}
+
+#[test]
+fn a_place_that_cannot_be_written() {
+    let shop = workshop();
+    shop.write("file", "");
+    let mut build = shop.build().pinned(&shop).with(&["--output", "layout:file/image"]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"");
+}
+
+#[test]
+fn no_daemon() {
+    let shop = workshop();
+    let mut build = shop.build().pinned(&shop).with(&["--load"]);
+    build.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"");
+}
+
+/// Pins the base first, so that a failed build has nothing to write.
+trait Pinned {
+    fn pinned(self, shop: &Workshop) -> Self;
+}
+
+impl Pinned for Command {
+    fn pinned(self, shop: &Workshop) -> Self {
+        let project = shop.path("project").display().to_string();
+        let platforms: Vec<&str> = self.get_args().filter_map(|word| word.to_str()).collect();
+        let at = platforms.iter().position(|word| *word == "--platform").unwrap();
+        let mut lock = shop.wain(&["lock", &project, "--base", "layout:base", "--cache-dir", "store"]);
+        run(lock.args(&platforms[at..at + 2])).ok();
+        self
+    }
+}

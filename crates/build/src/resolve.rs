@@ -8,7 +8,7 @@ use wainwright_lock::{ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
 use wainwright_project::{Project, PythonProject, SourceTree, list_sources_except, start};
 use wainwright_pypi::IndexOptions;
-use wainwright_python::{PythonVersion, Target};
+use wainwright_python::{PackageName, PythonVersion, Target};
 use wainwright_wheel::Layout;
 
 use crate::base::{PlatformBase, fits, requires, resolve_base};
@@ -19,7 +19,7 @@ use crate::{Error, Event, Output, Request, Tools};
 
 /// What goes into the images: every requirement is one file, every name one digest.
 pub struct Resolution {
-    /// The project's name, or that of its folder.
+    /// The project's name, or `app`; never that of its folder, because it stands in the image's history.
     pub name: String,
     /// One for each platform.
     pub platforms: Vec<PlatformResolution>,
@@ -108,7 +108,7 @@ pub async fn resolve(request: &Request, tools: &mut Tools) -> Result<Resolution,
             source_digest,
         });
     }
-    let name = project.name.as_ref().map_or_else(|| folder_name(&project.root), ToString::to_string);
+    let name = project.name.as_ref().map_or_else(|| "app".to_owned(), ToString::to_string);
     Ok(Resolution {
         name,
         platforms,
@@ -183,14 +183,13 @@ fn check_python(
     Ok(())
 }
 
-/// The names asked for, else one after the project.
+/// The names asked for, else one after the project, else one after its folder.
 fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
     if !request.tags.is_empty() {
         return Ok(request.tags.clone());
     }
-    let Some(name) = &project.name else { return Ok(Vec::new()) };
-    let text = format!("{name}:latest");
-    Ok(vec![text.parse()?])
+    let name = project.name.clone().or_else(|| folder_name(&project.root));
+    name.map_or(Ok(Vec::new()), |name| Ok(vec![format!("{name}:latest").parse()?]))
 }
 
 fn output_path(output: &Output) -> Option<&Path> {
@@ -212,7 +211,6 @@ fn tell_about(project: &Project, tree: &SourceTree, tools: &Tools) {
     }
 }
 
-fn folder_name(root: &Path) -> String {
-    let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| "app".into())
+fn folder_name(root: &Path) -> Option<PackageName> {
+    root.canonicalize().ok()?.file_name()?.to_str()?.parse().ok()
 }

@@ -26,7 +26,7 @@ impl Dockerd {
         let path = |name: &str| folder.path().join(name).display().to_string();
         let log = fs::File::create(path("log")).unwrap();
         let process = Command::new(program)
-            .args(["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"])
+            .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
             .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "-p", &path("pid")])
             .args(["-H", &format!("unix://{}", path("socket"))])
             .stdin(Stdio::null())

@@ -69,7 +69,8 @@ impl Workshop {
     /// A command of ours without any environment, in the folder.
     pub fn wain(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.current_dir(self.folder.path()).env_clear().env("HOME", self.path("home")).args(words);
+        command.current_dir(self.folder.path()).env_clear().env("HOME", self.path("home"));
+        command.env("WAIN_CACHE_DIR", self.path("store")).args(words);
         command
     }
 
@@ -81,9 +82,11 @@ impl Workshop {
     /// `wain build` of the project for some platforms.
     pub fn build_for(&self, platforms: &str) -> Command {
         let project = self.path("project").display().to_string();
-        self.wain(&["build", &project, "--platform", platforms])
-            .with(&["--base", "layout:base", "--no-index"])
-            .with(&["--cache-dir", "store"])
+        self.wain(&["build", &project, "--platform", platforms]).with(&[
+            "--base",
+            "layout:base",
+            "--no-index",
+        ])
     }
 
     /// The folder itself.

@@ -15,6 +15,8 @@ use crate::{failure, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
+/// Docker takes no more.
+const MOST_LAYERS: usize = 127;
 
 /// Where events go: a renderer and a report.
 struct Screen {
@@ -23,6 +25,14 @@ struct Screen {
 }
 
 impl Screen {
+    /// Begins to count anew, and says why.
+    fn try_again(&self, message: &str) {
+        if let Ok(mut report) = self.report.lock() {
+            report.forget_reused();
+        }
+        self.take(&Event::Warned { message: message.to_owned() });
+    }
+
     fn take(&self, event: &Event) {
         if let Ok(mut report) = self.report.lock() {
             report.add(event);
@@ -41,10 +51,17 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
         Err(message) => return usage(&message),
     };
     run(project, &request, machine, async |tools, screen| {
-        let plan = decide(&request, tools, screen).await?;
-        let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
-        let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
-        let delivery = phase(screen, "deliver", delivered).await?;
+        let mut built = make(&request, tools, screen).await;
+        // Every try removes at least one damaged file, and an image has so many layers at most.
+        for _ in 0..MOST_LAYERS {
+            let Err(error) = &built else { break };
+            if !error.is_damage() {
+                break;
+            }
+            screen.try_again(&format!("{}; it is made anew", failure::innermost(error)));
+            built = make(&request, tools, screen).await;
+        }
+        let (plan, images, delivery) = built?;
         Ok(finish(arguments, &plan, &images, &delivery, screen))
     })
 }
@@ -75,7 +92,6 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         Err(message) => return usage(&message),
     };
     run(project, &request, machine, async |tools, _| {
-        let tools = Arc::get_mut(tools).ok_or_else(|| Error::Bug { what: "the tools are shared".into() })?;
         if !wainwright_build::lock(&request, arguments.upgrade, tools).await? {
             line("wain.lock is up to date");
         }
@@ -138,7 +154,7 @@ fn run(
     project: &ProjectArguments,
     request: &Request,
     machine: Machine,
-    command: impl AsyncFnOnce(&mut Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
+    command: impl AsyncFnOnce(&Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
 ) -> u8 {
     let screen = Arc::new(Screen {
         renderer: Mutex::new(renderer(project.progress)),
@@ -152,7 +168,7 @@ fn run(
         let screen = screen.clone();
         Arc::new(move |event: Event| screen.take(&event))
     };
-    let mut tools = match Tools::new(machine, request, listener) {
+    let tools = match Tools::new(machine, request, listener) {
         Ok(tools) => Arc::new(tools),
         Err(error) => return fail(&error),
     };
@@ -161,7 +177,7 @@ fn run(
         Ok(runtime) => runtime,
         Err(error) => return fail(&Error::Threads { source: error.into() }),
     };
-    let ended = runtime.block_on(until_signal(command(&mut tools, &screen)));
+    let ended = runtime.block_on(until_signal(command(&tools, &screen)));
     // Jobs on other threads are not waited for: what they write is not committed any more.
     runtime.shutdown_background();
     if let (Ok(mut renderer), false) = (screen.renderer.lock(), matches!(ended, Ended::Done(Ok(_)))) {
@@ -177,13 +193,22 @@ fn run(
     }
 }
 
+/// Takes a build through all its phases.
+async fn make(
+    request: &Request,
+    tools: &Arc<Tools>,
+    screen: &Arc<Screen>,
+) -> Result<(Plan, Images, Delivery), Error> {
+    let plan = decide(request, tools, screen).await?;
+    let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
+    let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
+    let delivery = phase(screen, "deliver", delivered).await?;
+    Ok((plan, images, delivery))
+}
+
 /// Resolves and plans.
-async fn decide(request: &Request, tools: &mut Arc<Tools>, screen: &Arc<Screen>) -> Result<Plan, Error> {
-    let bug = || Error::Bug { what: "the tools are shared".into() };
-    let resolution = {
-        let tools = Arc::get_mut(tools).ok_or_else(bug)?;
-        phase(screen, "resolve", wainwright_build::resolve(request, tools)).await?
-    };
+async fn decide(request: &Request, tools: &Arc<Tools>, screen: &Arc<Screen>) -> Result<Plan, Error> {
+    let resolution = phase(screen, "resolve", wainwright_build::resolve(request, tools)).await?;
     let plan = phase(screen, "plan", async { wainwright_build::plan(&resolution, &tools.store) }).await?;
     tools.tell(plan.summary(&tools.store));
     Ok(plan)

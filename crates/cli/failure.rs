@@ -22,6 +22,15 @@ pub(crate) fn text(error: &Error) -> String {
     text
 }
 
+/// The first cause of an error, as one line.
+pub(crate) fn innermost(error: &Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}
+
 /// Removes what could steer a terminal; messages quote names that strangers chose.
 pub(crate) fn clean(text: &str) -> String {
     let is_harmful = |letter: char| {

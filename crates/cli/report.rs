@@ -47,6 +47,11 @@ impl Report {
         }
     }
 
+    /// A build is tried again: what it reuses is counted once.
+    pub(crate) fn forget_reused(&mut self) {
+        self.reused = 0;
+    }
+
     /// The three lines at the end: what, how large and how long, where it is.
     pub(crate) fn summary(&self, images: &Images, delivery: &Delivery, tags: &[String]) -> String {
         let name = tags.first().map_or_else(|| "image".to_owned(), Clone::clone);

@@ -35,14 +35,15 @@ const SUITES: [&str; 2] = ["trixie", "bookworm"];
 /// The account of a base that has no other.
 const NONROOT: &str = "65532:65532";
 
-/// Reads the project and settles its base for every platform; writes `wain.lock` when it pins something new.
+/// Reads the project and settles its base for every platform, beginning with `pins` instead of those in `wain.lock` if given; writes `wain.lock` when it pins something new.
 pub(crate) async fn resolve_base(
     request: &Request,
-    tools: &mut Tools,
+    pins: Option<WainLock>,
+    tools: &Tools,
 ) -> Result<(Project, Vec<Found>), Error> {
     let project = wainwright_project::load(&request.root)?;
     let before = WainLock::read(&request.root)?;
-    let mut lock = tools.lock_override.take().unwrap_or_else(|| before.clone());
+    let mut lock = pins.unwrap_or_else(|| before.clone());
     let platforms = match (&request.platforms[..], &project.settings.platforms[..]) {
         ([], []) => vec![tools.machine.platform.clone()],
         ([], some) | (some, _) => some.to_vec(),

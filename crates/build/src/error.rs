@@ -294,6 +294,20 @@ impl Error {
         }
     }
 
+    /// Whether a damaged file of the cache was found and removed, so that trying again will do.
+    pub fn is_damage(&self) -> bool {
+        use wainwright_store::Error::{Damaged, Missing};
+        let is_damage = |error: &wainwright_store::Error| matches!(error, Damaged { .. } | Missing { .. });
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if error.downcast_ref().is_some_and(is_damage) {
+                return true;
+            }
+            cause = error.source();
+        }
+        matches!(self, Self::Store(error) if is_damage(error))
+    }
+
     /// The exit code that says whose fault it is: 1 the input's, 3 the outside world's, 70 ours.
     pub fn exit_code(&self) -> u8 {
         let is_outside = match self {

@@ -48,8 +48,8 @@ pub struct PlatformResolution {
 }
 
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
-pub async fn resolve(request: &Request, tools: &mut Tools) -> Result<Resolution, Error> {
-    let (project, bases) = resolve_base(request, tools).await?;
+pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Error> {
+    let (project, bases) = resolve_base(request, None, tools).await?;
     let lock = read_lock(&project, tools)?;
     let selection = selection(request, &project);
     let tags = tags(request, &project)?;
@@ -120,7 +120,7 @@ pub async fn resolve(request: &Request, tools: &mut Tools) -> Result<Resolution,
 }
 
 /// The lockfile of the project; `None` when there is nothing to lock.
-fn read_lock(project: &Project, tools: &mut Tools) -> Result<Option<wainwright_lock::Lock>, Error> {
+fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock::Lock>, Error> {
     let Some((_, path)) = wainwright_lock::find(&project.root) else {
         let has_dependencies = |python: &PythonProject| {
             !python.dependencies.is_empty() || !python.optional_dependencies.is_empty()

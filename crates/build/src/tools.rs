@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 use wainwright_http::{Client, Settings};
@@ -6,7 +6,7 @@ use wainwright_pypi::{Index, IndexOptions, IndexSettings, Places};
 use wainwright_store::Store;
 
 use crate::cpu::Cpu;
-use crate::{Error, Event, Listener, Machine, Request, WainLock};
+use crate::{Error, Event, Listener, Machine, Request};
 
 /// What every step works with: the store, the network and the processors of a machine.
 ///
@@ -19,9 +19,7 @@ pub struct Tools {
     pub(crate) cpu: OnceCell<Cpu>,
     http: OnceCell<Client>,
     index: OnceCell<Index>,
-    index_options: Vec<IndexOptions>,
-    /// Pins to begin with instead of those in `wain.lock`.
-    pub(crate) lock_override: Option<WainLock>,
+    index_options: Mutex<Vec<IndexOptions>>,
     root: std::path::PathBuf,
     listener: Arc<Listener>,
 }
@@ -39,16 +37,18 @@ impl Tools {
             cpu: OnceCell::new(),
             http: OnceCell::new(),
             index: OnceCell::new(),
-            index_options: vec![request.indexes.clone()],
-            lock_override: None,
+            index_options: Mutex::new(vec![request.indexes.clone()]),
             root: request.root.clone(),
             listener,
         })
     }
 
     /// Adds what a requirements file says about indexes; the command line goes before it.
-    pub(crate) fn add_indexes(&mut self, options: IndexOptions) {
-        self.index_options.push(options);
+    pub(crate) fn add_indexes(&self, options: IndexOptions) {
+        let mut known = self.index_options.lock().unwrap_or_else(PoisonError::into_inner);
+        // A build that is tried again reads its lockfile again.
+        known.truncate(1);
+        known.push(options);
     }
 
     /// Tells what happened.
@@ -92,6 +92,7 @@ impl Tools {
             etc: &self.machine.etc,
             project_root: &self.root,
         };
-        Ok(IndexSettings::read(&places, &self.index_options)?)
+        let options = self.index_options.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(IndexSettings::read(&places, &options)?)
     }
 }

@@ -117,15 +117,13 @@ impl WainLock {
 /// Pins the base of a project in `wain.lock`, and writes it if anything changed; returns whether it did.
 ///
 /// Pins that still answer are kept; `upgrade` asks again for all of them.
-pub async fn lock(request: &Request, upgrade: bool, tools: &mut Tools) -> Result<bool, Error> {
+pub async fn lock(request: &Request, upgrade: bool, tools: &Tools) -> Result<bool, Error> {
     let mut request = request.clone();
     request.pinning = Pinning::Always;
     let before = WainLock::read(&request.root)?;
-    if upgrade {
-        // Nothing is lost when the archive does not answer: the file is written last.
-        tools.lock_override = Some(WainLock { version: VERSION, ..WainLock::default() });
-    }
-    crate::base::resolve_base(&request, tools).await?;
+    // Nothing is lost when the archive does not answer: the file is written last.
+    let pins = upgrade.then(|| WainLock { version: VERSION, ..WainLock::default() });
+    crate::base::resolve_base(&request, pins, tools).await?;
     Ok(WainLock::read(&request.root)? != before)
 }
 

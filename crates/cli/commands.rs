@@ -180,6 +180,9 @@ fn run(
     let ended = runtime.block_on(until_signal(command(&tools, &screen)));
     // Jobs on other threads are not waited for: what they write is not committed any more.
     runtime.shutdown_background();
+    if !matches!(ended, Ended::Done(Ok(_))) {
+        tools.store.abandon();
+    }
     if let (Ok(mut renderer), false) = (screen.renderer.lock(), matches!(ended, Ended::Done(Ok(_)))) {
         renderer.stop();
     }

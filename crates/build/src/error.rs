@@ -58,6 +58,14 @@ pub enum Error {
         /// What was written.
         text: String,
     },
+    /// An address of an archive that is none.
+    #[error("`{text}` is not the address of a Debian archive: {reason}")]
+    Mirror {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An output that is not one of the kinds we know.
     #[error("`{text}` is not an output")]
     UnknownOutput {
@@ -260,6 +268,7 @@ impl Error {
             Self::UnknownBase { .. } => {
                 Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`".into())
             }
+            Self::Mirror { .. } => Some("write it as `https://deb.debian.org/debian`".into()),
             Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE` or `docker`".into()),
             Self::NoLock { .. } => Some(
                 "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
@@ -324,7 +333,7 @@ impl Error {
             Self::Http(error) => error.is_outside(),
             Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => true,
             Self::Bug { .. } => return 70,
-            Self::UnknownBase { .. } | Self::UnknownOutput { .. } => return 2,
+            Self::UnknownBase { .. } | Self::Mirror { .. } | Self::UnknownOutput { .. } => return 2,
             _ => false,
         };
         if is_outside { 3 } else { 1 }

@@ -139,14 +139,12 @@ pub(crate) fn mirrors(
     };
     let mirror = mirror.trim_end_matches('/');
     let parse = |text: &str| {
-        Url::parse(text).map_err(|error| Error::UnknownBase { text: format!("{text}: {error}") })
+        Url::parse(text).map_err(|error| Error::Mirror { text: text.to_owned(), reason: error.to_string() })
     };
-    // A mirror keeps the two archives side by side.
-    Ok(Mirrors {
-        main: parse(mirror)?,
-        security: parse(&format!("{mirror}-security"))?,
-        ..Mirrors::default()
-    })
+    // Mirrors keep the two archives side by side; one under another name holds all suites itself.
+    let security = mirror.strip_suffix("/debian").map(|host| format!("{host}/debian-security"));
+    let security = parse(security.as_deref().unwrap_or(mirror))?;
+    Ok(Mirrors { main: parse(mirror)?, security, ..Mirrors::default() })
 }
 
 /// The packages of a Debian base: as locked, or locked now.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use wainwright_http::{Client, Request as Get};
 use wainwright_store::Store;
 
@@ -88,6 +88,13 @@ impl Request {
     }
 }
 
+/// All releases, or the error to show: that somebody tampered with one says more than that another is missing.
+fn all_or_worst(releases: Vec<Result<Release, Error>>) -> Result<Vec<Release>, Error> {
+    let (good, mut bad): (Vec<_>, Vec<_>) = releases.into_iter().partition(Result::is_ok);
+    bad.sort_by_key(|release| release.as_ref().is_err_and(Error::is_outside));
+    bad.into_iter().chain(good).collect()
+}
+
 /// Chooses packages and pins them: reads the signed releases, then the indexes they list, then resolves.
 ///
 /// Indexes are kept in the store by digest, so that asking again costs three small requests. `progress` hears of bytes as
@@ -102,9 +109,8 @@ pub async fn lock(
     let request = request.sorted();
     let keyring = archive.keyring()?;
     let parts = archive.suite.parts();
-    let releases: Vec<Release> =
-        try_join_all(parts.iter().map(|(suite, id)| release(http, archive, &keyring, suite, *id, progress)))
-            .await?;
+    let asked = parts.iter().map(|(suite, id)| release(http, archive, &keyring, suite, *id, progress));
+    let releases = all_or_worst(join_all(asked).await)?;
     let mut wanted = Vec::new();
     for architecture in &request.architectures {
         for (origin, ((suite, id), release)) in parts.iter().zip(&releases).enumerate() {

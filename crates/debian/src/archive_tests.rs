@@ -55,7 +55,8 @@ impl World {
             .collect::<Vec<_>>()
             .join(": ");
         assert!(text.contains(expected), "{text} should say: {expected}");
-        assert!(error.is_outside(), "{text}");
+        // Wrong bytes are a wrong input; a file that is not there is a matter of the outside world.
+        assert_eq!(error.is_outside(), text.contains("No such file"), "{text}");
     }
 }
 
@@ -192,7 +193,7 @@ async fn wrong_packages_are_refused_and_not_kept() {
         write(&file, &bytes);
         let error = world.fetch(&lock, package).await.expect_err("other bytes");
         assert_eq!(error.to_string(), "cannot fetch package `python3.11` 3.11.2-6");
-        assert!(error.is_outside() && error.hint().is_some_and(|hint| hint.contains("another mirror")));
+        assert!(!error.is_outside() && error.hint().is_some_and(|hint| hint.contains("another mirror")));
         assert!(!world.store.contains(&package.sha256, None));
     }
 }

@@ -253,14 +253,10 @@ impl Error {
     /// Whether the outside world failed (mirror, network, disk) rather than the input.
     pub fn is_outside(&self) -> bool {
         match self {
-            Self::Package { source, .. } | Self::Http { source } => is_wrong(source) || source.is_outside(),
+            // Bytes that are not what was signed are a wrong input, wherever they came from.
+            Self::Package { source, .. } | Self::Http { source } => !is_wrong(source) && source.is_outside(),
             Self::Store(source) => source.is_outside(),
-            Self::NotSigned { .. }
-            | Self::Signature { .. }
-            | Self::OtherSuite { .. }
-            | Self::Expired { .. }
-            | Self::FromTheFuture { .. }
-            | Self::ReleaseField { .. }
+            Self::ReleaseField { .. }
             | Self::Syntax { .. }
             | Self::Unreadable { .. }
             | Self::Relation { .. }

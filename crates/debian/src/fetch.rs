@@ -68,8 +68,13 @@ pub(crate) async fn fetch_piece(
             size: Some(piece.size),
             limit: piece.size,
         };
+        let path = draft.path().to_owned();
         match http.download(what, draft.file()?, progress).await {
             Ok(digest) => return Ok(draft.commit(&digest)?),
+            // The store has better words for its own disk.
+            Err(wainwright_http::Error::Write { source, .. }) => {
+                return Err(wainwright_store::Error::not_written(&path, Some(piece.size), source).into());
+            }
             Err(error) => {
                 let may_be_elsewhere = is_wrong(&error) || error.is_absent();
                 first.get_or_insert(error);

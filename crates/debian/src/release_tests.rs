@@ -29,7 +29,7 @@ fn verify(inrelease: &str, keyring: &Keyring, now: SystemTime) -> Result<Release
 fn check_refused(inrelease: &str, keyring: &Keyring, expected: &str) {
     let error = verify(inrelease, keyring, now()).expect_err(expected);
     assert!(error.to_string().contains(expected), "{error} should say: {expected}");
-    assert!(error.is_outside() && error.hint().is_some());
+    assert!(!error.is_outside() && error.hint().is_some());
 }
 
 #[test]

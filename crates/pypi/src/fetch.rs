@@ -274,20 +274,11 @@ impl Index {
         done.map_err(|error| match error {
             // The store has better words for its own disk.
             wainwright_http::Error::Write { source, .. } => {
-                keep_failed(wanted, disk_failed(path, wanted.size, source))
+                keep_failed(wanted, wainwright_store::Error::not_written(&path, wanted.size, source))
             }
             error => Error::fetch(&wanted.filename, wanted.digest, error),
         })?;
         Ok(moved.into_inner())
-    }
-}
-
-fn disk_failed(path: PathBuf, needed: Option<u64>, source: std::io::Error) -> wainwright_store::Error {
-    match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            wainwright_store::Error::Full { path, needed, free: None, source }
-        }
-        _ => wainwright_store::Error::Disk { action: "write", path, source },
     }
 }
 

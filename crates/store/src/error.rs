@@ -112,6 +112,11 @@ impl Error {
         }
     }
 
+    /// That bytes meant for a draft could not be written by somebody else, who had only the file.
+    pub fn not_written(path: &Path, needed: Option<u64>, source: io::Error) -> Self {
+        Self::disk_sized("write", path, needed, source)
+    }
+
     /// For the `std::io` traits: keeps the kind, and says which file it was.
     pub(crate) fn into_io(self) -> io::Error {
         let kind = match &self {

@@ -62,6 +62,16 @@ fn is_abandoned(name: &str) -> Option<bool> {
     Some(start_of(process.parse().ok()?) != Some(start.parse().ok()?))
 }
 
+/// Removes what this process left in a folder of temporary files. Never fails, as [`sweep`].
+pub(crate) fn sweep_own(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix()) {
+            let _ = remove_anything(&entry.path());
+        }
+    }
+}
+
 /// Removes what dead processes left in a folder of temporary files.
 ///
 /// Never fails: what cannot be removed today is left for the next start.

@@ -119,6 +119,13 @@ impl Store {
         let _ = remove_anything(&self.path(digest));
     }
 
+    /// Removes all drafts and scratch folders of this process, for when it is about to end in the middle of its work.
+    ///
+    /// Work that still goes on in other threads fails after this, and that is meant.
+    pub fn abandon(&self) {
+        owner::sweep_own(&self.tmp());
+    }
+
     /// A new blob to write: a temporary file in the store.
     pub fn draft(&self) -> Result<Draft, Error> {
         let folder = self.tmp();

@@ -225,10 +225,16 @@ fn parse_output(text: &str) -> Result<Output, String> {
 fn parse_platform(text: &str) -> Result<Platform, String> {
     let platform: Platform =
         text.parse().map_err(|error: wainwright_oci::Error| with_hint(error.to_string(), error.hint()))?;
-    if platform.os == "linux" {
-        return Ok(platform);
+    if platform.os != "linux" {
+        return Err("only images for Linux can be built".into());
     }
-    Err("only images for Linux can be built".into())
+    // Variants that processors have, as Go's GOARM names them; `arm64/v8` has become `arm64`.
+    match (platform.architecture.as_str(), platform.variant.as_deref()) {
+        (_, None) | ("arm", Some("v5" | "v6" | "v7")) => Ok(platform),
+        (_, Some(variant)) => {
+            Err(format!("`{variant}` is no variant of {} that we know", platform.architecture))
+        }
+    }
 }
 
 fn parse_python(text: &str) -> Result<PythonVersion, String> {

@@ -124,20 +124,19 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         all_groups: project.all_groups,
         ..Selection::default()
     };
-    let mut platforms = project.platform.clone();
-    platforms.dedup();
+    let find_links = project.find_links.iter().map(|text| find_links(text)).collect::<Result<_, _>>()?;
     let request = Request {
         root: project.path.clone(),
         tags: image.map_or_else(Vec::new, |image| image.tag.clone()),
         base: project.base.clone(),
-        platforms,
+        platforms: project.platform.clone(),
         python: project.python,
         selection,
         indexes: IndexOptions {
             place: "the command line".into(),
             index_url: project.index_url.clone(),
             extra_index_urls: project.extra_index_url.clone(),
-            find_links: project.find_links.clone(),
+            find_links,
             no_index: project.no_index,
         },
         mirror: project.mirror.clone(),
@@ -147,6 +146,18 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         epoch: machine::epoch(&machine.vars)?,
     };
     Ok((request, machine))
+}
+
+/// A folder of the command line is relative to where the command was given; pages are left as they are.
+fn find_links(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        return Ok(text.to_owned());
+    }
+    if !Path::new(text).exists() {
+        return Err(format!("--find-links names `{text}`, which is neither a folder nor an address"));
+    }
+    let path = std::path::absolute(text).map_err(|error| format!("--find-links: {error}"))?;
+    path.into_os_string().into_string().map_err(|_| format!("--find-links: `{text}` is not UTF-8"))
 }
 
 /// Opens the store, runs a command on it until it is done or interrupted, and says how it ended.

@@ -26,10 +26,24 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         platform: Platform::host(),
         now: SystemTime::now(),
         jobs: arguments.jobs.map_or(processors, usize::from),
-        connections: usize::from(arguments.connections),
+        connections: usize::from(arguments.connections).min(most_connections()),
         is_offline: arguments.offline,
         vars,
     }
+}
+
+/// How many downloads the limit on open files allows. The limit is raised first as far as it may be.
+fn most_connections() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    /// What the rest of the program opens at a time, and what one download does: a connection and a file, with some room.
+    const OTHERS: u64 = 40;
+    const EACH: u64 = 4;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused only where a sandbox forbids it; the old limit applies then.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files.saturating_sub(OTHERS) / EACH).unwrap_or(usize::MAX).max(1)
 }
 
 /// The user's cache folder by the XDG Base Directory Specification.

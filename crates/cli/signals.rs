@@ -23,6 +23,9 @@ pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
             Err(_) => std::future::pending().await,
         }
     };
+    // A limit on the size of files is an error of the write that meets it, not the end of the program (setrlimit(2)).
+    const FILE_SIZE_EXCEEDED: i32 = 25;
+    let _caught = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED));
     tokio::select! {
         done = task => Ended::Done(done),
         () = wait(SignalKind::interrupt()) => Ended::Stopped(130),

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wainwright_base::{BaseImage, PathKind, inspect};
@@ -35,27 +36,29 @@ const SUITES: [&str; 2] = ["trixie", "bookworm"];
 /// The account of a base that has no other.
 const NONROOT: &str = "65532:65532";
 
-/// Reads the project and settles its base for every platform, beginning with `pins` instead of those in `wain.lock` if given; writes `wain.lock` when it pins something new.
+/// Settles the base of a project for every platform, beginning with `pins` instead of those in `wain.lock` if given; writes `wain.lock` when it pins something new.
 pub(crate) async fn resolve_base(
     request: &Request,
+    project: &Project,
     pins: Option<WainLock>,
     tools: &Tools,
-) -> Result<(Project, Vec<Found>), Error> {
-    let project = wainwright_project::load(&request.root)?;
+) -> Result<Vec<Found>, Error> {
     let before = WainLock::read(&request.root)?;
     let mut lock = pins.unwrap_or_else(|| before.clone());
     let platforms = match (&request.platforms[..], &project.settings.platforms[..]) {
         ([], []) => vec![tools.machine.platform.clone()],
         ([], some) | (some, _) => some.to_vec(),
     };
-    let base = base(request, &project)?;
+    // Each once, in one order, however they were written.
+    let platforms: Vec<Platform> = BTreeSet::from_iter(platforms).into_iter().collect();
+    let base = base(request, project)?;
     let found = match &base {
-        Base::Debian(suite) => debian(request, &project, suite, &platforms, &mut lock, tools).await?,
+        Base::Debian(suite) => debian(request, project, suite, &platforms, &mut lock, tools).await?,
         Base::Disk(_) => {
             if !project.settings.system_packages.is_empty() {
                 return Err(Error::NotDebian { setting: "system-packages", base: base.to_string() });
             }
-            image(request, &project, &base, &platforms, &mut lock, tools)?
+            image(request, project, &base, &platforms, &mut lock, tools)?
         }
     };
     if lock != before {
@@ -64,9 +67,10 @@ pub(crate) async fn resolve_base(
         }
         write_lock(&lock, request, tools)?;
     }
-    Ok((project, found))
+    Ok(found)
 }
 
+/// Writes `wain.lock`. A checkout that nobody may write to can be built all the same; it is only not pinned.
 fn write_lock(lock: &WainLock, request: &Request, tools: &Tools) -> Result<(), Error> {
     if request.pinning == Pinning::Never {
         return Ok(());

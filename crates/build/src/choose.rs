@@ -5,7 +5,7 @@ use serde_json::json;
 use wainwright_http::Url;
 use wainwright_lock::{LockedFile, LockedPackage, Source};
 use wainwright_oci::Digest;
-use wainwright_pypi::{Filename, IndexFile, Location, Wanted};
+use wainwright_pypi::{Filename, Location, Wanted};
 use wainwright_python::{PackageName, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
 
@@ -19,7 +19,12 @@ pub(crate) struct ChosenWheel {
     pub(crate) name: PackageName,
     /// The file, its digest and where to get it.
     pub(crate) wanted: Wanted,
+    /// Its size in bytes as far as it is known before it is fetched: decides which wheels share a layer.
+    pub(crate) size: Option<u64>,
 }
+
+/// The file chosen, with its size as far as its place tells; or why there is none.
+type Found = Result<(Wanted, Option<u64>), Refusal>;
 
 /// Chooses the best wheel of every package for a target (PyPA, "Platform compatibility tags").
 ///
@@ -39,7 +44,9 @@ pub(crate) async fn choose(
             from_index(package, &tags, target, tools).await?
         };
         match found {
-            Ok(wanted) => chosen.push(ChosenWheel { name: package.name.clone(), wanted }),
+            Ok((wanted, size)) => {
+                chosen.push(ChosenWheel { name: package.name.clone(), wanted, size });
+            }
             Err(refusal) => refused.push(Refused {
                 name: package.name.clone(),
                 version: package.version.to_string(),
@@ -57,30 +64,31 @@ pub(crate) async fn choose(
 }
 
 /// Finds out how large a wheel is: sizes decide which wheels share a layer, and not every lockfile has them.
+///
+/// What an index says is believed for that alone. What lies in the store counts once it was hashed: a damaged file must
+/// not give other layers.
 async fn with_size(mut wheel: ChosenWheel, tools: &Tools) -> Result<ChosenWheel, Error> {
-    let wanted = &mut wheel.wanted;
-    if wanted.size.is_some() {
-        return Ok(wheel);
-    }
-    let in_store = || std::fs::metadata(tools.store.path(&wanted.digest)).ok().map(|found| found.len());
-    if tools.store.contains(&wanted.digest, None) {
-        wanted.size = in_store();
+    let wanted = &wheel.wanted;
+    wheel.size = wheel.size.or(wanted.size);
+    if wheel.size.is_some() {
         return Ok(wheel);
     }
     let key = CacheKey::of("wheel-size", &json!({ "format": 1, "wheel": wanted.digest }))?;
     if let Some(size) = tools.store.recall(&key)?.and_then(|memo| memo.as_u64()) {
-        wanted.size = Some(size);
+        wheel.size = Some(size);
         return Ok(wheel);
     }
-    let index = tools.index().await?;
-    wanted.size = match index.size(wanted).await? {
-        Some(size) => Some(size),
-        None => {
+    if !tools.store.contains(&wanted.digest, None) || !tools.store.verify(&wanted.digest)? {
+        let index = tools.index().await?;
+        wheel.size = index.size(wanted).await?;
+        if wheel.size.is_none() {
             index.fetch(&tools.store, wanted, &|_| {}).await?;
-            in_store()
         }
-    };
-    tools.store.remember(&key, &json!(wanted.size))?;
+    }
+    if wheel.size.is_none() {
+        wheel.size = std::fs::metadata(tools.store.path(&wanted.digest)).ok().map(|found| found.len());
+    }
+    tools.store.remember(&key, &json!(wheel.size))?;
     Ok(wheel)
 }
 
@@ -93,7 +101,7 @@ fn best<T>(files: Vec<(WheelFilename, T)>, tags: &Tags) -> Option<(WheelFilename
     best.map(|(_, name, file)| (name, file))
 }
 
-fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Result<Wanted, Refusal>, Error> {
+fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Found, Error> {
     let mut wheels: Vec<(WheelFilename, &LockedFile)> = Vec::new();
     for file in &package.wheels {
         wheels.push((file.filename.parse()?, file));
@@ -119,7 +127,7 @@ fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Result<Wanted, Refu
         wainwright_lock::Location::Path(path) => Location::Path(path.clone()),
         wainwright_lock::Location::Index => Location::Index { registry: registry(package)? },
     };
-    Ok(Ok(Wanted { filename, digest, size: file.size, location }))
+    Ok(Ok((Wanted { filename, digest, size: file.size, location }, None)))
 }
 
 /// A lockfile that names hashes only: the index says which files have them.
@@ -130,11 +138,11 @@ async fn from_index(
     tags: &Tags,
     target: &Target,
     tools: &Tools,
-) -> Result<Result<Wanted, Refusal>, Error> {
+) -> Result<Found, Error> {
     let key = CacheKey::of(
         "choice",
         &json!({
-            "format": 1,
+            "format": 2,
             "name": package.name,
             "version": package.version.to_string(),
             "hashes": package.hashes,
@@ -145,7 +153,8 @@ async fn from_index(
     if let Some(memo) = tools.store.recall(&key)?
         && let Some((filename, digest, size)) = read_memo(&memo, &package.hashes)
     {
-        return Ok(Ok(Wanted { filename, digest, size, location: Location::Index { registry } }));
+        let location = Location::Index { registry };
+        return Ok(Ok((Wanted { filename, digest, size: None, location }, size)));
     }
     let index = tools.index().await?;
     let files = index.files(&package.name, &package.version, registry.as_ref()).await?;
@@ -175,14 +184,11 @@ async fn from_index(
     let Some(digest) = file.digest.or_else(|| only(&package.hashes)) else {
         return Err(Error::NoHash { file: filename.to_string(), origin: package.origin.to_string() });
     };
-    let memo = json!({ "filename": filename, "digest": digest, "size": file.size });
-    tools.store.remember(&key, &memo)?;
-    let size = file.size;
-    Ok(Ok(Wanted { filename, digest, size, location: listed(file) }))
-}
-
-fn listed(file: IndexFile) -> Location {
-    Location::Listed(Box::new(file))
+    // What lies in a folder may be anything until it was hashed.
+    let size = file.size.filter(|_| file.url.scheme() != "file");
+    tools.store.remember(&key, &json!({ "filename": filename, "digest": digest, "size": size }))?;
+    let location = Location::Listed(Box::new(file));
+    Ok(Ok((Wanted { filename, digest, size: None, location }, size)))
 }
 
 fn only(hashes: &BTreeSet<Digest>) -> Option<Digest> {

@@ -45,7 +45,9 @@ pub async fn deliver(
             Output::Docker => {
                 let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
-                load_docker(&release, &tools.store, &host, &progress).await?.delivered
+                let loaded = load_docker(&release, &tools.store, &host, &progress).await?;
+                tell_which(&release, loaded.image_id, tools);
+                loaded.delivered
             }
             Output::Layout(path) => {
                 hide_from_git(path);
@@ -64,6 +66,18 @@ pub async fn deliver(
         outcomes.push(Outcome { output: name, bytes, was_there });
     }
     Ok(Delivery { digest: release.digest(), outcomes })
+}
+
+/// A daemon takes one platform of several; whoever reads that all were delivered should know.
+fn tell_which(release: &Release, id: Digest, tools: &Tools) {
+    let is_it =
+        |image: &&wainwright_oci::Image| [image.config.digest(), image.manifest.digest()].contains(&id);
+    if let (2.., Some(image)) = (release.images.len(), release.images.iter().find(is_it)) {
+        let platform = &image.platform;
+        tools.tell(Event::Warned {
+            message: format!("of all platforms, docker has only the image for {platform}"),
+        });
+    }
 }
 
 /// The folder `.wain` of a project holds only what can be built again; git is told so, as tools for Python do.

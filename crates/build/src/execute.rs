@@ -10,7 +10,7 @@ use wainwright_store::{CacheKey, Store};
 use crate::image::{NamedLayer, compose, index};
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
-use crate::wheels::{Fetches, check_clashes, open_all};
+use crate::wheels::{Fetches, blame, check_clashes, open_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
 /// Finished images: bytes and digests, no more questions.
@@ -133,6 +133,7 @@ async fn make(layer: &LayerPlan, epoch: u64, fetches: &Fetches, tools: &Arc<Tool
                 tell(Event::LayerStarted { name: name.clone() });
                 let wheels = open_all(&wheels, &layout, &store, &*tell)?;
                 write_entries(&name, wheel_entries(&wheels, &layout)?, &options, &store)
+                    .map_err(|error| blame(&wheels, error))
             };
             tools.cpu().await?.run(job).await?
         }

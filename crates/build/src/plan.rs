@@ -106,11 +106,8 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     for resolved in &resolution.platforms {
         let layout = &resolved.layout;
         let mut layers = vec![environment(resolved, resolution.epoch, store)?];
-        let sized: Vec<(&str, u64)> = resolved
-            .wheels
-            .iter()
-            .map(|wheel| (wheel.name.as_str(), wheel.wanted.size.unwrap_or(0)))
-            .collect();
+        let sized: Vec<(&str, u64)> =
+            resolved.wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
         for indices in group(&sized) {
             let wheels = indices.into_iter().map(|index| resolved.wheels[index].clone()).collect();
             layers.push(wheel_layer(wheels, layout, resolution.epoch, store)?);

@@ -105,7 +105,7 @@ impl LayerPlan {
     pub fn input_size(&self) -> Option<u64> {
         match &self.recipe {
             Recipe::Entries(entries) => Some(entries.iter().map(Entry::size).sum()),
-            Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.wanted.size).sum(),
+            Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.size).sum(),
         }
     }
 
@@ -115,7 +115,7 @@ impl LayerPlan {
             (LayerState::Missing, Recipe::Wheels(wheels, _)) => wheels
                 .iter()
                 .filter(|wheel| !store.contains(&wheel.wanted.digest, wheel.wanted.size))
-                .map(|wheel| (wheel.wanted.filename.to_string(), wheel.wanted.size))
+                .map(|wheel| (wheel.wanted.filename.to_string(), wheel.size))
                 .collect(),
             _ => Vec::new(),
         }

@@ -128,6 +128,8 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
+            // The digest goes to standard output; a pipe for the archive can be named: `archive:/dev/fd/3`.
+            Some(("layout" | "archive", "-")) => Err(Error::UnknownOutput { text: text.to_owned() }),
             Some(("layout", path)) if !path.is_empty() => Ok(Self::Layout(path.into())),
             Some(("archive", path)) if !path.is_empty() => Ok(Self::Archive(path.into())),
             None | Some(("docker", "")) if text.trim_end_matches(':') == "docker" => Ok(Self::Docker),
@@ -156,7 +158,7 @@ mod tests {
             assert_eq!(text.parse::<Output>().unwrap().to_string(), text);
         }
         assert_eq!("docker:".parse::<Output>().unwrap(), Output::Docker);
-        for text in ["", "layout:", "archive", "registry.example/x", "docker:x"] {
+        for text in ["", "layout:", "archive", "registry.example/x", "docker:x", "archive:-"] {
             assert!(text.parse::<Output>().is_err(), "{text} was read");
         }
     }

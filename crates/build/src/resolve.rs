@@ -49,7 +49,7 @@ pub struct PlatformResolution {
 
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
 pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Error> {
-    let (project, bases) = resolve_base(request, None, tools).await?;
+    let project = wainwright_project::load(&request.root)?;
     let lock = read_lock(&project, tools)?;
     let selection = selection(request, &project);
     let tags = tags(request, &project)?;
@@ -59,6 +59,8 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     let tree = list_sources_except(&project, &outputs)?;
     tell_about(&project, &tree, tools);
     let start = start(&project, &tree)?;
+    // All that the folder alone can tell comes first: a project that cannot be built asks nobody and writes nothing.
+    let bases = resolve_base(request, &project, None, tools).await?;
     tools.tell(Event::Noted { message: format!("starts {}: {}", start.entrypoint.join(" "), start.why) });
 
     let mut sources: BTreeMap<String, (Arc<Vec<Entry>>, Digest)> = BTreeMap::new();

@@ -123,7 +123,8 @@ pub async fn lock(request: &Request, upgrade: bool, tools: &Tools) -> Result<boo
     let before = WainLock::read(&request.root)?;
     // Nothing is lost when the archive does not answer: the file is written last.
     let pins = upgrade.then(|| WainLock { version: VERSION, ..WainLock::default() });
-    crate::base::resolve_base(&request, pins, tools).await?;
+    let project = wainwright_project::load(&request.root)?;
+    crate::base::resolve_base(&request, &project, pins, tools).await?;
     Ok(WainLock::read(&request.root)? != before)
 }
 

@@ -41,7 +41,7 @@ async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
             message: format!("`{name}` was damaged in the cache; it is fetched again"),
         });
     }
-    tools.tell(Event::FetchStarted { name: name.clone(), size: wanted.size });
+    tools.tell(Event::FetchStarted { name: name.clone(), size: wheel.size });
     let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
     let fetched = tools.index().await?.fetch(&tools.store, wanted, &progress).await?;
     for warning in fetched.warnings {
@@ -76,6 +76,15 @@ pub(crate) fn open_all(
         opened.push(file);
     }
     Ok(opened)
+}
+
+/// Says which wheel a damaged entry of a layer comes from, and which rule it breaks: a layer knows paths only.
+pub(crate) fn blame(wheels: &[Wheel], error: Error) -> Error {
+    if !matches!(error, Error::Blob { source: wainwright_blob::Error::Member { .. }, .. }) {
+        return error;
+    }
+    let refused = wheels.iter().find_map(|wheel| wheel.check().err());
+    refused.map_or(error, |refused| wainwright_layer::Error::Wheel(refused).into())
 }
 
 /// Refuses a wheel that says it does not run on this Python; lockfiles made by hand can name one.

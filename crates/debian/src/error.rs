@@ -238,7 +238,7 @@ impl Error {
                 "the mirror has replaced it by a newer version: lock again, or set a snapshot archive"
             }
             Self::Package { source, .. } if is_wrong(source) => {
-                "the mirror answers with another file than the archive's signed index lists: use another mirror"
+                "the mirror has another file than the lock pins: use another mirror, or lock again if the lock was edited"
             }
             Self::Http { source } if is_wrong(source) => {
                 "the mirror is in the middle of an update: try again later, or use another mirror"

@@ -111,7 +111,8 @@ impl Client {
 
     async fn get_once(&self, request: &Request<'_>) -> Result<Response, Fault> {
         let _permit = self.permit().await;
-        let ask = Ask { url: request.url, accept: request.accept, auth: request.auth, rest: None, is_head: false };
+        let ask =
+            Ask { url: request.url, accept: request.accept, auth: request.auth, rest: None, is_head: false };
         let mut answer = self.open(&ask).await?;
         let headers = answer.response.headers();
         if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {

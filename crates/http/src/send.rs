@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION, RANGE};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::retry::{Fault, Retry, is_passing, retry_after};

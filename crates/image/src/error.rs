@@ -201,7 +201,9 @@ impl Error {
                 format!("allow it with `chmod u+w {}`, or write somewhere else", path.display())
             }
             Self::InTheWay { .. } => "choose another path, or move away what is there".into(),
-            Self::Layout { .. } => "choose a new or empty folder".into(),
+            Self::Layout { .. } => {
+                "remove it if it was an image layout, or choose a new or empty folder".into()
+            }
             Self::Busy { .. } => "wait until it has ended, or choose another folder".into(),
             Self::Address { .. } => {
                 format!("use a `unix:///path` or `tcp://host:port` address, or {ARCHIVE}")

@@ -1,5 +1,6 @@
 mod contents;
 mod garbage;
+mod seen;
 
 use std::fs::{self, File};
 use std::io;
@@ -16,6 +17,7 @@ use crate::draft::{self, Draft};
 use crate::{Delivered, Error, Release};
 
 use contents::Contents;
+use seen::Seen;
 
 /// The file that says "this folder is an OCI layout" (OCI image-spec, "Image Layout").
 pub(crate) const MARK: &str = "oci-layout";
@@ -35,10 +37,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// A new folder appears when it is complete. In a layout that exists, images under other names stay; those under the same
 /// names are replaced, and what nobody else needs of them is removed. Blobs come first and `index.json` last, so that
-/// whoever reads meanwhile finds the old images or the new ones. A layout that names our digest and has all blobs in their
-/// right sizes is left alone; when anything is missing, the blobs that are there are hashed, too.
+/// whoever reads meanwhile finds the old images or the new ones. A layout that names our digest and has all blobs is left
+/// alone; blobs that somebody may have written to since we saw them are hashed first.
 pub fn write_layout(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
     release.check()?;
+    let delivered = write(release, store, dir)?;
+    let blobs = release.blobs();
+    Seen::load(store, dir)
+        .remember(store, blobs.values().map(|blob| (&blob.digest, blob_path(dir, &blob.digest))));
+    Ok(delivered)
+}
+
+fn write(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => update(release, store, dir),
         Ok(_) => Err(Error::InTheWay { path: dir.to_owned(), found: "a file", wanted: "an OCI layout" }),
@@ -92,9 +102,15 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
     let contents = Contents::read(dir)?;
     let change = contents.change(dir, release);
     let blobs = release.blobs();
+    let seen = Seen::load(store, dir);
     let has_all = blobs.values().all(|blob| is_there(dir, &blob.digest, blob.size));
     if contents.is_marked && !change.is_needed && has_all {
-        return Ok(Delivered::NOTHING);
+        let blobs: Vec<Blob> = blobs.values().copied().collect();
+        // Counts those that are not what they were.
+        let count = |blob: &Blob| is_good(blob, &seen, dir).map(|is_good| u64::from(!is_good));
+        if in_parallel(&blobs, count)? == 0 {
+            return Ok(Delivered::NOTHING);
+        }
     }
     let mut written = 0;
     // First of all, so that an interrupted delivery is known as a layout by the next one.
@@ -104,7 +120,7 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
     let folder = dir.join("blobs/sha256");
     draft::create_folder(&folder)?;
     let blobs: Vec<Blob> = blobs.into_values().collect();
-    written += in_parallel(&blobs, |blob| write_blob(blob, store, dir))?;
+    written += in_parallel(&blobs, |blob| write_blob(blob, &seen, store, dir))?;
     draft::sync_folder(&folder);
     if change.is_needed {
         written += write_file(dir, INDEX, &contents.index_with(&change.manifests))?;
@@ -118,9 +134,9 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
 }
 
 /// Writes a blob unless it is there, byte for byte; returns how many bytes that took.
-fn write_blob(blob: &Blob, store: &Store, dir: &Path) -> Result<u64, Error> {
+fn write_blob(blob: &Blob, seen: &Seen, store: &Store, dir: &Path) -> Result<u64, Error> {
     let path = blob_path(dir, &blob.digest);
-    if is_there(dir, &blob.digest, blob.size) && is_whole(&path, &blob.digest, blob.size)? {
+    if is_good(blob, seen, dir)? {
         return Ok(0);
     }
     let mut draft = Draft::new(dir, &path, blob.size)?;
@@ -165,6 +181,13 @@ fn blob_path(dir: &Path, digest: &Digest) -> std::path::PathBuf {
 
 fn is_there(dir: &Path, digest: &Digest, size: u64) -> bool {
     fs::metadata(blob_path(dir, digest)).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// Whether a layout has a blob, byte for byte: nobody wrote to it since it was verified, or it is hashed now.
+fn is_good(blob: &Blob, seen: &Seen, dir: &Path) -> Result<bool, Error> {
+    let path = blob_path(dir, &blob.digest);
+    Ok(is_there(dir, &blob.digest, blob.size)
+        && (seen.holds(&blob.digest, &path) || is_whole(&path, &blob.digest, blob.size)?))
 }
 
 fn is_whole(path: &Path, digest: &Digest, size: u64) -> Result<bool, Error> {

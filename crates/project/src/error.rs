@@ -123,7 +123,8 @@ impl Error {
 
     /// Whether the outside world failed (disk, permissions) rather than the input.
     pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Read { .. })
+        // A folder that is not there was named wrongly.
+        matches!(self, Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound)
     }
 
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use wainwright_oci::{Platform, Reference};
+use wainwright_oci::Platform;
 use wainwright_python::{ExtraName, PackageName, PythonVersion};
 
 use crate::Error;
@@ -19,7 +19,7 @@ use crate::values::{
 pub struct Settings {
     /// Name of the image where the project itself has none.
     pub name: Option<PackageName>,
-    /// Base image: a reference, or `debian:SUITE`.
+    /// Base image: `debian:SUITE`, `layout:DIR` or `archive:FILE`.
     pub base: Option<String>,
     /// Python version of the image.
     pub python: Option<PythonVersion>,
@@ -169,13 +169,16 @@ pub(crate) fn image_name(item: &Item<'_>) -> Result<PackageName, Error> {
 
 fn base(item: &Item<'_>) -> Result<String, Error> {
     let text = item.string()?;
-    text.parse::<Reference>().map_err(|error| {
-        item.refuse_with(
-            format!("`{}` is not an image reference: {error}", cut(text)),
-            "write it as `debian:13`, `python:3.13-slim` or `ghcr.io/acme/base@sha256:...`",
-        )
-    })?;
-    Ok(text.to_owned())
+    let is_known = ["debian:", "layout:", "archive:"]
+        .iter()
+        .any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
+    if is_known {
+        return Ok(text.to_owned());
+    }
+    Err(item.refuse_with(
+        format!("`{}` is not a base", cut(text)),
+        "write it as `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`",
+    ))
 }
 
 fn platform(item: &Item<'_>) -> Result<Platform, Error> {

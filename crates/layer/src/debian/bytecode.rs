@@ -41,12 +41,20 @@ pub fn compile_stdlib(target: &Runtime, host: &Runtime, scratch: &Path) -> Resul
         lists.push(write_list(scratch, number, &share)?);
     }
     let outputs: Vec<Result<Vec<Option<Vec<u8>>>, Error>> = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            lists.iter().map(|list| scope.spawn(|| run(&interpreter, &root, list))).collect();
+        let (interpreter, root) = (&interpreter, &root);
+        let start = |list| {
+            let thread = std::thread::Builder::new();
+            (list, thread.spawn_scoped(scope, move || run(interpreter, root, list)).ok())
+        };
+        let running: Vec<_> = lists.iter().map(start).collect();
         running
             .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Error::Compile { reason: "a thread died".into() }))
+            .map(|(list, thread)| match thread {
+                Some(thread) => {
+                    thread.join().unwrap_or_else(|_| Err(Error::Compile { reason: "a thread died".into() }))
+                }
+                // No memory for a thread: one after the other will do.
+                None => run(interpreter, root, list),
             })
             .collect()
     });

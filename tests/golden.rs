@@ -29,8 +29,8 @@ fn the_bytes_of_an_image_are_known() {
     base 5632 sha256:63743ede61befdf53b06e6e8081043ce18786f755ed514de7fc4ec16d86648d5 sha256:63743ede61befdf53b06e6e8081043ce18786f755ed514de7fc4ec16d86648d5
     environment for Python 3.13 481 sha256:161360489e18b6222bfd9dc7512d482c579a1eff10ff8b9872bc98272356439b sha256:bb99d3daab1aba5c5aa01ec89430c7d706516c693ed4eea96e3f703ccb6c58ba
     2 packages, fast 1.0 to greet 1.0 7567 sha256:2c563ec288b7a6f7b489ccb7efb395faf4609c8c6929d5c96185a425d4f0202f sha256:ef63aed3952e7f4c628558a3f62df1d5131f7db167a1c4eb5fda9c53766f4d22
-    project project 594 sha256:5a6f8b1361343e3163b3ab27a26a145023c39802c35899b365a9eb8934bb18fa sha256:ff4f8703bc10edeb16b41c0a6462ded12fe365d162c31fe8b663e8f46596f0d8
+    project app 594 sha256:5a6f8b1361343e3163b3ab27a26a145023c39802c35899b365a9eb8934bb18fa sha256:ff4f8703bc10edeb16b41c0a6462ded12fe365d162c31fe8b663e8f46596f0d8
     ");
-    insta::assert_snapshot!(image["config"].as_str().unwrap(), @"sha256:2bc1144b8ad551ff4dd8f38feabfbb920011ed70368a086d9b162fb94db2d7af");
-    insta::assert_snapshot!(digest, @"sha256:189e7427946cf86030e71e1b849b89ff3dad07fcf0be626f1422c0294ed188e4");
+    insta::assert_snapshot!(image["config"].as_str().unwrap(), @"sha256:b1b6981ba162f12de427cefa75a4322fe2d126711bebe6420cc4557f764783f5");
+    insta::assert_snapshot!(digest, @"sha256:f3086d6a79dccb81912d01bcc60902dd998a5e419d3e697af40734f509863017");
 }

@@ -4,10 +4,19 @@
 //! images are made on the spot by `crates/testing`. Those that use real packages share what they fetch, in `target/tmp`.
 
 mod architecture;
+mod equality;
+mod foreign;
+mod full_disk;
 mod golden;
 mod help;
+mod interrupted;
+mod outputs;
+mod plans;
+mod real;
 mod refusals;
 mod reproducible;
+mod runs;
+mod secrets;
 
 use wainwright_testing::Workshop;
 

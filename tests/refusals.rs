@@ -10,8 +10,13 @@ use crate::{WAIN, workshop};
 
 /// Runs a build that must fail with this exit code, and gives what it said.
 fn refuse(shop: &Workshop, build: &mut Command, code: i32) -> String {
-    build.args(["--progress", "quiet", "--output", "layout:out", "--output", "archive:out.tar"]);
-    build.args(["--metadata-file", "report.json"]);
+    build.args(["--output", "layout:out", "--output", "archive:out.tar"]);
+    refuse_as_it_is(shop, build, code)
+}
+
+/// Like [`refuse`], with the outputs that the command has.
+fn refuse_as_it_is(shop: &Workshop, build: &mut Command, code: i32) -> String {
+    build.args(["--progress", "quiet", "--metadata-file", "report.json"]);
     let before = visible(shop);
     let ran = run(build);
     assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
@@ -35,8 +40,9 @@ fn check_store(shop: &Workshop) {
     }
     for (path, line) in Tree::read(&store).0 {
         assert!(!path.starts_with("tmp/"), "{path} was left behind");
-        if let (Some(hex), true) = (path.strip_prefix("blobs/sha256/"), line.starts_with("file")) {
-            assert_eq!(Digest::of(fs::read(store.join(&path)).unwrap()).hex(), hex);
+        if path.starts_with("blobs/") && line.starts_with("file") {
+            let name = path.rsplit('/').next().unwrap();
+            assert_eq!(Digest::of(fs::read(store.join(&path)).unwrap()).hex(), name);
         }
     }
 }
@@ -48,7 +54,10 @@ fn a_wrong_hash_in_the_lockfile() {
     let lock = fs::read_to_string(&path).unwrap();
     let (before, hash) = lock.split_once("sha256 = \"").unwrap();
     fs::write(&path, format!("{before}sha256 = \"{}{}", "0".repeat(64), &hash[64..])).unwrap();
-    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"");
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
+    error: `greet-1.0-py3-none-any.whl` does not match the lockfile: expected sha256:0000000000000000000000000000000000000000000000000000000000000000, but `file:///work/project/../wheels/greet-1.0-py3-none-any.whl` has sha256:d8c0dbae87772cc95349a49c1f939b33fbedb018a4c6dcaa8ea53c04f8458b0a
+      hint: the index may have replaced the file, or something on the way answers in its place; run `uv lock` (or your tool's command) again and look at the change
+    ");
 }
 
 #[test]
@@ -72,14 +81,32 @@ fn hostile_wheels() {
         shop.lock(&[wheel]);
         refuse(&shop, &mut shop.build().pinned(&shop), 1)
     };
-    insta::assert_snapshot!(check(wheel("evil").file("../../../../etc/cron.d/evil", "x")), @"");
-    insta::assert_snapshot!(check(wheel("evil").file("/etc/cron.d/evil", "x")), @"");
-    insta::assert_snapshot!(check(wheel("evil").file("evil/.wh.passwd", "x")), @"");
-    insta::assert_snapshot!(check(wheel("evil").program("evil-1.0.data/scripts/python", "x")), @"");
+    insta::assert_snapshot!(check(wheel("evil").file("../../../../etc/cron.d/evil", "x")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `../../../../etc/cron.d/evil`: its name climbs with `..`
+      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
+    insta::assert_snapshot!(check(wheel("evil").file("/etc/cron.d/evil", "x")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `/etc/cron.d/evil`: its name is absolute
+      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
+    insta::assert_snapshot!(check(wheel("evil").file("evil/.wh.passwd", "x")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-WHITEOUT): `evil/.wh.passwd`: in an image this name deletes other files
+      hint: In an image layer such a file deletes its sibling, or its whole directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
+    insta::assert_snapshot!(check(wheel("evil").program("evil-1.0.data/scripts/python", "x")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/scripts/python`: a script called `python` would take the place of the interpreter
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
     insta::assert_snapshot!(
-        check(wheel("evil").metadata("entry_points.txt", "[console_scripts]\npython3 = evil:main\n")), @""
+        check(wheel("evil").metadata("entry_points.txt", "[console_scripts]\npython3 = evil:main\n")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.dist-info/entry_points.txt`: line 2: a script called `python3` would take the place of the interpreter
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    "
     );
-    insta::assert_snapshot!(check(wheel("evil").file("evil/a.py", "1").file("evil/a.py", "2")), @"");
+    insta::assert_snapshot!(check(wheel("evil").file("evil/a.py", "1").file("evil/a.py", "2")), @"
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DUP): `evil/a.py`: this path appears twice
+      hint: Readers that keep the first and readers that keep the last would install different programs. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
 }
 
 #[test]
@@ -88,7 +115,10 @@ fn two_wheels_with_one_path() {
     shop.write("project/main.py", "");
     shop.lock(&[wheel("one").file("same/__init__.py", "1")]);
     shop.lock(&[wheel("two").file("same/__init__.py", "2")]);
-    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"");
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
+    error: E-CLASH: `app/.venv/lib/python3.13/site-packages/same/__init__.py` is in both `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`, with different contents
+      hint: installing both would keep whichever came last; leave one of the packages out
+    ");
 }
 
 #[test]
@@ -113,8 +143,8 @@ fn a_signature_by_an_unknown_key() {
         shop.write(&format!("debian/dists/{suite}/InRelease"), release);
     }
     let mirror = format!("file://{}", shop.path("debian").display());
-    let mut build = shop.wain(&["build", "project", "--cache-dir", "store", "--mirror", &mirror]);
-    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
+    let mut build = shop.wain(&["build", "project", "--mirror", &mirror]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
     error: `file:///work/debian/dists/trixie/InRelease` has no good signature: the key 03C847FE89FFBDFC2873789E0271162E568DAD47 is not in the keyring
       hint: for an archive of your own, add its keyring; for Debian's, use another mirror and be careful with this one
     ");
@@ -123,14 +153,14 @@ fn a_signature_by_an_unknown_key() {
 #[test]
 fn no_network_when_it_is_needed() {
     let shop = workshop();
-    let mut build = shop.wain(&["build", "project", "--cache-dir", "store", "--offline"]);
+    let mut build = shop.wain(&["build", "project", "--offline"]);
     build.args(["--mirror", "https://debian.example/debian"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
     error: cannot read the Debian archive
       cause: `https://debian.example/debian/dists/trixie/InRelease` is not at hand, and this run is offline
       hint: run once without `--offline` to fetch it
     ");
-    let mut build = shop.wain(&["build", "project", "--cache-dir", "store"]);
+    let mut build = shop.wain(&["build", "project"]);
     build.args(["--mirror", "http://127.0.0.1:9/debian"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
     error: cannot read the Debian archive
@@ -153,16 +183,17 @@ fn no_lockfile_and_nothing_to_lock() {
     error: `/work/project` has no lockfile
       hint: run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`
     ");
+    shop.write("project/main.py", "");
     shop.write("project/requirements.txt", "greet>=1\n");
-    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @r#"
-    error: cannot tell how the container should start: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
-      hint: set `entrypoint` in [tool.wainwright], for example `entrypoint = ["python", "-m", "http.server"]`
-    "#);
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
+    error: /work/project/requirements.txt:1: `greet` is not pinned to one version
+      hint: pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
+    ");
     shop.write("project/requirements.txt", "greet==1.0\n");
-    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @r#"
-    error: cannot tell how the container should start: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
-      hint: set `entrypoint` in [tool.wainwright], for example `entrypoint = ["python", "-m", "http.server"]`
-    "#);
+    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
+    error: /work/project/requirements.txt:1: `greet` has no hash
+      hint: lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
+    ");
 }
 
 #[test]
@@ -199,7 +230,11 @@ fn a_place_that_cannot_be_written() {
     let shop = workshop();
     shop.write("file", "");
     let mut build = shop.build().pinned(&shop).with(&["--output", "layout:file/image"]);
-    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"");
+    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
+    error: cannot write to `file/image`
+      cause: Not a directory (os error 20)
+      hint: check the path and the rights of its folder, or write somewhere else
+    ");
 }
 
 #[test]
@@ -207,7 +242,10 @@ fn no_daemon() {
     let shop = workshop();
     let mut build = shop.build().pinned(&shop).with(&["--load"]);
     build.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
-    insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"");
+    insta::assert_snapshot!(refuse_as_it_is(&shop, &mut build, 3), @"
+    error: no complete answer from the Docker daemon at `/nonexistent/docker.sock`: the socket does not exist
+      hint: check that it is running, or write an archive with `--output archive:FILE` and load it with `docker load -i FILE`
+    ");
 }
 
 /// Pins the base first, so that a failed build has nothing to write.
@@ -220,7 +258,7 @@ impl Pinned for Command {
         let project = shop.path("project").display().to_string();
         let platforms: Vec<&str> = self.get_args().filter_map(|word| word.to_str()).collect();
         let at = platforms.iter().position(|word| *word == "--platform").unwrap();
-        let mut lock = shop.wain(&["lock", &project, "--base", "layout:base", "--cache-dir", "store"]);
+        let mut lock = shop.wain(&["lock", &project, "--base", "layout:base"]);
         run(lock.args(&platforms[at..at + 2])).ok();
         self
     }

@@ -25,8 +25,10 @@ umoci umoci
 podman podman
 dockerd docker.io
 docker docker.io
+qemu-aarch64-static qemu-user-static
 TOOLS
 )
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         # One try after the other: a mirror may be busy.

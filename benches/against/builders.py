@@ -7,6 +7,7 @@ Both take a log file and return a `Cost`. `digest()` and `size()` speak of what 
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -35,7 +36,14 @@ class Project:
         self.file.write_text(text)
 
 
-class Wain:
+class Builder:
+    """What all have in common."""
+
+    def stop(self) -> None:
+        """Ends what was started for it."""
+
+
+class Wain(Builder):
     """Ours, into an OCI layout. `wheels_in_store` or `wheels`: where the wheels are when a cold build begins."""
 
     def __init__(self, name: str, data: DataSet, work: Path, program: Path, wheels_in_store: bool, jobs: int = 0):
@@ -64,10 +72,10 @@ class Wain:
 
     def cold(self, log: Path) -> Cost:
         self.clean()
-        return self.build(log)
+        return self.build(log, memory=True)
 
-    def build(self, log: Path) -> Cost:
-        return measure(*self.command(), log=log)
+    def build(self, log: Path, memory: bool = False) -> Cost:
+        return measure(*self.command(), log=log, memory=memory)
 
     def digest(self) -> str:
         return Layout(self.out).manifest_digest()
@@ -87,12 +95,12 @@ class WainIntoDocker(Wain):
         return ["--output", "docker"]
 
     def cold(self, log: Path) -> Cost:
-        subprocess.run([*self.daemon.client(), "rmi", "--force", "bench/wain"], capture_output=True, check=False)
+        self.daemon.forget("bench/wain")
         return super().cold(log)
 
-    def build(self, log: Path) -> Cost:
+    def build(self, log: Path, memory: bool = False) -> Cost:
         environment = {**os.environ, "DOCKER_HOST": self.daemon.host}
-        cost = measure(*self.command(), log=log, env=environment)
+        cost = measure(*self.command(), log=log, memory=memory, env=environment)
         self.made = log.read_text().split()[-1]
         return cost
 
@@ -130,6 +138,11 @@ class Daemon:
     def load(self, archive: Path) -> None:
         quiet(*self.client(), "load", "--input", archive)
 
+    def forget(self, image: str) -> None:
+        """Removes an image, and those that had its name before: they hold the same layers."""
+        subprocess.run([*self.client(), "rmi", "--force", image], capture_output=True, check=False)
+        quiet(*self.client(), "image", "prune", "--force")
+
     def size(self, image: str) -> int:
         return int(quiet(*self.client(), "image", "inspect", "--format", "{{.Size}}", image))
 
@@ -138,8 +151,10 @@ class Daemon:
         self.process.wait()
 
 
-class BuildKit:
+class BuildKit(Builder):
     """`docker build` with BuildKit, into the daemon's own store: nothing is compressed or written out."""
+
+    tag = "bench/buildkit"
 
     def __init__(self, name: str, data: DataSet, work: Path, daemon: Daemon):
         self.name, self.daemon, self.work = name, daemon, work / name
@@ -149,31 +164,77 @@ class BuildKit:
         write_dockerfile(self.work / "Dockerfile", data)
 
     def run(self, log: Path, *options: str) -> Cost:
-        build = ["build", "--network=none", "--file", self.work / "Dockerfile", "--tag", "bench/buildkit", *options]
+        build = ["build", "--network=none", "--file", self.work / "Dockerfile", "--tag", self.tag, *options]
         environment = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"}
-        command = [*self.daemon.client(), *build, self.project.path]
+        command = self.command([*self.daemon.client(), *build, self.project.path])
         return measure(*command, log=log, daemon=self.daemon.process.pid, env=environment)
 
+    def command(self, build: list) -> list:
+        return build
+
     def cold(self, log: Path) -> Cost:
+        self.daemon.forget(self.tag)
         quiet(*self.daemon.client(), "builder", "prune", "--all", "--force")
-        subprocess.run([*self.daemon.client(), "rmi", "bench/buildkit"], capture_output=True, check=False)
         return self.run(log)
 
     def cold_with_cache_mount(self, log: Path) -> Cost:
         """Cold, but uv finds every wheel unpacked in its cache mount, from an earlier build."""
         return self.run(log, "--no-cache")
 
-    def build(self, log: Path) -> Cost:
+    def build(self, log: Path, memory: bool = False) -> Cost:
         return self.run(log)
 
     def digest(self) -> str:
-        return quiet(*self.daemon.client(), "image", "inspect", "--format", "{{.Id}}", "bench/buildkit")
+        return quiet(*self.daemon.client(), "image", "inspect", "--format", "{{.Id}}", self.tag)
 
     def size(self) -> int:
-        return self.daemon.size("bench/buildkit")
+        return self.daemon.size(self.tag)
 
 
-class Buildah:
+class BuildKitAndPush(BuildKit):
+    """BuildKit, then `docker push` to an empty registry on this machine: like ours, an image that others can have."""
+
+    def __init__(self, name: str, data: DataSet, work: Path, daemon: Daemon):
+        super().__init__(name, data, work, daemon)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.tag = f"127.0.0.1:{port}/bench/buildkit"
+        self.registry = None
+
+    def command(self, build: list) -> list:
+        push = [*self.daemon.client(), "push", "--quiet", self.tag]
+        return ["bash", "-ec", f'"${{@:1:{len(build)}}}"; "${{@:{len(build) + 1}}}"', "both", *build, *push]
+
+    def cold(self, log: Path) -> Cost:
+        self.stop()
+        storage = self.work / "registry"
+        shutil.rmtree(storage, ignore_errors=True)
+        config = self.work / "registry.yml"
+        address = self.tag.partition("/")[0]
+        config.write_text(
+            f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {address}}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {storage}}}}}\n"
+        )
+        with open(self.work / "registry.log", "wb") as out:
+            self.registry = subprocess.Popen(["docker-registry", "serve", config], stdout=out, stderr=out)
+        time.sleep(0.5)
+        return super().cold(log)
+
+    def digest(self) -> str:
+        return quiet(*self.daemon.client(), "image", "inspect", "--format", "{{.RepoDigests}}", self.tag)
+
+    def size(self) -> int:
+        blobs = (self.work / "registry").glob("**/blobs/sha256/*/*/data")
+        return sum(blob.stat().st_size for blob in blobs)
+
+    def stop(self) -> None:
+        if self.registry:
+            self.registry.terminate()
+            self.registry.wait()
+            self.registry = None
+
+
+class Buildah(Builder):
     """`buildah build --layers` with the same Dockerfile, into its own store."""
 
     def __init__(self, name: str, data: DataSet, work: Path, driver: str):
@@ -202,13 +263,13 @@ class Buildah:
             quiet(*self.buildah("rmi", "--force", *made), env=self.environment)
         for entry in self.temporary.iterdir():
             shutil.rmtree(entry)  # The cache mounts.
-        return self.build(log)
+        return self.build(log, memory=True)
 
-    def build(self, log: Path) -> Cost:
+    def build(self, log: Path, memory: bool = False) -> Cost:
         options = ["--layers", "--isolation", "chroot", "--pull-never"]
         options += ["--file", self.work / "Dockerfile", "--tag", "bench/buildah"]
         command = self.buildah("build", *options, self.project.path)
-        return measure(*command, log=log, env=self.environment)
+        return measure(*command, log=log, memory=memory, env=self.environment)
 
     def digest(self) -> str:
         return self.inspect("{{.FromImageDigest}}")
@@ -223,7 +284,7 @@ class Buildah:
         return quiet(*self.buildah(*words), env=self.environment)
 
 
-class HandMade:
+class HandMade(Builder):
     """uv, tar and a compressor, see hand_made.py."""
 
     def __init__(self, name: str, data: DataSet, work: Path, compressor: str):
@@ -237,11 +298,11 @@ class HandMade:
     def cold(self, log: Path) -> Cost:
         for folder in (self.out, self.scratch):
             shutil.rmtree(folder, ignore_errors=True)
-        return self.build(log)
+        return self.build(log, memory=True)
 
-    def build(self, log: Path) -> Cost:
+    def build(self, log: Path, memory: bool = False) -> Cost:
         folders = [self.project.path, self.data.wheels, self.data.base.path, self.out, self.scratch]
-        return measure(sys.executable, HERE / "hand_made.py", *folders, *self.compressor, log=log)
+        return measure(sys.executable, HERE / "hand_made.py", *folders, *self.compressor, log=log, memory=memory)
 
     def digest(self) -> str:
         return Layout(self.out).manifest_digest()

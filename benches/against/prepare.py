@@ -38,7 +38,7 @@ class DataSet:
 
 def prepare(name: str, source: Path, work: Path, wain: Path) -> DataSet:
     """Fetches and makes what is missing."""
-    folder = work / "given" / name
+    folder = work / "given" / f"{name}-{sha256(source / 'uv.lock')[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     shared = work / "given" / "shared"
     data = DataSet(

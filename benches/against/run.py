@@ -2,8 +2,8 @@
 
     python3 benches/against/run.py [--sets api,science] [--only NAME,...] [--runs N] [--wain PATH] [--work DIR]
 
-Needs Linux, root (dockerd and buildah do), Python 3.11, uv and pip from PyPI, and from Debian: docker.io buildah pigz
-isal. The work folder takes about 6 GB. See README.md beside this folder for what is measured and what came out.
+Needs Linux, root (dockerd and buildah do), Python 3.11, uv and pip from PyPI, and from Debian: docker.io
+docker-registry buildah pigz isal time. The work folder takes about 6 GB. See README.md beside this folder for what is measured and what came out.
 """
 
 import argparse
@@ -14,14 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from builders import BuildKit, Buildah, Daemon, HandMade, Wain, WainIntoDocker
+from builders import BuildKit, BuildKitAndPush, Buildah, Daemon, HandMade, Wain, WainIntoDocker
+from check import check
 from layers import compare_layers
 from measure import Cost, quiet
 from prepare import DataSet, prepare
 from report import print_targets, table
 
 HERE = Path(__file__).parent
-NEEDED = ["uv", "dockerd", "/usr/bin/docker", "buildah", "tar", "gzip", "pigz", "igzip"]
+NEEDED = ["uv", "dockerd", "/usr/bin/docker", "buildah", "tar", "gzip", "pigz", "igzip", "docker-registry", "/usr/bin/time"]
 
 
 def main() -> None:
@@ -35,7 +36,12 @@ def main() -> None:
         for name in arguments.sets.split(","):
             data = prepare(name, HERE / name, work, arguments.wain)
             builders = make_builders(data, work / "runs" / name, daemon, arguments)
-            results[name] = compare(builders, arguments.runs, work / "runs" / name / "log")
+            try:
+                results[name] = compare(builders, arguments.runs, work / "runs" / name / "log")
+                check(data, builders)
+            finally:
+                for builder in builders:
+                    builder.stop()
             print(table(data, results[name], os.getloadavg()[0]), flush=True)
             results[name]["layers"] = compare_layers(data, work / "runs" / name, arguments)
     finally:
@@ -62,10 +68,11 @@ def make_builders(data: DataSet, work: Path, daemon: Daemon, arguments: argparse
         Wain("wain-wheels-in-store", data, work, arguments.wain, wheels_in_store=True),
         WainIntoDocker("wain-into-docker", data, work, arguments.wain, daemon),
         BuildKit("buildkit", data, work, daemon),
+        BuildKitAndPush("buildkit-and-push", data, work, daemon),
         Buildah("buildah", data, work, arguments.driver),
         HandMade("hand-made-gzip", data, work, "gzip -6"),
-        HandMade("hand-made-pigz", data, work, "pigz -6"),
-        HandMade("hand-made-igzip", data, work, "igzip -1 -c"),
+        HandMade("hand-made-pigz", data, work, "pigz -6 -n"),
+        HandMade("hand-made-igzip", data, work, "igzip -1 -c -n"),
     ]
     only = arguments.only.split(",") if arguments.only else None
     return [builder for builder in builders if only is None or builder.name in only]
@@ -86,7 +93,7 @@ def compare(builders: list, runs: int, log: Path) -> dict:
             add(result, "cold", builder.cold(log))
             result["digests"].add(builder.digest())
             result["size"] = builder.size()
-            if isinstance(builder, BuildKit):
+            if builder.name == "buildkit":
                 add(result, "cold, cache mount kept", builder.cold_with_cache_mount(log))
             for _ in range(2):
                 add(result, "unchanged", builder.build(log))

@@ -34,7 +34,7 @@ if [ -n "$missing" ]; then
         # One try after the other: a mirror may be busy.
         apt-get update -q || apt-get update -q
         # shellcheck disable=SC2086 # Several words are wanted.
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing runc
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing runc libc6-dev
     else
         echo "missing, and this is not root on Debian: $missing"
     fi

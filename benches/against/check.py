@@ -2,7 +2,8 @@
 
 import os
 
-from builders import Buildah, BuildKit, HandMade, Wain, WainIntoDocker
+from builders import Buildah, HandMade, Wain
+from docker import BuildKit, WainIntoDocker
 from measure import quiet
 from prepare import DataSet
 

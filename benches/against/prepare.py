@@ -1,4 +1,4 @@
-"""Everything that is there before a clock runs: wheels in a folder, one base for all, images that hold uv and the wheels.
+"""Everything that is there before a clock runs: wheels in a folder, a base for all, images of uv and of the wheels.
 
 The only part that uses the network. What it made is kept in the work folder for the next time.
 """

@@ -3,7 +3,8 @@
     python3 benches/against/run.py [--sets api,science] [--only NAME,...] [--runs N] [--wain PATH] [--work DIR]
 
 Needs Linux, root (dockerd and buildah do), Python 3.11, uv and pip from PyPI, and from Debian: docker.io
-docker-registry buildah pigz isal time. The work folder takes about 6 GB. See README.md beside this folder for what is measured and what came out.
+docker-registry buildah pigz isal time. The work folder takes about 6 GB. README.md, beside this folder, tells what is
+measured and what came out.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from builders import BuildKit, BuildKitAndPush, Buildah, Daemon, HandMade, Wain, WainIntoDocker
+from builders import Buildah, HandMade, Wain
 from check import check
+from docker import BuildKit, BuildKitAndPush, Daemon, WainIntoDocker
 from layers import compare_layers
 from measure import Cost, quiet
 from prepare import DataSet, prepare

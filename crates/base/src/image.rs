@@ -31,7 +31,7 @@ impl BaseImage {
 ///
 /// Archives may be compressed with gzip or zstd: those are unpacked in the store's scratch space, and the layers that
 /// are needed become blobs of the store. Every document is checked against its descriptor (size, digest, media type,
-/// structure; RELIABILITY F51 to F63); of the layers only presence and size are looked at.
+/// structure); of the layers only presence and size are looked at.
 pub fn open(source: &Source, platform: &Platform, store: &Store) -> Result<BaseImage, Error> {
     match source {
         Source::Layout { dir, name, digest } => {

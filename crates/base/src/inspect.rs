@@ -15,7 +15,7 @@ const DEPTH: usize = 3;
 /// What the base offers, read from its layers once and remembered in the store.
 ///
 /// Reading verifies every layer: digest, size and diff ID. Refuses layers that runtimes would understand in different
-/// ways (RELIABILITY F65). What is remembered is found by the digests and diff IDs of the layers, never by a name.
+/// ways. What is remembered is found by the digests and diff IDs of the layers, never by a name.
 pub fn inspect(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
     let key = key(base)?;
     let remembered = store.recall(&key)?.and_then(|value| serde_json::from_value(value).ok());

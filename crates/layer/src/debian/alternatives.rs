@@ -1,4 +1,4 @@
-//! `update-alternatives --install`, where a script calls it with plain words (LAYERS B.7).
+//! `update-alternatives --install`, where a script calls it with plain words.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `/var/lib/dpkg/status.d`: which packages are in the image, for scanners (RELIABILITY F152).
+//! `/var/lib/dpkg/status.d`: which packages are in the image, for scanners.
 
 use super::Error;
 use super::groups::Group;

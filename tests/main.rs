@@ -17,6 +17,7 @@ mod refusals;
 mod reproducible;
 mod runs;
 mod secrets;
+mod sources;
 
 use wainwright_testing::Workshop;
 

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How a task ended.
 pub(crate) enum Ended<T> {
@@ -14,13 +14,16 @@ pub(crate) enum Ended<T> {
 ///
 /// The task is dropped then: what it had begun to write is removed, or swept by the next run.
 pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
-    let wait = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut signals) => {
+    // Caught from here on, not only when somebody first waits for them. What cannot be caught ends the program as before.
+    let [interrupt, terminate, hangup] =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+            .map(|kind| signal(kind).ok());
+    let wait = |signals: Option<Signal>| async move {
+        match signals {
+            Some(mut signals) => {
                 signals.recv().await;
             }
-            // Without a handler the default applies, which ends the program as well.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     };
     // A limit on the size of files is an error of the write that meets it, not the end of the program (setrlimit(2)).
@@ -28,8 +31,8 @@ pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
     let _caught = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED));
     tokio::select! {
         done = task => Ended::Done(done),
-        () = wait(SignalKind::interrupt()) => Ended::Stopped(130),
-        () = wait(SignalKind::terminate()) => Ended::Stopped(143),
-        () = wait(SignalKind::hangup()) => Ended::Stopped(129),
+        () = wait(interrupt) => Ended::Stopped(130),
+        () = wait(terminate) => Ended::Stopped(143),
+        () = wait(hangup) => Ended::Stopped(129),
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) platform: Platform,
     pub(crate) base: PlatformBase,
     pub(crate) name: String,
+    /// What the image's annotations call it; a path of this machine is no name.
+    pub(crate) reference: Option<String>,
     pub(crate) target: Target,
     /// An absolute path.
     pub(crate) interpreter: String,
@@ -188,6 +190,7 @@ async fn debian(
             platform: platform.clone(),
             base: PlatformBase::Debian(Box::new(base)),
             name: name.clone(),
+            reference: Some(name.clone()),
             target: target(platform, python, libc),
             interpreter: format!("/usr/bin/python{}", python.short()),
             has_app: false,
@@ -239,6 +242,7 @@ fn image(
         found.push(Found {
             platform: platform.clone(),
             name: image.name.clone().unwrap_or_else(|| base.to_string()),
+            reference: image.name.clone(),
             target: target(platform, python.version, libc),
             interpreter: python.path.clone(),
             has_app: matches!(offers.at("app"), Some(PathKind::Directory)),

@@ -1,10 +1,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 
 use serde_json::json;
 use wainwright_http::Url;
 use wainwright_lock::{LockedFile, LockedPackage, Source};
-use wainwright_oci::Digest;
+use wainwright_oci::{Digest, Hasher};
 use wainwright_pypi::{Filename, Location, Wanted};
 use wainwright_python::{PackageName, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
@@ -124,7 +126,10 @@ fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Found, Error> {
             };
             Location::Url { url: parse_url(url, package)?, registry }
         }
-        wainwright_lock::Location::Path(path) => Location::Path(path.clone()),
+        // A project may be given by a relative path, and its lockfile's paths begin there.
+        wainwright_lock::Location::Path(path) => {
+            Location::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        }
         wainwright_lock::Location::Index => Location::Index { registry: registry(package)? },
     };
     Ok(Ok((Wanted { filename, digest, size: file.size, location }, None)))
@@ -161,10 +166,13 @@ async fn from_index(
     let mut wheels = Vec::new();
     let mut offered = Vec::new();
     let mut source = None;
-    for file in files {
+    for mut file in files {
         match &file.filename {
             Filename::Wheel(name) => {
                 offered.push(offer(name));
+                if file.digest.is_none() && tags.fit(name).is_some() {
+                    file.digest = digest_on_disk(&file.url);
+                }
                 // An index without hashes leaves it to the bytes; then a name must do, and one hash must fit.
                 if file.digest.is_none_or(|digest| package.hashes.contains(&digest)) {
                     wheels.push((name.clone(), file));
@@ -189,6 +197,20 @@ async fn from_index(
     tools.store.remember(&key, &json!({ "filename": filename, "digest": digest, "size": size }))?;
     let location = Location::Listed(Box::new(file));
     Ok(Ok((Wanted { filename, digest, size: None, location }, size)))
+}
+
+/// The digest of a file in a folder of links, which has no page that tells it; one of several hashes has to fit.
+fn digest_on_disk(url: &Url) -> Option<Digest> {
+    let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()?;
+    let mut file = File::open(path).ok()?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).ok()? {
+            0 => return Some(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
 }
 
 fn only(hashes: &BTreeSet<Digest>) -> Option<Digest> {

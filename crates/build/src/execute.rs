@@ -199,7 +199,9 @@ fn finish(
             compose(&plan.platform, None, &[], &layers[..base_end], &config, &none, epoch).manifest.digest()
         }
     };
-    annotations.insert(annotation::BASE_NAME.into(), plan.base_name.clone());
+    if let Some(name) = &plan.base_reference {
+        annotations.insert(annotation::BASE_NAME.into(), name.clone());
+    }
     annotations.insert(annotation::BASE_DIGEST.into(), base_digest.to_string());
     for layer in &plan.layers {
         let Some(found) = made.get(&layer.key) else {

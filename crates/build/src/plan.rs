@@ -43,8 +43,10 @@ pub struct ImagePlan {
     pub platform: Platform,
     /// What its wheels fit.
     pub target: Target,
-    /// The name of its base.
+    /// What its base is called on the screen.
     pub base_name: String,
+    /// The reference of its base, where it has one.
+    pub base_reference: Option<String>,
     /// The layers of its base.
     pub base: BasePlan,
     /// Our layers, lowest first.
@@ -121,6 +123,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             platform: resolved.platform.clone(),
             target: resolved.target.clone(),
             base_name: resolved.base_name.clone(),
+            base_reference: resolved.base_reference.clone(),
             base,
             layers,
             config: resolved.config.clone(),

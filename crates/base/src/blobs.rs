@@ -129,17 +129,7 @@ impl Span {
 
     /// Reads and hashes everything.
     pub(crate) fn digest(&self) -> io::Result<Digest> {
-        let mut hasher = wainwright_oci::Hasher::new();
-        let mut reader = self.open()?;
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        Digest::of_reader(self.open()?)
     }
 
     pub(crate) fn place(self) -> Place {

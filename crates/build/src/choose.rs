@@ -1,12 +1,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read as _;
 
 use serde_json::json;
 use wainwright_http::Url;
 use wainwright_lock::{LockedFile, LockedPackage, Source};
-use wainwright_oci::{Digest, Hasher};
+use wainwright_oci::Digest;
 use wainwright_pypi::{Filename, Location, Wanted};
 use wainwright_python::{PackageName, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
@@ -202,15 +201,7 @@ async fn from_index(
 /// The digest of a file in a folder of links, which has no page that tells it; one of several hashes has to fit.
 fn digest_on_disk(url: &Url) -> Option<Digest> {
     let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()?;
-    let mut file = File::open(path).ok()?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(hasher.finish()),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
+    Digest::of_reader(File::open(path).ok()?).ok()
 }
 
 fn only(hashes: &BTreeSet<Digest>) -> Option<Digest> {

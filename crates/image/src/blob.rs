@@ -125,17 +125,9 @@ impl Write for Watched<'_> {
 
 /// Whether exactly the next `size` bytes of `from` have this digest.
 pub(crate) fn has_digest(from: &mut dyn Read, size: u64, digest: &Digest) -> io::Result<bool> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; CHUNK];
     let mut from = from.take(size);
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(from.limit() == 0 && hasher.finish() == *digest),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let found = Digest::of_reader(&mut from)?;
+    Ok(from.limit() == 0 && found == *digest)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ pub fn fingerprint(entries: &[Entry]) -> Digest {
 /// Reads a file once: small ones are kept, large ones are remembered by their hash.
 fn content(disk: &Path, size: u64) -> Result<Content, Error> {
     let read = |source| Error::Read { path: disk.to_owned(), source };
-    let mut file = File::open(disk).map_err(read)?;
+    let file = File::open(disk).map_err(read)?;
     if size <= KEPT {
         let mut bytes = Vec::with_capacity(size as usize);
         file.take(size + 1).read_to_end(&mut bytes).map_err(read)?;
@@ -106,22 +106,13 @@ fn content(disk: &Path, size: u64) -> Result<Content, Error> {
         }
         return Ok(Content::Bytes(bytes.into()));
     }
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
-    let mut found = 0;
-    loop {
-        match file.read(&mut buffer).map_err(read)? {
-            0 => break,
-            count => {
-                hasher.update(&buffer[..count]);
-                found += count as u64;
-            }
-        }
-    }
-    if found != size {
+    // One byte more than there should be would show that the file has grown.
+    let mut file = file.take(size + 1);
+    let digest = Digest::of_reader(&mut file).map_err(read)?;
+    if file.limit() != 1 {
         return Err(changed(disk));
     }
-    Ok(Content::Disk { path: PathBuf::from(disk), size, digest: Some(hasher.finish()) })
+    Ok(Content::Disk { path: PathBuf::from(disk), size, digest: Some(digest) })
 }
 
 fn changed(path: &Path) -> Error {

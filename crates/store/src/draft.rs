@@ -1,9 +1,9 @@
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use tempfile::TempPath;
-use wainwright_oci::{Digest, Hasher};
+use wainwright_oci::Digest;
 
 use crate::{Error, Store};
 
@@ -76,16 +76,7 @@ impl Draft {
 
 fn hash_file(file: &mut File) -> io::Result<Digest> {
     file.seek(SeekFrom::Start(0))?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    Digest::of_reader(file)
 }
 
 impl Write for Draft {
@@ -110,6 +101,8 @@ impl Seek for Draft {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use crate::WAIN;
 #[test]
 fn the_whole_help() {
     let mut text = String::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["-h"],
         &["--help"],
         &["build", "-h"],
@@ -18,6 +18,7 @@ fn the_whole_help() {
         &["plan", "-h"],
         &["plan", "--help"],
         &["lock", "--help"],
+        &["explain", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];
@@ -69,6 +70,36 @@ fn wrong_usage_is_told_and_ends_with_2() {
     ");
     insta::assert_snapshot!(check(&["build", "-t", "Upper/Case"]), @"
     error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not the name of an image: names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_rule_is_explained() {
+    let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
+    insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"
+    E-ZIPDIFF: What the archive says twice, it says the same way.
+    What breaks it is refused.
+
+    Why: Where two headers differ, two readers install two different programs.
+    What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    ");
+    insta::assert_snapshot!(explain(&["W-PTH"]).ok().stdout, @"
+    W-PTH: A `.pth` file lies at the top of site-packages.
+    It is told, and nothing more.
+
+    Why: Its import lines run at every start of the interpreter.
+    What to do: Look at it if you did not expect it.
+    ");
+    insta::assert_snapshot!("rules", explain(&[]).ok().stdout);
+    let unknown = explain(&["E-ZIPDIF"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
+    insta::assert_snapshot!(unknown.stderr, @"
+    error: invalid value 'E-ZIPDIF' for '[RULE]'
+      [possible values: E-BASE, E-CLASH, E-CRC, E-DATA, E-DUP, E-ENC, E-FRAME, E-LIMIT, E-META, E-METHOD, E-NAME, E-NOTZIP, E-PATH, E-RECORD, E-SCRIPT, E-SIZE, E-TYPE, E-WHITEOUT, E-ZIPDIFF, W-CASE, W-CLASH, W-PTH, W-RATIO, W-SUID, W-TAG, W-VERSION]
+
+      tip: a similar value exists: 'E-ZIPDIFF'
 
     For more information, try '--help'.
     ");

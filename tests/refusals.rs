@@ -83,29 +83,29 @@ fn hostile_wheels() {
     };
     insta::assert_snapshot!(check(wheel("evil").file("../../../../etc/cron.d/evil", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `../../../../etc/cron.d/evil`: its name climbs with `..`
-      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-PATH`.
     ");
     insta::assert_snapshot!(check(wheel("evil").file("/etc/cron.d/evil", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `/etc/cron.d/evil`: its name is absolute
-      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-PATH`.
     ");
     insta::assert_snapshot!(check(wheel("evil").file("evil/.wh.passwd", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-WHITEOUT): `evil/.wh.passwd`: in an image this name deletes other files
-      hint: In an image layer such a file deletes its sibling, or its whole directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: In an image layer such a file deletes its sibling, or its whole directory. Rename the file if it is yours; ask the project about a wheel that has one before you install it by other means. See `wain explain E-WHITEOUT`.
     ");
     insta::assert_snapshot!(check(wheel("evil").program("evil-1.0.data/scripts/python", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/scripts/python`: a script called `python` would take the place of the interpreter
-      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
     ");
     insta::assert_snapshot!(
         check(wheel("evil").metadata("entry_points.txt", "[console_scripts]\npython3 = evil:main\n")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.dist-info/entry_points.txt`: line 2: a script called `python3` would take the place of the interpreter
-      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
     "
     );
     insta::assert_snapshot!(check(wheel("evil").file("evil/a.py", "1").file("evil/a.py", "2")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DUP): `evil/a.py`: this path appears twice
-      hint: Readers that keep the first and readers that keep the last would install different programs. Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+      hint: Readers that keep the first and readers that keep the last would install different programs. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-DUP`.
     ");
 }
 
@@ -117,7 +117,7 @@ fn two_wheels_with_one_path() {
     shop.lock(&[wheel("two").file("same/__init__.py", "2")]);
     insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
     error: E-CLASH: `app/.venv/lib/python3.13/site-packages/same/__init__.py` is in both `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`, with different contents
-      hint: installing both would keep whichever came last; leave one of the packages out
+      hint: installing both would keep whichever came last; leave one of the packages out (`wain explain E-CLASH`)
     ");
 }
 

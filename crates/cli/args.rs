@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use wainwright_build::{Base, Output};
 use wainwright_oci::{Platform, Reference};
@@ -38,6 +39,14 @@ pub(crate) enum Command {
     /// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. Pins
     /// that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
     Lock(Lock),
+    /// Say what a rule demands, why, and what to do
+    ///
+    /// Refusals and warnings name their rule, as `E-ZIPDIFF` or `W-PTH`. Without a rule, all of them are listed.
+    Explain {
+        /// The rule, in any case
+        #[arg(value_parser = rules(), ignore_case = true, hide_possible_values = true)]
+        rule: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -212,6 +221,11 @@ pub(crate) struct Lock {
 
 fn with_hint(message: String, hint: Option<String>) -> String {
     hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))
+}
+
+/// The ids of all rules: completions offer them, and a wrong one is answered with the nearest.
+fn rules() -> PossibleValuesParser {
+    PossibleValuesParser::new(wainwright_wheel::RULES.iter().map(|rule| rule.id))
 }
 
 fn parse_base(text: &str) -> Result<Base, String> {

@@ -11,7 +11,7 @@ use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
-use crate::{failure, machine, show_plan};
+use crate::{explain, failure, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
@@ -96,6 +96,14 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
             line("wain.lock is up to date");
         }
         Ok(0)
+    })
+}
+
+/// `wain explain`
+pub(crate) fn explain(rule: Option<&str>) -> u8 {
+    print(&match rule.and_then(wainwright_wheel::explain) {
+        Some(rule) => explain::one(rule),
+        None => explain::all(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod explain;
 mod failure;
 mod machine;
 mod render;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Build(build) => commands::build(&build),
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),
+        Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Completions { shell } => commands::completions(shell),
     };
     ExitCode::from(code)

@@ -133,7 +133,7 @@ pub enum Error {
         base: String,
     },
     /// The base holds what we are about to make.
-    #[error("the base {base} has an environment at /app/.venv already")]
+    #[error("E-BASE: the base {base} has an environment at /app/.venv already")]
     HasEnvironment {
         /// The base.
         base: String,
@@ -289,7 +289,7 @@ impl Error {
             Self::WrongPython { .. } => Some("choose another base with --base, or another --python".into()),
             Self::NoLibc { .. } => Some("the base needs glibc or musl".into()),
             Self::HasEnvironment { .. } => {
-                Some("its packages would show through; build on the base of that image instead".into())
+                Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
             }
             Self::NotDebian { .. } => Some("remove the setting, or use a debian: base".into()),
             Self::Member { name, .. } => Some(format!(

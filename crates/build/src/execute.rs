@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -10,7 +10,8 @@ use wainwright_store::{CacheKey, Store};
 use crate::image::{NamedLayer, compose, index};
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
-use crate::wheels::{Fetches, blame, check_clashes, open_all};
+use crate::together::compare;
+use crate::wheels::{Fetches, blame, open_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
 /// Finished images: bytes and digests, no more questions.
@@ -47,9 +48,12 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     let runtimes = runtimes(plan, tools);
     let layers = layers(plan, tools);
     let (runtimes, made) = futures_util::future::try_join(runtimes, layers).await?;
+    // Platforms share wheels; what is odd about one is told once.
+    let mut notes = BTreeSet::new();
     for image in &plan.images {
-        check_clashes(image, tools).await?;
+        notes.extend(compare(image, tools).await?);
     }
+    notes.into_iter().for_each(|message| tools.tell(Event::Noted { message }));
     let mut images = Vec::new();
     let mut reports = Vec::new();
     for (image, runtime) in plan.images.iter().zip(runtimes) {
@@ -131,7 +135,7 @@ async fn make(layer: &LayerPlan, epoch: u64, fetches: &Fetches, tools: &Arc<Tool
             let (wheels, layout) = (wheels.clone(), layout.clone());
             let job = move || {
                 tell(Event::LayerStarted { name: name.clone() });
-                let wheels = open_all(&wheels, &layout, &store, &*tell)?;
+                let wheels = open_all(&wheels, &layout, &store)?;
                 write_entries(&name, wheel_entries(&wheels, &layout)?, &options, &store)
                     .map_err(|error| blame(&wheels, error))
             };

@@ -18,6 +18,7 @@ mod plan_view;
 mod request;
 mod resolve;
 mod runtime;
+mod together;
 mod tools;
 mod wain_lock;
 mod wheels;

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use wainwright_layer::owned_paths;
 use wainwright_oci::Digest;
@@ -10,8 +10,8 @@ use wainwright_wheel::{Layout, Wheel};
 
 use crate::base::fits;
 use crate::choose::ChosenWheel;
-use crate::plan::{Recipe, layout_facts};
-use crate::{Error, Event, ImagePlan, Tools};
+use crate::plan::layout_facts;
+use crate::{Error, Event, Tools};
 
 /// Fetches of one build: layers of several platforms may want the same wheel.
 #[derive(Default)]
@@ -51,13 +51,8 @@ async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens wheels of the store, and remembers which paths they own.
-pub(crate) fn open_all(
-    wheels: &[ChosenWheel],
-    layout: &Layout,
-    store: &Store,
-    tell: &crate::Listener,
-) -> Result<Vec<Wheel>, Error> {
+/// Opens wheels of the store, and remembers which paths they own and what is odd about them.
+pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -> Result<Vec<Wheel>, Error> {
     let mut opened = Vec::with_capacity(wheels.len());
     for wheel in wheels {
         let wanted = &wheel.wanted;
@@ -66,12 +61,9 @@ pub(crate) fn open_all(
         let file = store.open_blob(&wanted.digest)?.ok_or_else(|| Error::Open { name, source: missing() })?;
         let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
         check_python(&file, layout)?;
-        for warning in file.warnings() {
-            tell(Event::Noted { message: format!("{}: {warning}", wanted.filename) });
-        }
-        let key = paths_key(wanted.digest, layout)?;
+        let key = facts_key(wanted.digest, layout)?;
         if store.recall(&key)?.is_none() {
-            store.remember(&key, &owned(&file, layout)?)?;
+            store.remember(&key, &facts(&file, layout)?)?;
         }
         opened.push(file);
     }
@@ -99,13 +91,18 @@ fn check_python(wheel: &Wheel, layout: &Layout) -> Result<(), Error> {
     Err(Error::WrongPython { found: layout.python, wanted })
 }
 
-fn paths_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
-    Ok(CacheKey::of("wheel-paths", &json!({ "format": 1, "wheel": wheel, "layout": layout_facts(layout) }))?)
+pub(crate) fn facts_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
+    Ok(CacheKey::of("wheel-facts", &json!({ "format": 1, "wheel": wheel, "layout": layout_facts(layout) }))?)
 }
 
-/// The paths a wheel owns and what they hold, as a memo.
-fn owned(wheel: &Wheel, layout: &Layout) -> Result<serde_json::Value, Error> {
+/// The paths a wheel owns with what they hold, and what is odd about it, as a memo.
+pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Value, Error> {
     let paths = owned_paths(wheel, layout)?;
+    let notes: Vec<String> = wheel
+        .warnings()
+        .iter()
+        .map(|warning| format!("{}: {warning} (`wain explain {}`)", wheel.filename(), warning.rule))
+        .collect();
     let rows: BTreeMap<String, String> = paths
         .into_iter()
         .map(|(path, (digest, is_executable))| {
@@ -113,59 +110,5 @@ fn owned(wheel: &Wheel, layout: &Layout) -> Result<serde_json::Value, Error> {
             (path.to_string(), format!("{digest}{}", if is_executable { "x" } else { "" }))
         })
         .collect();
-    Ok(json!(rows))
-}
-
-/// Refuses wheels of an image that own one path with different contents, whatever layers they are in.
-pub(crate) async fn check_clashes(image: &ImagePlan, tools: &Arc<Tools>) -> Result<(), Error> {
-    let wheels: Vec<(&ChosenWheel, &Layout)> = image
-        .layers
-        .iter()
-        .filter_map(|layer| match &layer.recipe {
-            Recipe::Wheels(wheels, layout) => Some(wheels.iter().map(move |wheel| (wheel, layout))),
-            Recipe::Entries(_) => None,
-        })
-        .flatten()
-        .collect();
-    let Some((_, layout)) = wheels.first() else { return Ok(()) };
-    let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
-    digests.sort();
-    let facts = json!({ "format": 1, "wheels": digests, "layout": layout_facts(layout) });
-    let key = CacheKey::of("no-clash", &facts)?;
-    if tools.store.recall(&key)?.is_some() {
-        return Ok(());
-    }
-    let mut owners: HashMap<String, (String, usize)> = HashMap::new();
-    for (index, (wheel, layout)) in wheels.iter().enumerate() {
-        let paths_key = paths_key(wheel.wanted.digest, layout)?;
-        let paths = match tools.store.recall(&paths_key)? {
-            Some(paths) => paths,
-            None => {
-                // Its layer was made earlier, and the memo is lost.
-                Fetches::default().fetch(wheel, tools).await?;
-                let one = std::slice::from_ref(*wheel);
-                let opened = open_all(one, layout, &tools.store, &*tools.listener())?;
-                opened.first().map(|file| owned(file, layout)).transpose()?.unwrap_or_default()
-            }
-        };
-        for (path, content) in paths.as_object().into_iter().flatten() {
-            let content = content.as_str().unwrap_or_default().to_owned();
-            match owners.get(path) {
-                Some((other, owner)) if *other != content || content.is_empty() => {
-                    return Err(wainwright_layer::Error::Clash {
-                        path: wainwright_oci::ImagePath::new(path.as_bytes())?,
-                        first: wheels[*owner].0.wanted.filename.to_string(),
-                        second: wheel.wanted.filename.to_string(),
-                    }
-                    .into());
-                }
-                Some(_) => {}
-                None => {
-                    owners.insert(path.clone(), (content, index));
-                }
-            }
-        }
-    }
-    tools.store.remember(&key, &json!(true))?;
-    Ok(())
+    Ok(json!({ "paths": rows, "notes": notes }))
 }

@@ -55,7 +55,7 @@ impl Error {
         match self {
             Self::Wheel(error) => error.hint(),
             Self::Clash { .. } => {
-                Some("installing both would keep whichever came last; leave one of the packages out".into())
+                Some("installing both would keep whichever came last; leave one of the packages out (`wain explain E-CLASH`)".into())
             }
             Self::Environment { .. } => Some("rename it, or leave it out with `exclude`".into()),
             Self::Path { source } => source.hint(),

@@ -106,7 +106,10 @@ impl Error {
             Self::NotAFolder { .. } => Some("name the folder that holds pyproject.toml".into()),
             Self::Invalid { remedy, .. } => remedy.clone(),
             Self::TwoSettings => Some("keep one of them, and remove the other".into()),
-            Self::Whiteout { .. } | Self::Path { .. } => Some(format!("rename it, or {LEAVE_OUT}")),
+            Self::Whiteout { .. } => {
+                Some(format!("rename it, or {LEAVE_OUT} (`wain explain E-WHITEOUT`)"))
+            }
+            Self::Path { .. } => Some(format!("rename it, or {LEAVE_OUT}")),
             Self::Special { .. } => Some(format!("remove it, or {LEAVE_OUT}")),
             Self::LinkOut { .. } => {
                 Some(format!("put a copy in its place, point it inside the project, or {LEAVE_OUT}"))

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 
-use crate::rules::explain;
+use crate::rules::{Rule, explain};
 
 /// Why a wheel is not installed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { rule, .. } => explain(rule).map(|rule| format!("{} {}", rule.why, rule.advice)),
+            Self::Refused { rule, .. } => explain(rule).map(Rule::hint),
             Self::Read { .. } => Some("check that the file still exists and the disk is healthy".into()),
             Self::Layout { .. } => None,
         }

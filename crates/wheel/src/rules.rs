@@ -11,6 +11,18 @@ pub struct Rule {
     pub advice: &'static str,
 }
 
+impl Rule {
+    /// Whether breaking it refuses the wheel; else it is a warning.
+    pub fn refuses(&self) -> bool {
+        self.id.starts_with("E-")
+    }
+
+    /// What to tell the user next about something that breaks it.
+    pub fn hint(&self) -> String {
+        format!("{} {} See `wain explain {}`.", self.why, self.advice, self.id)
+    }
+}
+
 /// The rule with this id, in any case: `E-ZIPDIFF`.
 pub fn explain(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id.eq_ignore_ascii_case(id))
@@ -52,9 +64,9 @@ const SUSPECT: &str = "Do not install it by other means before someone has looke
 pub const RULES: &[Rule] = &[
     Rule {
         id: "E-BASE",
-        meaning: "A wheel may not replace a file of the base image with other bytes.",
-        why: "A package could exchange the shell, a library or the certificates of the image without a word.",
-        advice: "Install into a virtual environment of its own, or choose a base without that file.",
+        meaning: "Wheels go where the base has nothing: it may not hold `/app/.venv` already.",
+        why: "Files of the base would be replaced without a word, or packages nobody locked would show through.",
+        advice: "Build on the base of that image instead.",
     },
     Rule {
         id: "E-CLASH",
@@ -96,7 +108,7 @@ pub const RULES: &[Rule] = &[
         id: E_LIMIT,
         meaning: "The number of members, the directory and the unpacked size stay within limits.",
         why: "A small file could otherwise fill a disk or the memory.",
-        advice: "Raise the limit if you trust the wheel.",
+        advice: "Ask the project to split it: no published wheel known comes near the limits.",
     },
     Rule {
         id: E_META,
@@ -156,7 +168,7 @@ pub const RULES: &[Rule] = &[
         id: E_WHITEOUT,
         meaning: "No name starts with `.wh.`.",
         why: "In an image layer such a file deletes its sibling, or its whole directory.",
-        advice: SUSPECT,
+        advice: "Rename the file if it is yours; ask the project about a wheel that has one before you install it by other means.",
     },
     Rule {
         id: E_ZIPDIFF,

@@ -270,6 +270,6 @@ fn schemes_and_scripts() {
 fn a_refusal_names_file_member_rule_and_way_out() {
     let error = greet().file("a\u{1b}[2J", "").open().unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r"wheel `greet-1.0-py3-none-any.whl` is refused (E-NAME): `a\u{1b}[2J`: its name holds control characters");
-    insta::assert_snapshot!(error.hint().unwrap(), @"Each reader decodes other names differently, and none can write longer ones. Ask the project for a wheel made with current tools, or build one from its source archive.");
+    insta::assert_snapshot!(error.hint().unwrap(), @"Each reader decodes other names differently, and none can write longer ones. Ask the project for a wheel made with current tools, or build one from its source archive. See `wain explain E-NAME`.");
     assert!(!error.is_outside());
 }

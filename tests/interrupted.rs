@@ -93,3 +93,18 @@ fn a_signal_ends_a_build_with_the_code_that_shells_expect() {
         assert_eq!(fs::read_dir(shop.path("store/v1/tmp")).unwrap().count(), 0);
     }
 }
+
+#[test]
+fn what_builds_leave_in_a_project_is_no_part_of_it() {
+    let shop = workshop();
+    let expected = run(&mut shop.build()).digest();
+    // Killed in the middle of an output, or at work at this moment.
+    shop.write("project/.wain-a1B2c3", "half an archive");
+    shop.write("project/data/.wain-d4E5f6/blobs/sha256/0", "half a layer");
+    let report = shop.path("project/build.json").display().to_string();
+    let store = shop.path("project/cache").display().to_string();
+    for _ in 0..2 {
+        let mut build = shop.build().with(&["--metadata-file", &report, "--cache-dir", &store]);
+        assert_eq!(run(&mut build).digest(), expected);
+    }
+}

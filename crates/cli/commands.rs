@@ -46,10 +46,11 @@ impl Screen {
 /// `wain build`
 pub(crate) fn build(arguments: &args::Build) -> u8 {
     let project = &arguments.project;
-    let (request, machine) = match prepare(project, Some(&arguments.image)) {
+    let (mut request, machine) = match prepare(project, Some(&arguments.image)) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
+    request.report.clone_from(&arguments.metadata_file);
     run(project, &request, machine, async |tools, screen| {
         let mut built = make(&request, tools, screen).await;
         // Every try removes at least one damaged file, and an image has so many layers at most.
@@ -149,6 +150,7 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         },
         mirror: project.mirror.clone(),
         outputs,
+        report: None,
         is_locked: project.locked,
         pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,
@@ -200,7 +202,7 @@ fn run(
     // Jobs on other threads are not waited for: what they write is not committed any more.
     runtime.shutdown_background();
     if !matches!(ended, Ended::Done(Ok(_))) {
-        tools.store.abandon();
+        tools.abandon();
     }
     if let (Ok(mut renderer), false) = (screen.renderer.lock(), matches!(ended, Ended::Done(Ok(_)))) {
         renderer.stop();
@@ -259,29 +261,14 @@ fn finish(
     let tags: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
     if let (Some(path), Ok(report)) = (&arguments.metadata_file, screen.report.lock()) {
         let text = format!("{:#}\n", report.metadata(images, delivery, &tags));
-        if let Err(error) = replace(path, text.as_bytes()) {
-            return fail(&Error::Write { path: path.clone(), source: error });
+        if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
+            return fail(&error.into());
         }
     }
     if let (Ok(mut renderer), Ok(report)) = (screen.renderer.lock(), screen.report.lock()) {
         renderer.finish(&report.summary(images, delivery, &tags));
     }
     print(&format!("{}\n", delivery.digest))
-}
-
-/// Writes a file whole or not at all, unless it is a pipe or a device.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, bytes);
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let temporary = Path::new(&name);
-    let written = std::fs::write(temporary, bytes).and_then(|()| std::fs::rename(temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(temporary);
-    }
-    written
 }
 
 /// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.

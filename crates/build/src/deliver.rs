@@ -90,7 +90,7 @@ fn hide_from_git(layout: &Path) {
     let file = folder.join(".gitignore");
     if !file.exists() {
         // Best effort: the image does not depend on it, and writing the image will tell what is wrong here.
-        let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, "*\n"));
+        let _ = wainwright_image::replace(&file, b"*\n");
     }
 }
 

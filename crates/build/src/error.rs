@@ -168,14 +168,6 @@ pub enum Error {
         /// What it lacks.
         reason: String,
     },
-    /// A file beside the project cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A package file in the store cannot be opened.
     #[error("cannot open `{name}` in the store")]
     Open {
@@ -298,7 +290,7 @@ impl Error {
             )),
             Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
             Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
-            Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => None,
+            Self::Open { .. } | Self::Threads { .. } => None,
             Self::Bug { .. } => Some("please report it, with what you did".into()),
         }
     }
@@ -331,7 +323,7 @@ impl Error {
             Self::Image(error) => error.is_outside(),
             Self::Store(error) => error.is_outside(),
             Self::Http(error) => error.is_outside(),
-            Self::Write { .. } | Self::Open { .. } | Self::Threads { .. } => true,
+            Self::Open { .. } | Self::Threads { .. } => true,
             Self::Bug { .. } => return 70,
             Self::UnknownBase { .. } | Self::Mirror { .. } | Self::UnknownOutput { .. } => return 2,
             _ => false,

@@ -35,3 +35,4 @@ pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
 pub use tools::Tools;
 pub use wain_lock::{WainLock, lock};
+pub use wainwright_image::replace;

@@ -32,6 +32,8 @@ pub struct Request {
     pub mirror: Option<String>,
     /// Where images go.
     pub outputs: Vec<Output>,
+    /// Where the caller will write a report; it is no part of the project.
+    pub report: Option<PathBuf>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
     /// What becomes of new pins.

@@ -55,8 +55,9 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     let selection = selection(request, &project);
     let tags = tags(request, &project)?;
     let ours = [request.root.join(".wain")];
-    let outputs: Vec<&Path> =
-        request.outputs.iter().filter_map(output_path).chain(ours.iter().map(PathBuf::as_path)).collect();
+    // What this build writes is no part of the project, wherever it lies: else every build would change the next.
+    let written = ours.iter().chain(&request.report).chain(&tools.machine.cache).map(PathBuf::as_path);
+    let outputs: Vec<&Path> = request.outputs.iter().filter_map(output_path).chain(written).collect();
     let tree = list_sources_except(&project, &outputs)?;
     tell_about(&project, &tree, tools);
     let start = start(&project, &tree)?;

@@ -51,6 +51,14 @@ impl Tools {
         known.push(options);
     }
 
+    /// Removes everything unfinished, for when the program is about to end in the middle of its work.
+    ///
+    /// Work that still goes on in other threads fails after this, and that is meant.
+    pub fn abandon(&self) {
+        self.store.abandon();
+        wainwright_image::abandon();
+    }
+
     /// Tells what happened.
     pub fn tell(&self, event: Event) {
         (self.listener)(event);

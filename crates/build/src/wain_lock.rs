@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -72,18 +71,7 @@ impl WainLock {
     pub(crate) fn write(&self, root: &Path) -> Result<(), Error> {
         let path = path(root);
         let text = toml::to_string(self).map_err(|error| Error::Bug { what: error.to_string() })?;
-        let temporary = root.join(format!(".wain.lock.{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(HEAD.as_bytes())?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, &path)
-        };
-        write().map_err(|source| {
-            let _ = std::fs::remove_file(&temporary);
-            Error::Write { path: path.clone(), source }
-        })
+        Ok(wainwright_image::replace(&path, format!("{HEAD}{text}").as_bytes())?)
     }
 
     /// The digest an image base is pinned to.

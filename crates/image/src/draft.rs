@@ -10,8 +10,9 @@ use tempfile::{Builder, TempDir, TempPath};
 
 use crate::Error;
 use crate::blob::CHUNK;
+use crate::living::{Entry, LIVING};
 
-/// How the names of unfinished work begin.
+/// How the names of unfinished work begin. The list of what is left out of a project knows it too.
 pub(crate) const PREFIX: &str = ".wain-";
 
 /// Most names looked at when cleaning up; a folder with more is not ours to tidy.
@@ -23,6 +24,15 @@ pub(crate) struct Draft {
     path: TempPath,
     target: PathBuf,
     size: u64,
+    _entry: Entry<'static>,
+}
+
+/// A folder that is being filled, gone when dropped before it is kept.
+pub(crate) struct DraftFolder {
+    folder: TempDir,
+    /// Keeps the lock.
+    _handle: File,
+    _entry: Entry<'static>,
 }
 
 impl Draft {
@@ -33,11 +43,12 @@ impl Draft {
         for _ in 0..10 {
             // What everybody else's files get: `0666` without the bits of the umask.
             let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-            let made = Builder::new().prefix(PREFIX).permissions(permissions).tempfile_in(folder);
-            let (file, path) = made.map_err(failed)?.into_parts();
+            let make = || Builder::new().prefix(PREFIX).permissions(permissions).tempfile_in(folder);
+            let (made, entry) = LIVING.make(make, |made| made.path()).map_err(failed)?;
+            let (file, path) = made.into_parts();
             if is_held(&file, &path) {
                 let writer = BufWriter::with_capacity(CHUNK, file);
-                return Ok(Self { writer, path, target: target.to_owned(), size });
+                return Ok(Self { writer, path, target: target.to_owned(), size, _entry: entry });
             }
         }
         Err(failed(io::Error::other("temporary files vanish")))
@@ -62,22 +73,36 @@ impl Write for Draft {
     }
 }
 
-/// Starts a folder in `parent`, and holds it.
-pub(crate) fn folder(parent: &Path) -> Result<(TempDir, File), Error> {
-    let failed = |source| Error::disk("create a folder in", parent, source);
-    for _ in 0..10 {
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        let made = Builder::new().prefix(PREFIX).permissions(permissions).tempdir_in(parent);
-        let made = made.map_err(failed)?;
-        match File::open(made.path()) {
-            Ok(handle) if is_held(&handle, made.path()) => return Ok((made, handle)),
-            // Swept away by somebody who took it for abandoned, in the moment before it was held.
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(failed(source)),
+impl DraftFolder {
+    /// Starts a folder in `parent`, and holds it.
+    pub(crate) fn new(parent: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::disk("create a folder in", parent, source);
+        for _ in 0..10 {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+            let make = || Builder::new().prefix(PREFIX).permissions(permissions).tempdir_in(parent);
+            let (folder, entry) = LIVING.make(make, TempDir::path).map_err(failed)?;
+            match File::open(folder.path()) {
+                Ok(handle) if is_held(&handle, folder.path()) => {
+                    return Ok(Self { folder, _handle: handle, _entry: entry });
+                }
+                // Swept away by somebody who took it for abandoned, in the moment before it was held.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(failed(source)),
+            }
         }
+        Err(failed(io::Error::other("temporary folders vanish")))
     }
-    Err(failed(io::Error::other("temporary folders vanish")))
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves it where it is, or where it was moved.
+    pub(crate) fn keep(self) {
+        let _ = self.folder.keep();
+    }
 }
 
 /// Takes the lock that says "somebody works on this"; false when a sweep came in between.
@@ -173,7 +198,7 @@ mod tests {
         fs::write(path.join("mine"), "").unwrap();
         std::os::unix::fs::symlink("mine", path.join(".wain-link")).unwrap();
         let draft = Draft::new(path, &path.join("target"), 0).unwrap();
-        let (working, _handle) = super::folder(path).unwrap();
+        let working = DraftFolder::new(path).unwrap();
         sweep(path);
         let mut expected = vec![".wain-link".to_owned(), "mine".into()];
         for living in [&draft.path as &Path, working.path()] {

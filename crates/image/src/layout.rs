@@ -13,7 +13,7 @@ use wainwright_oci::Digest;
 use wainwright_store::Store;
 
 use crate::blob::Blob;
-use crate::draft::{self, Draft};
+use crate::draft::{self, Draft, DraftFolder};
 use crate::{Delivered, Error, Release};
 
 use contents::Contents;
@@ -61,11 +61,11 @@ fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Err
     let parent = draft::folder_of(dir);
     draft::create_folder(parent)?;
     draft::sweep(parent);
-    let (folder, _lock) = draft::folder(parent)?;
+    let folder = DraftFolder::new(parent)?;
     let delivered = fill(release, store, folder.path()).map_err(|error| error.below(dir, folder.path()))?;
     match fs::rename(folder.path(), dir) {
         Ok(()) => {
-            let _ = folder.keep();
+            folder.keep();
             draft::sync_folder(parent);
             Ok(delivered)
         }

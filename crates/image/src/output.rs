@@ -8,6 +8,22 @@ use rustix::fs::Access;
 use crate::Error;
 use crate::draft::{self, Draft};
 
+/// Writes a small file whole or not at all, durably; folders on the way to it are created.
+///
+/// Into a pipe or a device the bytes go as they are. What killed processes left beside it is removed.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let size = bytes.len() as u64;
+    let failed = |source| Error::write(path, size, source);
+    match Target::find(path)? {
+        Target::File { path, .. } => {
+            let mut output = Output::create(&path, size)?;
+            output.write_all(bytes).map_err(failed)?;
+            output.finish()
+        }
+        Target::Stream(mut stream) => stream.write_all(bytes).map_err(failed),
+    }
+}
+
 /// What a path means to somebody who wants to write an archive there.
 pub(crate) enum Target {
     /// A regular file, to be replaced when the new one is whole.
@@ -31,7 +47,7 @@ impl Target {
             Err(source) => return Err(Error::disk("write", path, source)),
         };
         if metadata.is_dir() {
-            return Err(Error::InTheWay { path: path.to_owned(), found: "a folder", wanted: "an archive" });
+            return Err(Error::InTheWay { path: path.to_owned(), found: "a folder", wanted: "a file" });
         }
         if !metadata.is_file() {
             let file = OpenOptions::new().write(true).open(path);
@@ -102,7 +118,7 @@ mod tests {
     #[test]
     fn folders_and_read_only_files_are_not_replaced() {
         let error = trouble(|_| {}, "store").unwrap();
-        assert!(error.to_string().ends_with("store` is a folder, and cannot become an archive"));
+        assert!(error.to_string().ends_with("store` is a folder, and cannot become a file"));
         assert!(!error.is_outside());
         let read_only = |folder: &Path| {
             fs::write(folder.join("a.tar"), "x").unwrap();
@@ -118,6 +134,18 @@ mod tests {
     fn a_full_device_is_the_fault_of_the_outside() {
         let error = trouble(|_| {}, "/dev/full").unwrap();
         assert!(matches!(error, Error::Full { .. }) && error.is_outside(), "{error:?}");
+    }
+
+    #[test]
+    fn small_files_are_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        for text in ["a longer text", "short"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(matches!(replace(Path::new("/dev/full"), b"x"), Err(Error::Full { .. })));
     }
 
     #[test]

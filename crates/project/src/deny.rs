@@ -48,6 +48,8 @@ pub(crate) fn is_junk(name: &[u8], is_folder: bool, is_top: bool) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     JUNK.contains(&name)
+        // What our own outputs are called while they are written, by another build at this moment or by one that was killed.
+        || name.starts_with(".wain-")
         || (is_top && (JUNK_AT_TOP.contains(&name) || name.starts_with("Dockerfile.")))
         || (!is_folder && ends(&[".pyc", ".pyo"]))
         || (is_folder && ends(&[".egg-info"]))
@@ -202,7 +204,9 @@ mod tests {
 
     #[test]
     fn junk_is_known_by_name() {
-        for name in [".git", ".venv", "node_modules", "__pycache__", "x.egg-info", ".DS_Store"] {
+        for name in
+            [".git", ".venv", "node_modules", "__pycache__", "x.egg-info", ".DS_Store", ".wain-a1B2c3"]
+        {
             assert!(is_junk(name.as_bytes(), true, false), "{name}");
         }
         assert!(is_junk(b"a.pyc", false, false) && !is_junk(b"a.pyc", true, false));

@@ -1,6 +1,7 @@
 //! Temporary names say who made them, so that what a killed process left behind can be told from work in progress.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -67,6 +68,36 @@ pub(crate) fn sweep_own(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(prefix()) {
+            remove_from_writers(&entry.path());
+        }
+    }
+}
+
+/// Removes a file or folder into which another thread may be putting a last file. Never fails, as [`sweep`].
+pub(crate) fn remove_from_writers(path: &Path) {
+    const TRIES: usize = 20;
+    let _ = (0..TRIES).any(|_| remove_anything(path).is_ok());
+}
+
+/// What the names of stores for one run begin with.
+const EPHEMERAL: &str = "wain-";
+
+/// What the name of a store for one run of this process begins with.
+pub(crate) fn ephemeral_prefix() -> String {
+    format!("{EPHEMERAL}{}", prefix())
+}
+
+/// Removes the stores for one run that dead processes of this user left in a folder that others use too.
+///
+/// Only what is known to be abandoned. Never fails, as [`sweep`].
+pub(crate) fn sweep_ephemeral(folder: &Path) {
+    let user = rustix::process::geteuid().as_raw();
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(EPHEMERAL)) else { continue };
+        let is_ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
+        if is_ours && is_abandoned(owner) == Some(true) {
             let _ = remove_anything(&entry.path());
         }
     }
@@ -143,6 +174,18 @@ mod tests {
             survivors(&[("00000000-1-1-new", false), ("00000000-1-1-old", true), ("odd", true)]),
             ["00000000-1-1-new"]
         );
+    }
+
+    #[test]
+    fn stores_for_one_run_go_with_their_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = format!("{EPHEMERAL}{}-4194305-1-x", world());
+        for name in [&dead, "wain-of-somebody", "00000000-1-1-x", &format!("{}x", ephemeral_prefix())] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        sweep_ephemeral(folder.path());
+        assert!(!folder.path().join(dead).exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

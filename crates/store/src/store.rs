@@ -2,7 +2,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tempfile::{TempDir, TempPath};
 use wainwright_oci::{Digest, Hasher};
@@ -26,7 +26,9 @@ const CHUNK: usize = 256 * 1024;
 pub struct Store {
     root: PathBuf,
     /// Removes the whole store with the last clone, when it was made for one run.
-    _ephemeral: Option<Arc<TempDir>>,
+    ephemeral: Option<Arc<TempDir>>,
+    /// Whether [`Store::abandon`] was called: nothing may be made any more.
+    is_abandoned: Arc<RwLock<bool>>,
 }
 
 impl Store {
@@ -38,7 +40,7 @@ impl Store {
         // The user may link the folder to a larger disk: followed once, here, and never below.
         let root = fs::canonicalize(root).map_err(|source| Error::disk("read", root, source))?;
         check_folder(&root)?;
-        let store = Self { root: root.join("v1"), _ephemeral: None };
+        let store = Self { root: root.join("v1"), ephemeral: None, is_abandoned: Arc::default() };
         for folder in [store.root.clone(), store.blobs(), store.memos(), store.tmp()] {
             create_folder(&folder).map_err(|source| Error::disk("create", &folder, source))?;
             check_folder(&folder)?;
@@ -48,13 +50,16 @@ impl Store {
     }
 
     /// A store for one run: a new folder in `parent`, removed when the last clone is dropped.
+    ///
+    /// Removes those that killed processes left there.
     pub fn ephemeral(parent: &Path) -> Result<Self, Error> {
+        owner::sweep_ephemeral(parent);
         let folder = tempfile::Builder::new()
-            .prefix("wain-")
+            .prefix(&owner::ephemeral_prefix())
             .tempdir_in(parent)
             .map_err(|source| Error::disk("create a folder in", parent, source))?;
         let store = Self::open(folder.path())?;
-        Ok(Self { _ephemeral: Some(Arc::new(folder)), ..store })
+        Ok(Self { ephemeral: Some(Arc::new(folder)), ..store })
     }
 
     /// Whether a blob is there, has this size in bytes, and may be read. Looks, does not read.
@@ -119,11 +124,24 @@ impl Store {
         let _ = remove_anything(&self.path(digest));
     }
 
-    /// Removes all drafts and scratch folders of this process, for when it is about to end in the middle of its work.
+    /// Removes all drafts and scratch folders of this process, or the whole store if it was made for one run, for when
+    /// the process is about to end in the middle of its work.
     ///
     /// Work that still goes on in other threads fails after this, and that is meant.
     pub fn abandon(&self) {
-        owner::sweep_own(&self.tmp());
+        *self.is_abandoned.write().unwrap_or_else(PoisonError::into_inner) = true;
+        match &self.ephemeral {
+            Some(folder) => owner::remove_from_writers(folder.path()),
+            None => owner::sweep_own(&self.tmp()),
+        }
+    }
+
+    /// Makes something in the store, unless the work was given up; [`Store::abandon`] waits until it is made.
+    fn unless_abandoned<T>(&self, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match *self.is_abandoned.read().unwrap_or_else(PoisonError::into_inner) {
+            true => Err(io::Error::other("the work was given up")),
+            false => make(),
+        }
     }
 
     /// A new blob to write: a temporary file in the store.
@@ -173,8 +191,10 @@ impl Store {
     fn make_room(&self, to: &Path, problem: io::Error) -> Result<(), Error> {
         let folder = to.parent().unwrap_or(&self.root);
         let mended = match problem.kind() {
-            io::ErrorKind::NotFound => create_folder(folder),
-            io::ErrorKind::NotADirectory => remove_anything(folder).and_then(|()| create_folder(folder)),
+            io::ErrorKind::NotFound => self.unless_abandoned(|| create_folder(folder)),
+            io::ErrorKind::NotADirectory => {
+                remove_anything(folder).and_then(|()| self.unless_abandoned(|| create_folder(folder)))
+            }
             io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => remove_anything(to),
             _ => Err(problem),
         };
@@ -183,12 +203,12 @@ impl Store {
 
     /// Makes something in the temporary folder, which a cleaner may have taken away since the store was opened.
     fn with_tmp<T>(&self, make: impl Fn() -> io::Result<T>) -> Result<T, Error> {
-        let made = match make() {
+        let made = self.unless_abandoned(|| match make() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 create_folder(&self.tmp()).and_then(|()| make())
             }
             result => result,
-        };
+        });
         made.map_err(|source| Error::disk("create a file in", &self.tmp(), source))
     }
 

@@ -96,3 +96,21 @@ fn what_a_killed_process_left_is_swept() {
     Store::open(folder.path()).unwrap();
     assert!(draft.path().exists(), "work in progress is left alone");
 }
+
+#[test]
+fn nothing_begins_after_the_work_was_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Store::open(folder.path()).unwrap();
+    let (draft, _scratch) = (kept.draft().unwrap(), kept.scratch().unwrap());
+    kept.clone().abandon();
+    assert!(kept.draft().is_err() && kept.scratch().is_err() && kept.put(b"x").is_err());
+    assert!(draft.commit(&Digest::of("")).is_err());
+    assert_eq!(fs::read_dir(folder.path().join("v1/tmp")).unwrap().count(), 0);
+
+    let parent = tempfile::tempdir().unwrap();
+    let passing = Store::ephemeral(parent.path()).unwrap();
+    let draft = passing.draft().unwrap();
+    passing.abandon();
+    assert!(draft.commit(&Digest::of("")).is_err());
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0, "the folder does not come back");
+}

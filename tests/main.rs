@@ -18,6 +18,7 @@ mod reproducible;
 mod runs;
 mod secrets;
 mod sources;
+mod trust;
 
 use wainwright_testing::Workshop;
 

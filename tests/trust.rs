@@ -1,0 +1,20 @@
+//! The tables in `tests/trust`, in their short forms. Each is a script that anybody can run on any build of ours.
+
+use std::path::Path;
+use std::process::Command;
+
+use wainwright_testing::{need, run};
+
+use crate::WAIN;
+
+/// Runs a table; every row of it must be green.
+fn check(script: &str, words: &[&str]) {
+    let Some(python) = need("python3") else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trust").join(script);
+    run(Command::new(python).arg(script).args(words).env("WAIN", WAIN)).ok();
+}
+
+#[test]
+fn killed_interrupted_and_several_at_once() {
+    check("faults.py", &["--short", "kill", "signals", "together"]);
+}

@@ -1,0 +1,232 @@
+"""Builds that are killed at any moment, or asked to end: what is there is whole, and the next build is as ever."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from shop import Shop, check_archive, check_layout
+
+OUTPUTS = ("layout", "archive", "default")
+CACHES = ("cold", "partial", "warm")
+
+
+def where(shop: Shop, output: str) -> tuple[list[str], Path]:
+    """The arguments for an output, and where it is. The default lies inside the project."""
+    place = shop.folder / "out" / output
+    return {
+        "layout": (["--output", f"layout:{place}"], place),
+        "archive": (["--output", f"archive:{place}"], place),
+        # Into the project, as people do: what a killed build leaves there must not get into the next image.
+        "default": (["--output", f"archive:{shop.folder}/project/shop.tar",
+                     "--metadata-file", f"{shop.folder}/project/report.json"], shop.folder / "project/shop.tar"),
+    }[output]
+
+
+def read(output: str, place: Path) -> str:
+    return check_layout(place) if output == "layout" else check_archive(place)
+
+
+def clear(shop: Shop, cache: str, dice: random.Random) -> None:
+    """Takes outputs and pins away, and as much of the cache as is wanted."""
+    shutil.rmtree(shop.folder / "out", ignore_errors=True)
+    for file in ("shop.tar", "report.json", "wain.lock"):
+        (shop.folder / "project" / file).unlink(missing_ok=True)
+    (shop.folder / "out").mkdir()
+    if cache == "cold":
+        shutil.rmtree(shop.folder / "store", ignore_errors=True)
+    if cache == "partial":
+        files = sorted(file for file in (shop.folder / "store/v1").rglob("*") if file.is_file())
+        for file in dice.sample(files, len(files) // 2):
+            file.unlink()
+
+
+def how_long(shop: Shop, words: list[str], cache: str, dice: random.Random) -> float:
+    """How long a build takes at most, in seconds."""
+    seconds = []
+    for _ in range(3):
+        clear(shop, cache, dice)
+        seconds.append(shop.build(*words).seconds)
+    return max(seconds) * 1.1
+
+
+def killed(table, shop: Shop, expected: str, rounds: int) -> None:
+    """kill -9 at moments spread over the whole time that a build takes."""
+    for output in OUTPUTS:
+        words, place = where(shop, output)
+        for cache in CACHES:
+            dice = random.Random(f"{output} {cache}")
+            length = how_long(shop, words, cache, dice)
+            wrong, stopped, whole = [], 0, 0
+            for number in range(rounds):
+                clear(shop, cache, dice)
+                process = shop.start(*words)
+                time.sleep(length * (number + dice.random()) / rounds)
+                stopped += process.poll() is None
+                process.kill()
+                process.wait()
+                try:
+                    if place.exists():
+                        whole += 1
+                        if read(output, place) != expected:
+                            wrong.append(f"round {number}: another image was delivered")
+                except Exception as error:
+                    wrong.append(f"round {number}: half an output: {error!r}")
+                again = shop.build(*words)
+                if again.digest != expected or read(output, place) != expected:
+                    wrong.append(f"round {number}: the next build: {again.told()}")
+                wrong += [f"round {number}: {name} is left" for name in shop.leftovers()]
+            # A sweep in which nothing was killed, or nothing was finished, has looked at one end only.
+            if not rounds // 3 <= stopped:
+                wrong.append(f"only {stopped} of {rounds} builds were killed in time")
+            fact = f"{stopped} of {rounds} killed, {whole} had delivered"
+            table.row("kill -9", f"{output}, {cache} cache", fact, ok=not wrong, detail="\n".join(wrong[:5]))
+
+
+class Slow:
+    """A build that can be met in the middle: it writes an archive into a pipe that nobody empties."""
+
+    def __init__(self, shop: Shop, *words: str):
+        self.shop = shop
+        self.pipe = shop.folder / "pipe"
+        os.mkfifo(self.pipe)
+        (shop.folder / "tmp").mkdir(exist_ok=True)
+        output = ["--output", f"archive:{self.pipe}", "--output", f"layout:{shop.folder}/after"]
+        self.process = shop.start(*output, *words, env={"TMPDIR": f"{shop.folder}/tmp"})
+        self.reader = os.open(self.pipe, os.O_RDONLY)
+        # The first bytes are there: the build is in the middle of its delivery, and waits.
+        os.read(self.reader, 512)
+
+    def end(self, limit: float = 10) -> tuple[int, float]:
+        """Waits for the end; gives the exit code and how long it took."""
+        begun = time.monotonic()
+        try:
+            self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return -999, limit
+        return self.process.returncode, time.monotonic() - begun
+
+    def close(self) -> None:
+        os.close(self.reader)
+        self.pipe.unlink()
+        shutil.rmtree(self.shop.folder / "after", ignore_errors=True)
+
+
+def signals(table, shop: Shop, expected: str) -> None:
+    """Whoever asks a build to end is obeyed at once, and nothing is left behind."""
+    cases = [("SIGINT", [signal.SIGINT], 130), ("SIGINT twice", [signal.SIGINT] * 2, 130),
+             ("SIGTERM", [signal.SIGTERM], 143), ("SIGHUP", [signal.SIGHUP], 129)]
+    for name, numbers, code in cases:
+        for words in ([], ["--no-cache"]):
+            slow = Slow(shop, *words)
+            for number in numbers:
+                slow.process.send_signal(number)
+            found, seconds = slow.end()
+            left = shop.leftovers() + [str(file) for file in (shop.folder / "after",) if file.exists()]
+            slow.close()
+            ok = found == code and seconds < 2 and not left
+            what = " ".join(["while it delivers", *words])
+            table.row(name, what, f"{found} after {seconds:.2f} s", ok=ok, detail=f"left: {left}")
+    interrupted_anywhere(table, shop, expected)
+    stopped(table, shop, expected)
+    unread(table, shop, expected)
+
+
+def interrupted_anywhere(table, shop: Shop, expected: str) -> None:
+    """SIGTERM at any moment: either the build was done, or it says that it was not."""
+    words, place = where(shop, "layout")
+    dice = random.Random(15)
+    length = how_long(shop, words, "cold", dice)
+    codes, wrong = {}, []
+    for number in range(20):
+        clear(shop, "cold", dice)
+        process = shop.start(*words)
+        # Before main() nobody listens yet, and the system's own way of ending a process is as good.
+        time.sleep(0.02 + length * number / 20)
+        process.terminate()
+        code = process.wait(20)
+        codes[code] = codes.get(code, 0) + 1
+        left = shop.leftovers()
+        is_there = place.exists()
+        # Between the delivery and the end of the process there is a moment, too.
+        if code not in (0, 143) or left or (code == 0 and not is_there) or (is_there and read("layout", place) != expected):
+            wrong.append(f"round {number}: exit code {code}, output there: {place.exists()}, left: {left}")
+    table.row("SIGTERM", "20 moments, cold cache", f"{codes}", ok=not wrong, detail="\n".join(wrong))
+
+
+def stopped(table, shop: Shop, expected: str) -> None:
+    """SIGSTOP, a pause, SIGCONT: as if nothing had been."""
+    words, place = where(shop, "layout")
+    clear(shop, "cold", random.Random(1))
+    process = shop.start(*words, stdout=subprocess.PIPE, text=True)
+    for _ in range(4):
+        time.sleep(0.02)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGCONT)
+    digest = process.communicate(timeout=60)[0].strip()
+    table.row("SIGSTOP, SIGCONT", "4 times, cold cache", digest[7:19], ok=digest == expected == read("layout", place))
+
+
+def unread(table, shop: Shop, expected: str) -> None:
+    """A reader that goes away: of the archive, that is a failure; of the digest or the progress, it is its own affair."""
+    slow = Slow(shop)
+    slow.process.stderr, slow.process.stdout = None, None
+    os.close(slow.reader)
+    code, seconds = slow.end()
+    slow.reader = os.open(os.devnull, os.O_RDONLY)
+    slow.close()
+    table.row("SIGPIPE", "the reader of an archive goes", f"exit code {code}", ok=code == 3 and seconds < 2)
+    for stream in ("stdout", "stderr"):
+        words, place = where(shop, "layout")
+        clear(shop, "warm", random.Random(1))
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = shop.start(*words, "--progress", "plain", **{stream: writer})
+        os.close(writer)
+        code = process.wait(60)
+        ok = code == 0 and read("layout", place) == expected
+        table.row("SIGPIPE", f"the reader of {stream} is gone", f"exit code {code}", ok=ok)
+
+
+def together(table, shop: Shop, expected: str) -> None:
+    """Several builds at once on one cache, one of them killed: each gives its digest, and none waits for another."""
+    others = {}
+    for number in (1, 2):
+        other = Shop(shop.folder / f"other-{number}", shop.program)
+        (other.folder / "project/src/shop/words.txt").write_text(f"shop {number}\n")
+        others[other] = other.build("--output", f"layout:{other.folder}/first").digest
+    for count, is_mixed in ((2, False), (8, False), (8, True)):
+        for kill in (False, True):
+            clear(shop, "cold", random.Random(1))
+            shops = [shop, *others] if is_mixed else [shop]
+            begun = time.monotonic()
+            running = []
+            for number in range(count):
+                one = shops[number % len(shops)]
+                output = ["--output", f"layout:{shop.folder}/out/{number}"] if number % 2 else [
+                    "--output", f"layout:{shop.folder}/out/same-{number % len(shops)}"]
+                process = one.start(*output, env={"WAIN_CACHE_DIR": f"{shop.folder}/store"},
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                running.append((one, process))
+            if kill:
+                time.sleep(0.15)
+                running[0][1].kill()
+            wrong = []
+            for number, (one, process) in enumerate(running):
+                out, err = process.communicate(timeout=120)
+                wanted = expected if one is shop else others[one]
+                if out.strip() != wanted and not (kill and number == 0):
+                    wrong.append(f"build {number}: exit code {process.returncode}: {out}{err}")
+            seconds = time.monotonic() - begun
+            words, place = where(shop, "layout")
+            if shop.build(*words).digest != expected or read("layout", place) != expected:
+                wrong.append("the next build is another")
+            wrong += [f"{name} is left" for name in shop.leftovers()]
+            what = f"{count} builds of {len(shops)} projects" + (", one killed" if kill else "")
+            table.row("at once", what, f"{seconds:.1f} s", ok=not wrong and seconds < 60, detail="\n".join(wrong))

@@ -103,6 +103,13 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) all_groups: bool,
 
+    /// Most layers on top of the base [default: 40]
+    ///
+    /// Large wheels get layers of their own, small ones share some, so that a package that changes brings one layer
+    /// along. More layers make smaller uploads; fewer suit registries that are slow for every layer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=127))]
+    pub(crate) max_layers: Option<u8>,
+
     /// Package index to use instead of the configured one
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) index_url: Option<String>,

@@ -151,6 +151,7 @@ fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result
         mirror: project.mirror.clone(),
         outputs,
         report: None,
+        max_layers: project.max_layers,
         is_locked: project.locked,
         pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,

@@ -132,6 +132,14 @@ pub enum Error {
         /// The base.
         base: String,
     },
+    /// The base has so many layers that ours find no room.
+    #[error("the base {base} has {layers} layers already, and an image has 127 at most")]
+    FullBase {
+        /// The base.
+        base: String,
+        /// Its layers.
+        layers: usize,
+    },
     /// The base holds what we are about to make.
     #[error("E-BASE: the base {base} has an environment at /app/.venv already")]
     HasEnvironment {
@@ -280,6 +288,9 @@ impl Error {
             ),
             Self::WrongPython { .. } => Some("choose another base with --base, or another --python".into()),
             Self::NoLibc { .. } => Some("the base needs glibc or musl".into()),
+            Self::FullBase { .. } => {
+                Some("flatten the base (for example with `podman build --squash-all`), or take another".into())
+            }
             Self::HasEnvironment { .. } => {
                 Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
             }

@@ -11,8 +11,8 @@ use wainwright_wheel::Layout;
 use crate::base::PlatformBase;
 use crate::choose::ChosenWheel;
 use crate::image::Config;
-use crate::layering::group;
-use crate::resolve::Resolution;
+use crate::layering::{group, room_for_wheels};
+use crate::resolve::{PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
 use crate::{Error, Output};
 
@@ -110,7 +110,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         let mut layers = vec![environment(resolved, resolution.epoch, store)?];
         let sized: Vec<(&str, u64)> =
             resolved.wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
-        for indices in group(&sized) {
+        for indices in group(&sized, wheel_layers(resolved, resolution.max_layers)?) {
             let wheels = indices.into_iter().map(|index| resolved.wheels[index].clone()).collect();
             layers.push(wheel_layer(wheels, layout, resolution.epoch, store)?);
         }
@@ -138,11 +138,17 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     })
 }
 
-fn environment(
-    resolved: &crate::resolve::PlatformResolution,
-    epoch: u64,
-    store: &Store,
-) -> Result<LayerPlan, Error> {
+/// How many layers the wheels may get.
+fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usize, Error> {
+    let base = match &resolved.base {
+        PlatformBase::Debian(_) => 1,
+        PlatformBase::Image(base) => base.image.layers.len(),
+    };
+    room_for_wheels(base, !resolved.wheels.is_empty(), max_layers)
+        .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })
+}
+
+fn environment(resolved: &PlatformResolution, epoch: u64, store: &Store) -> Result<LayerPlan, Error> {
     let environment = &resolved.environment;
     let key = CacheKey::of(
         "layer",

@@ -34,6 +34,8 @@ pub struct Request {
     pub outputs: Vec<Output>,
     /// Where the caller will write a report; it is no part of the project.
     pub report: Option<PathBuf>,
+    /// How many layers an image may get on top of its base; `None`: the settings, else 40.
+    pub max_layers: Option<u8>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
     /// What becomes of new pins.

@@ -17,6 +17,10 @@ use crate::describe::{annotations, config};
 use crate::image::Config;
 use crate::{Error, Event, Output, Request, Tools};
 
+/// How many layers an image gets on top of its base, unless somebody wants another number: small enough for a registry
+/// to answer about all of them quickly, large enough that most packages change alone.
+const MAX_LAYERS: u8 = 40;
+
 /// What goes into the images: every requirement is one file, every name one digest.
 pub struct Resolution {
     /// The project's name, or `app`; never that of its folder, because it stands in the image's history.
@@ -27,6 +31,8 @@ pub struct Resolution {
     pub tags: Vec<Reference>,
     /// Where it goes.
     pub outputs: Vec<Output>,
+    /// How many layers an image may get on top of its base.
+    pub max_layers: usize,
     /// Annotations of its manifests.
     pub annotations: BTreeMap<String, String>,
     /// Modification time of every file we make, in seconds since 1970.
@@ -119,6 +125,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         platforms,
         tags,
         outputs: request.outputs.clone(),
+        max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
         epoch: request.epoch,
     })

@@ -45,6 +45,8 @@ pub struct Settings {
     pub annotations: BTreeMap<String, String>,
     /// Signal that asks the container to stop.
     pub stop_signal: Option<String>,
+    /// How many layers an image may get on top of its base: 3 to 127.
+    pub max_layers: Option<u8>,
     /// Patterns (gitignore syntax) of files to take although something else leaves them out.
     pub include: Vec<String>,
     /// Patterns (gitignore syntax) of files to leave out whatever else is said.
@@ -60,7 +62,7 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "annotations",
     "base",
     "cmd",
@@ -77,6 +79,7 @@ const KEYS: [&str; 20] = [
     "ports",
     "python",
     "stop-signal",
+    "max-layers",
     "system-packages",
     "user",
     "volumes",
@@ -104,6 +107,7 @@ impl Settings {
             labels: map(get("labels"), check_label_key)?,
             annotations: map(get("annotations"), check_label_key)?,
             stop_signal: get("stop-signal").map(|item| signal(&item)).transpose()?,
+            max_layers: get("max-layers").map(|item| layers(&item)).transpose()?,
             include: list("include")?.iter().map(pattern).collect::<Result<_, _>>()?,
             exclude: list("exclude")?.iter().map(pattern).collect::<Result<_, _>>()?,
             extras: distinct(list("extras")?, |item| item.parse())?,
@@ -221,6 +225,18 @@ fn signal(item: &Item<'_>) -> Result<String, Error> {
     Ok(text)
 }
 
+/// One layer links to the base's Python, one holds the project, and the wheels need another.
+fn layers(item: &Item<'_>) -> Result<u8, Error> {
+    let number = item.integer()?;
+    match u8::try_from(number) {
+        Ok(layers @ 3..=127) => Ok(layers),
+        _ => Err(item.refuse_with(
+            format!("`max-layers` is {number}"),
+            "write a number from 3 to 127, which is what Docker takes",
+        )),
+    }
+}
+
 fn pattern(item: &Item<'_>) -> Result<String, Error> {
     let text = item.string()?;
     let remedy = "patterns are as in .gitignore: `*.log`, `/data`, `docs/**/*.md`";
@@ -271,6 +287,7 @@ mod tests {
             labels = { "org.opencontainers.image.title" = "Shop" }
             annotations = { team = "a b" }
             stop-signal = "SIGINT"
+            max-layers = 20
             include = ["dist/app.js"]
             exclude = ["/docs"]
             extras = ["Fast_API"]
@@ -287,6 +304,7 @@ mod tests {
         assert_eq!(settings.user, Some(User { uid: 1000, gid: None }));
         assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
+        assert_eq!(settings.max_layers, Some(20));
     }
 
     #[test]
@@ -380,6 +398,9 @@ mod tests {
             "volumes = [\"data\"]",
             "stop-signal = \"TERM\"",
             "stop-signal = 0",
+            "max-layers = 2",
+            "max-layers = 128",
+            "max-layers = \"40\"",
             "platforms = [\"amd64\"]",
             "platforms = [\"windows/amd64\"]",
             "platforms = [\"linux/amd64\", \"linux/x86_64\"]",

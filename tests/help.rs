@@ -10,7 +10,7 @@ use crate::WAIN;
 #[test]
 fn the_whole_help() {
     let mut text = String::new();
-    let commands: [&[&str]; 10] = [
+    let commands: &[&[&str]] = &[
         &["-h"],
         &["--help"],
         &["build", "-h"],
@@ -19,11 +19,15 @@ fn the_whole_help() {
         &["plan", "--help"],
         &["lock", "--help"],
         &["explain", "--help"],
+        &["cache", "--help"],
+        &["cache", "status", "--help"],
+        &["cache", "prune", "--help"],
+        &["cache", "clear", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];
     for words in commands {
-        let ran = run(Command::new(WAIN).args(words).env_clear()).ok();
+        let ran = run(Command::new(WAIN).args(*words).env_clear()).ok();
         let _ = write!(text, "$ wain {}\n{}\n", words.join(" "), ran.stdout);
     }
     insta::assert_snapshot!("help", text);

@@ -1,10 +1,13 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use wainwright_build::{Base, Output};
 use wainwright_oci::{Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
+
+use crate::units::{Age, Limit, parse_age, parse_limit, parse_size, parse_time};
 
 /// Builds container images from Python projects, without a daemon, root or a Dockerfile.
 #[derive(Parser)]
@@ -47,6 +50,15 @@ pub(crate) enum Command {
         #[arg(value_parser = rules(), ignore_case = true, hide_possible_values = true)]
         rule: Option<String>,
     },
+    /// Show, cut down or empty the cache
+    ///
+    /// Wheels and layers are kept between builds, up to a size and an age; a build that ends removes what goes beyond them
+    /// by itself, the longest unused first. Nothing is removed while a build uses the cache.
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache {
+        #[command(subcommand)]
+        command: Cache,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -61,6 +73,12 @@ Examples:
   wain build --platform linux/amd64,linux/arm64 --output layout:out
   wain build --base archive:python.tar     build on an image that `docker save` wrote
   wain build --locked --offline            only what is pinned and already here";
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  wain cache status                        where it is, how large, when last used
+  wain cache prune --max-size 2GiB         remove the longest unused
+  wain cache prune --older-than 30d --dry-run";
 
 /// What every command about a project takes.
 #[derive(Args, Clone)]
@@ -154,10 +172,32 @@ pub(crate) struct ProjectArguments {
     #[arg(long, value_name = "DIR", env = "WAIN_CACHE_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub(crate) cache_dir: Option<PathBuf>,
 
+    /// How large the cache may become: a size like 20GiB, or `none` for any
+    ///
+    /// When a build ends and the cache is larger, what was unused for the longest time is removed.
+    #[arg(long, value_name = "SIZE", env = "WAIN_CACHE_MAX_SIZE", hide_env_values = true, default_value = MAX_SIZE,
+        value_parser = parse_limit)]
+    pub(crate) cache_max_size: Limit,
+
+    /// For how long files of the cache may be unused: a time like 30d, or `none` for ever
+    #[arg(long, value_name = "TIME", env = "WAIN_CACHE_MAX_AGE", hide_env_values = true, default_value = MAX_AGE,
+        value_parser = parse_age)]
+    pub(crate) cache_max_age: Age,
+
+    /// How long to wait while another process removes files from the cache
+    #[arg(long, value_name = "TIME", default_value = LOCK_TIMEOUT, value_parser = parse_time)]
+    pub(crate) lock_timeout: Duration,
+
     /// How to show what happens
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Progress::Auto)]
     pub(crate) progress: Progress,
 }
+
+/// Room for the wheels and layers of a few projects, not for the whole disk.
+const MAX_SIZE: &str = "10GiB";
+/// What was not wanted for a season is not missed.
+const MAX_AGE: &str = "90d";
+const LOCK_TIMEOUT: &str = "60s";
 
 /// How to show what happens; always on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -224,6 +264,86 @@ pub(crate) struct Lock {
     /// Ask again for everything that is pinned
     #[arg(long, conflicts_with_all = ["locked", "offline"])]
     pub(crate) upgrade: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Cache {
+    /// Show where the cache is, how large it is and when it was last used
+    Status(CacheStatus),
+    /// Remove what was unused for the longest time
+    ///
+    /// Without options it does what a build does at its end.
+    Prune(CachePrune),
+    /// Remove everything
+    ///
+    /// Files that are not the cache's own stay where they are.
+    Clear(CacheClear),
+}
+
+/// Where the cache is.
+#[derive(Args)]
+pub(crate) struct CachePlace {
+    /// The folder of the cache [default: wainwright in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "WAIN_CACHE_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct CacheStatus {
+    #[command(flatten)]
+    pub(crate) place: CachePlace,
+
+    /// Print it as JSON: sizes in bytes, times in seconds since 1970
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[arg(long, hide = true, env = "WAIN_CACHE_MAX_SIZE", default_value = MAX_SIZE, value_parser = parse_limit)]
+    pub(crate) max_size: Limit,
+
+    #[arg(long, hide = true, env = "WAIN_CACHE_MAX_AGE", default_value = MAX_AGE, value_parser = parse_age)]
+    pub(crate) max_age: Age,
+}
+
+#[derive(Args)]
+pub(crate) struct CachePrune {
+    #[command(flatten)]
+    pub(crate) place: CachePlace,
+
+    /// How large the cache may be afterwards: a size like 2GiB, or `none` for any
+    #[arg(long, value_name = "SIZE", env = "WAIN_CACHE_MAX_SIZE", hide_env_values = true, default_value = MAX_SIZE,
+        value_parser = parse_any_limit)]
+    pub(crate) max_size: Limit,
+
+    /// Remove what was unused for longer: a time like 30d, or `none`
+    #[arg(long, value_name = "TIME", env = "WAIN_CACHE_MAX_AGE", hide_env_values = true, default_value = MAX_AGE,
+        value_parser = parse_age)]
+    pub(crate) older_than: Age,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// How long to wait for builds that use the cache
+    #[arg(long, value_name = "TIME", default_value = LOCK_TIMEOUT, value_parser = parse_time)]
+    pub(crate) lock_timeout: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct CacheClear {
+    #[command(flatten)]
+    pub(crate) place: CachePlace,
+
+    /// How long to wait for builds that use the cache
+    #[arg(long, value_name = "TIME", default_value = LOCK_TIMEOUT, value_parser = parse_time)]
+    pub(crate) lock_timeout: Duration,
+}
+
+/// Once, everything may be removed; as a lasting limit that would be a mistake.
+fn parse_any_limit(text: &str) -> Result<Limit, String> {
+    match parse_size(text) {
+        Ok(size) => Ok(Limit(Some(size))),
+        Err(_) => parse_limit(text),
+    }
 }
 
 fn with_hint(message: String, hint: Option<String>) -> String {

@@ -6,12 +6,13 @@ use clap::CommandFactory as _;
 use wainwright_build::{Delivery, Error, Event, Images, Machine, Output, Pinning, Plan, Request, Tools};
 use wainwright_lock::Selection;
 use wainwright_pypi::IndexOptions;
+use wainwright_store::Limits;
 
 use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
-use crate::{explain, failure, machine, show_plan};
+use crate::{cache, explain, failure, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
@@ -63,7 +64,9 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
             built = make(&request, tools, screen).await;
         }
         let (plan, images, delivery) = built?;
-        Ok(finish(arguments, &plan, &images, &delivery, screen))
+        let code = finish(arguments, &plan, &images, &delivery, screen);
+        tidy(project, tools, screen);
+        Ok(code)
     })
 }
 
@@ -92,10 +95,11 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
-    run(project, &request, machine, async |tools, _| {
+    run(project, &request, machine, async |tools, screen| {
         if !wainwright_build::lock(&request, arguments.upgrade, tools).await? {
             line("wain.lock is up to date");
         }
+        tidy(project, tools, screen);
         Ok(0)
     })
 }
@@ -272,8 +276,29 @@ fn finish(
     print(&format!("{}\n", delivery.digest))
 }
 
+/// Keeps the cache within its limits. The work is done: what fails here is told, and no more.
+fn tidy(project: &ProjectArguments, tools: &Tools, screen: &Screen) {
+    let limits = Limits { size: project.cache_max_size.0, age: project.cache_max_age.0 };
+    match tools.store.tidy(&limits) {
+        Ok(Some(pruned)) if pruned.removed.is_empty() => {}
+        Ok(Some(pruned)) => {
+            let message = cache::removed(&pruned, false);
+            screen.take(&match pruned.removed.iter().any(|item| cache::is_fresh(item, tools.machine.now)) {
+                true => Event::Warned {
+                    message: format!(
+                        "{message}; this build used some of them: give it more with --cache-max-size"
+                    ),
+                },
+                false => Event::Noted { message },
+            });
+        }
+        Ok(None) => {}
+        Err(error) => screen.take(&Event::Warned { message: format!("the cache was not cut down: {error}") }),
+    }
+}
+
 /// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.
-fn print(text: &str) -> u8 {
+pub(crate) fn print(text: &str) -> u8 {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => 0,
@@ -285,12 +310,12 @@ fn print(text: &str) -> u8 {
     }
 }
 
-fn fail(error: &Error) -> u8 {
+pub(crate) fn fail(error: &Error) -> u8 {
     line(&failure::text(error));
     error.exit_code()
 }
 
-fn usage(message: &str) -> u8 {
+pub(crate) fn usage(message: &str) -> u8 {
     line(&format!("error: {message}"));
     USAGE
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,10 +10,8 @@ use crate::args::ProjectArguments;
 
 /// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
 pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
-    let vars: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let home = vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let vars = vars();
+    let home = home(&vars);
     let cache = match arguments.no_cache {
         true => None,
         false => arguments.cache_dir.clone().or_else(|| default_cache(&vars, home.as_deref())),
@@ -28,8 +27,25 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         jobs: arguments.jobs.map_or(processors, usize::from),
         connections: usize::from(arguments.connections).min(most_connections()),
         is_offline: arguments.offline,
+        lock_timeout: arguments.lock_timeout,
         vars,
     }
+}
+
+/// The cache folder that applies when none is given; `None` without a home.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let vars = vars();
+    default_cache(&vars, home(&vars).as_deref())
+}
+
+fn vars() -> BTreeMap<String, String> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn home(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
+    vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 /// How many downloads the limit on open files allows. The limit is raised first as far as it may be.

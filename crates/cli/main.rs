@@ -1,6 +1,7 @@
 //! `wain` builds container images from Python projects, without a daemon, root or a Dockerfile.
 
 mod args;
+mod cache;
 mod commands;
 mod explain;
 mod failure;
@@ -9,6 +10,7 @@ mod render;
 mod report;
 mod show_plan;
 mod signals;
+mod units;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),
         Command::Explain { rule } => commands::explain(rule.as_deref()),
+        Command::Cache { command } => cache::run(&command),
         Command::Completions { shell } => commands::completions(shell),
     };
     ExitCode::from(code)

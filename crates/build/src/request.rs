@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
 use wainwright_oci::{Platform, Reference};
@@ -74,7 +74,7 @@ pub struct Machine {
     pub temporary: PathBuf,
     /// The platform of this machine.
     pub platform: Platform,
-    /// The time at the start; only signatures with an end of validity depend on it.
+    /// The time at the start: signatures may have expired by then, and files of the store count as used then.
     pub now: SystemTime,
     /// How many layers are made at a time, and how many threads work on them.
     pub jobs: usize,
@@ -82,6 +82,8 @@ pub struct Machine {
     pub connections: usize,
     /// Refuse to use the network.
     pub is_offline: bool,
+    /// How long to wait while another process removes files from the store.
+    pub lock_timeout: Duration,
 }
 
 /// What an image is built on.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use wainwright_http::{Client, Settings};
 use wainwright_pypi::{Index, IndexOptions, IndexSettings, Places};
-use wainwright_store::Store;
+use wainwright_store::{Patience, Store, Waiting};
 
 use crate::cpu::Cpu;
 use crate::{Error, Event, Listener, Machine, Request};
@@ -28,7 +28,11 @@ impl Tools {
     /// Opens the store.
     pub fn new(machine: Machine, request: &Request, listener: Arc<Listener>) -> Result<Self, Error> {
         let store = match &machine.cache {
-            Some(root) => Store::open(root)?,
+            Some(root) => {
+                let tell = |waiting: &Waiting| listener(Event::Warned { message: waiting.to_string() });
+                let patience = Patience { limit: machine.lock_timeout, tell: &tell };
+                Store::open_patiently(root, &patience)?.at(machine.now)
+            }
             None => Store::ephemeral(&machine.temporary)?,
         };
         Ok(Self {

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 
 use wainwright_oci::Digest;
 
+use crate::lock::Names;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +42,22 @@ pub enum Error {
         reason: String,
         /// The way out.
         remedy: String,
+    },
+    /// A folder that holds other things, and no store.
+    #[error("`{}` is not a cache of ours: it holds other files", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Others use the store, and do not end.
+    #[error("the cache `{}` is in use by {}, for more than {seconds} s", path.display(), Names(processes))]
+    Busy {
+        /// The folder of the store.
+        path: PathBuf,
+        /// The numbers of the processes, as far as we can see them.
+        processes: Vec<u32>,
+        /// How long we waited.
+        seconds: u64,
     },
     /// A blob that is not in the store.
     #[error("the cache does not hold {digest}")]
@@ -79,6 +97,10 @@ impl Error {
                 _ => Some(format!("check the disk, or {ELSEWHERE}")),
             },
             Self::Untrusted { remedy, .. } => Some(format!("{remedy}, or {ELSEWHERE}")),
+            Self::NotOurs { .. } => {
+                Some("give the folder of the cache with `--cache-dir` or WAIN_CACHE_DIR".into())
+            }
+            Self::Busy { .. } => Some(format!("wait for it, or end it if it hangs, or {ELSEWHERE}")),
             Self::Missing { .. } | Self::Damaged { .. } => {
                 Some("run the same command again; what is missing is made or fetched anew".into())
             }
@@ -88,7 +110,7 @@ impl Error {
 
     /// Whether the outside world failed (disk, permissions) rather than the caller.
     pub fn is_outside(&self) -> bool {
-        !matches!(self, Self::Key { .. })
+        !matches!(self, Self::Key { .. } | Self::NotOurs { .. })
     }
 
     /// Sorts an error of the operating system: a full disk is told apart from the rest.

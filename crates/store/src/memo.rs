@@ -67,6 +67,7 @@ impl Store {
         if metadata.len() > LARGEST {
             return Ok(None);
         }
+        self.note_use(&path, &metadata);
         let mut text = Vec::new();
         file.take(LARGEST).read_to_end(&mut text).map_err(read)?;
         Ok(parse(key, &text))

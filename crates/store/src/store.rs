@@ -2,16 +2,23 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use tempfile::{TempDir, TempPath};
 use wainwright_oci::{Digest, Hasher};
 
 use crate::guard::{check_folder, create_folder, open_regular, remove_anything};
+use crate::lock::{Hold, Patience, Share, take};
 use crate::{Draft, Error, owner};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
+
+/// Times of use are kept to the hour: a build that changes nothing should not write to every file it looks at.
+const USE_GRAIN: Duration = Duration::from_secs(60 * 60);
 
 /// A folder of blobs and memos.
 ///
@@ -19,14 +26,22 @@ const CHUNK: usize = 256 * 1024;
 /// <root>/v1/blobs/sha256/ab/abcd...   bytes, named by their sha256
 /// <root>/v1/memos/<kind>/ab/abcd...   what was made of some inputs, named by a digest of the inputs
 /// <root>/v1/tmp/                      work in progress
+/// <root>/v1/size                      when all this was last counted, and what came of it
 /// ```
 ///
-/// Another layout gets another number and lives beside this one; nothing is ever migrated. Cheap to clone.
+/// The modification time of a blob or memo is when it was last used. Another layout gets another number and lives beside
+/// this one; nothing is ever migrated. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
+    /// Keeps others from removing what is used here; `None` where the file system has no locks.
+    pub(crate) lock: Option<Arc<File>>,
+    /// When this run began.
+    pub(crate) now: Option<SystemTime>,
+    /// How many bytes were put into the store by this run.
+    pub(crate) added: Arc<AtomicU64>,
     /// Removes the whole store with the last clone, when it was made for one run.
-    ephemeral: Option<Arc<TempDir>>,
+    pub(crate) ephemeral: Option<Arc<TempDir>>,
     /// Whether [`Store::abandon`] was called: nothing may be made any more.
     is_abandoned: Arc<RwLock<bool>>,
 }
@@ -34,14 +49,24 @@ pub struct Store {
 impl Store {
     /// Opens the store in `root`, and creates what is missing of it.
     ///
-    /// Refuses a folder that belongs to another user or that others may write to. Removes what killed processes left.
+    /// Refuses a folder that belongs to another user or that others may write to. Removes what killed processes left. As
+    /// long as the store or a clone of it is open, no other process removes anything from it with [`crate::prune()`].
     pub fn open(root: &Path) -> Result<Self, Error> {
+        Self::open_patiently(root, &Patience::default())
+    }
+
+    /// As [`Store::open`]; says how long to wait for a process that removes old files at this moment.
+    pub fn open_patiently(root: &Path, patience: &Patience) -> Result<Self, Error> {
         create_folder(root).map_err(|source| Error::disk("create", root, source))?;
         // The user may link the folder to a larger disk: followed once, here, and never below.
         let root = fs::canonicalize(root).map_err(|source| Error::disk("read", root, source))?;
         check_folder(&root)?;
-        let store = Self { root: root.join("v1"), ephemeral: None, is_abandoned: Arc::default() };
-        for folder in [store.root.clone(), store.blobs(), store.memos(), store.tmp()] {
+        let mut store = Self::unlocked(&root);
+        store.lock = match store.join_builds(patience)? {
+            Hold::Held(file) => Some(Arc::new(file)),
+            Hold::Unknown => None,
+        };
+        for folder in store.folders() {
             create_folder(&folder).map_err(|source| Error::disk("create", &folder, source))?;
             check_folder(&folder)?;
         }
@@ -62,11 +87,46 @@ impl Store {
         Ok(Self { ephemeral: Some(Arc::new(folder)), ..store })
     }
 
+    /// The same store, which notes from now on that what it is asked for is used.
+    #[must_use]
+    pub fn at(self, now: SystemTime) -> Self {
+        Self { now: Some(now), ..self }
+    }
+
+    /// The store in a folder whose name is canonical; whether it is there is another question.
+    pub(crate) fn unlocked(root: &Path) -> Self {
+        Self {
+            root: root.join("v1"),
+            lock: None,
+            now: None,
+            added: Arc::default(),
+            ephemeral: None,
+            is_abandoned: Arc::default(),
+        }
+    }
+
+    /// Locks the store as one that adds to it, and creates its folder for that.
+    fn join_builds(&self, patience: &Patience) -> Result<Hold, Error> {
+        loop {
+            create_folder(&self.root).map_err(|source| Error::disk("create", &self.root, source))?;
+            match take(&self.root, Share::WithBuilds, patience) {
+                // Somebody removed the whole store at this moment.
+                Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                taken => return taken,
+            }
+        }
+    }
+
     /// Whether a blob is there, has this size in bytes, and may be read. Looks, does not read.
     pub fn contains(&self, digest: &Digest, size: Option<u64>) -> bool {
-        fs::symlink_metadata(self.path(digest)).is_ok_and(|found| {
-            found.is_file() && found.mode() & 0o400 != 0 && size.is_none_or(|size| size == found.len())
-        })
+        let path = self.path(digest);
+        let Ok(found) = fs::symlink_metadata(&path) else { return false };
+        let is_there =
+            found.is_file() && found.mode() & 0o400 != 0 && size.is_none_or(|size| size == found.len());
+        if is_there {
+            self.note_use(&path, &found);
+        }
+        is_there
     }
 
     /// Where a blob is or would be.
@@ -174,6 +234,8 @@ impl Store {
     /// Renames a temporary file to its place, over whatever stands there.
     pub(crate) fn place(&self, from: TempPath, to: &Path) -> Result<(), Error> {
         let mut from = from;
+        let size = from.metadata().map_or(0, |found| found.len());
+        self.added.fetch_add(size, Ordering::Relaxed);
         // Folders are made when a rename misses them: once per 256 blobs, and after somebody cleaned up too eagerly.
         for _ in 0..3 {
             match from.persist(to) {
@@ -214,7 +276,27 @@ impl Store {
 
     fn open_with_metadata(&self, digest: &Digest) -> Result<Option<(File, Metadata)>, Error> {
         let path = self.path(digest);
-        open_regular(&path).map_err(|source| Error::disk("read", &path, source))
+        let found = open_regular(&path).map_err(|source| Error::disk("read", &path, source))?;
+        if let Some((_, metadata)) = &found {
+            self.note_use(&path, metadata);
+        }
+        Ok(found)
+    }
+
+    /// Notes that a file is used. One that cannot be written to counts as unused, which does no harm.
+    pub(crate) fn note_use(&self, path: &Path, found: &Metadata) {
+        let Some(now) = self.now else { return };
+        // A time to come is the mark of a clock that was wrong.
+        let distance = |used| now.duration_since(used).unwrap_or_else(|ahead| ahead.duration());
+        if found.modified().is_ok_and(|used| distance(used) < USE_GRAIN) {
+            return;
+        }
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 },
+        };
+        let _ = utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
     }
 
     /// Removes a damaged file unless another process has put a good one in its place meanwhile.
@@ -226,7 +308,7 @@ impl Store {
         }
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs/sha256")
     }
 
@@ -234,8 +316,17 @@ impl Store {
         self.root.join("memos")
     }
 
-    fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    pub(crate) fn stamp(&self) -> PathBuf {
+        self.root.join("size")
+    }
+
+    /// All folders that are always there, outer ones first.
+    pub(crate) fn folders(&self) -> [PathBuf; 5] {
+        [self.root.clone(), self.root.join("blobs"), self.blobs(), self.memos(), self.tmp()]
     }
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and runs them all: format, lints, tests, documentation.
+# Installs what the tests need and runs them all: format, lints, dependencies, tests, documentation.
 #
 # What is missing is installed with apt-get when that is possible. A test whose tool is still missing says SKIPPED; with
 # CI=true it fails.
@@ -55,6 +55,18 @@ step "format"
 cargo fmt --all --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+step "dependencies"
+deny=$tools/bin/cargo-deny
+if ! "$deny" --version 2>/dev/null | grep -qF 0.20.2; then
+    cargo install --quiet --locked --debug --no-default-features --root "$tools" cargo-deny@0.20.2
+fi
+"$deny" check licenses bans sources
+# The database of advisories is a git repository elsewhere; where it cannot be had, that is said.
+if "$deny" fetch db; then
+    "$deny" check --disable-fetch advisories
+else
+    echo "SKIPPED: advisories: the database cannot be fetched"
+fi
 step "tests"
 cargo test --workspace --locked
 step "documentation"

@@ -1,9 +1,9 @@
 use crate::inflate::Corrupt;
 
 /// Bits that the first look-up of a literal or length takes.
-pub(crate) const LITERAL_BITS: u32 = 11;
+const LITERAL_BITS: u32 = 11;
 /// Bits that the first look-up of a distance takes.
-pub(crate) const DISTANCE_BITS: u32 = 8;
+const DISTANCE_BITS: u32 = 8;
 
 /// First tables plus the worst case of all second tables (zlib's `examples/enough.c` for 286 symbols, 11 and 15 bits:
 /// 2342; 30 symbols, 8 and 15 bits: 402), rounded up.
@@ -21,9 +21,10 @@ pub(crate) enum Kind {
     Nothing,
 }
 
-/// One place of a decoding table: width of the code in bits 0-7, extra bits in 8-12, kind in 13-15, value in 16-31.
+/// One place of a decoding table: bits of the code and its extra bits together in bits 0-7, those of the code alone in
+/// 8-12, kind in 13-15, value in 16-31.
 ///
-/// `Nothing` is all zero bits. Of a subtable, the value is where it starts and the extra bits say how wide it is.
+/// `Nothing` is all zero bits. Of a subtable, the value is where it starts, and bits 8-12 say how wide it is.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Entry(u32);
 
@@ -36,16 +37,21 @@ impl Entry {
             Kind::Subtable => 2,
             Kind::EndOfBlock => 3,
         };
-        Self((value as u32) << 16 | kind << 13 | (extra as u32) << 8)
+        Self((value as u32) << 16 | kind << 13 | extra as u32)
     }
 
-    const fn with_width(self, width: u32) -> Self {
-        Self(self.0 | width)
+    const fn subtable(start: usize, bits: u32) -> Self {
+        Self(Self::new(Kind::Subtable, start as u16, 0).0 | bits << 8)
+    }
+
+    /// Fills in how wide the code is.
+    const fn with_code(self, width: u32) -> Self {
+        Self((self.0 + width) | width << 8)
     }
 
     #[inline(always)]
     pub(crate) fn kind(self) -> Kind {
-        if self.0 & 1 << 15 != 0 {
+        if self.is_literal() {
             return Kind::Literal;
         }
         match self.0 >> 13 & 3 {
@@ -57,18 +63,31 @@ impl Entry {
     }
 
     #[inline(always)]
+    pub(crate) fn is_literal(self) -> bool {
+        self.0 & 1 << 15 != 0
+    }
+
+    /// How many bits it takes, extra bits included.
+    #[inline(always)]
     pub(crate) fn width(self) -> u32 {
         self.0 & 0xFF
     }
 
     #[inline(always)]
-    pub(crate) fn extra(self) -> u32 {
+    fn code(self) -> u32 {
         self.0 >> 8 & 0x1F
     }
 
     #[inline(always)]
     pub(crate) fn value(self) -> u32 {
         self.0 >> 16
+    }
+
+    /// The value with its extra bits, of which `bits` holds the whole symbol.
+    #[inline(always)]
+    pub(crate) fn value_with(self, bits: u64) -> usize {
+        let symbol = bits & ((1_u64 << (self.0 & 63)) - 1);
+        self.value() as usize + (symbol >> self.code()) as usize
     }
 }
 
@@ -97,8 +116,9 @@ impl Tables {
         self.literals[(bits & ((1 << LITERAL_BITS) - 1)) as usize]
     }
 
+    /// The entry of a longer code: where the first look-up led, and all bits again.
     pub(crate) fn literal_below(&self, entry: Entry, bits: u64) -> Entry {
-        let place = entry.value() as usize + (bits & ((1 << entry.extra()) - 1)) as usize;
+        let place = entry.value() as usize + (bits >> LITERAL_BITS & ((1 << entry.code()) - 1)) as usize;
         self.literals.get(place).copied().unwrap_or_default()
     }
 
@@ -108,7 +128,7 @@ impl Tables {
     }
 
     pub(crate) fn distance_below(&self, entry: Entry, bits: u64) -> Entry {
-        let place = entry.value() as usize + (bits & ((1 << entry.extra()) - 1)) as usize;
+        let place = entry.value() as usize + (bits >> DISTANCE_BITS & ((1 << entry.code()) - 1)) as usize;
         self.distances.get(place).copied().unwrap_or_default()
     }
 
@@ -234,7 +254,7 @@ fn fill(
             let Some(symbol) = symbols.next() else { break };
             let entry = entry_of(usize::from(*symbol));
             let reversed = (code.reverse_bits() >> (32 - width)) as usize;
-            let entry = if entry.kind() == Kind::Nothing { entry } else { entry.with_width(width) };
+            let entry = if entry.kind() == Kind::Nothing { entry } else { entry.with_code(width) };
             if width <= first_bits {
                 let mut place = reversed;
                 while place < first_size {
@@ -257,7 +277,7 @@ fn fill(
                     if next_free > table.len() {
                         return Err(Corrupt::Code);
                     }
-                    table[prefix as usize] = Entry::new(Kind::Subtable, sub_start as u16, sub_bits as u8);
+                    table[prefix as usize] = Entry::subtable(sub_start, sub_bits);
                 }
                 let mut place = reversed >> first_bits;
                 while place < 1 << sub_bits {

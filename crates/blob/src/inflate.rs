@@ -1,4 +1,4 @@
-use crate::huffman::{DISTANCE_BITS, Kind, LITERAL_BITS, Tables};
+use crate::huffman::{Kind, Tables};
 
 /// How far back a match may reach (RFC 1951, 3.2.5).
 pub(crate) const WINDOW: usize = 32 * 1024;
@@ -170,7 +170,7 @@ impl Inflater {
         self.refill(input.bytes, &mut { input.next });
         let mut entry = self.tables.literal(self.bits);
         if entry.kind() == Kind::Subtable {
-            entry = self.tables.literal_below(entry, self.bits >> LITERAL_BITS);
+            entry = self.tables.literal_below(entry, self.bits);
         }
         (self.bits, self.held) = (bits, held);
         entry.kind() == Kind::EndOfBlock
@@ -307,103 +307,153 @@ impl Inflater {
 
     /// Decodes symbols until the block ends, the output is full or the input runs low.
     fn symbols(&mut self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Corrupt> {
-        let Input { bytes: input, length, is_whole, next: ref mut next_in } = *input;
-        let Output { bytes: ref mut output, limit, next: ref mut next_out } = *output;
+        self.many_symbols(input, output)?;
         // Reading stops 16 bytes before the end of a part; at the end of the whole, when padding would be used up.
-        let last_in = if is_whole { length } else { length.saturating_sub(16) };
-        let mut at = *next_out;
-        let mut from = *next_in;
-        let result = loop {
-            if from > last_in {
-                if !is_whole {
-                    self.unread(&mut from);
-                    break Ok(());
+        let last_in = if input.is_whole { input.length } else { input.length.saturating_sub(16) };
+        while self.state == State::Symbols {
+            if input.next > last_in {
+                if !input.is_whole {
+                    break;
                 }
-                if from as u64 * 8 > length as u64 * 8 + u64::from(self.held) {
-                    break Err(Corrupt::Truncated);
+                if input.next as u64 * 8 > input.length as u64 * 8 + u64::from(self.held) {
+                    return Err(Corrupt::Truncated);
                 }
             }
-            self.refill(input, &mut from);
+            self.refill(input.bytes, &mut input.next);
             let mut entry = self.tables.literal(self.bits);
-            // Three literals of at most 11 bits, and no refill between them.
-            if entry.kind() == Kind::Literal {
-                if at >= limit {
-                    self.unread(&mut from);
-                    break Ok(());
-                }
+            if entry.kind() == Kind::Subtable {
+                entry = self.tables.literal_below(entry, self.bits);
+            }
+            if entry.kind() == Kind::EndOfBlock {
                 self.skip(entry.width());
-                output[at] = entry.value() as u8;
-                at += 1;
-                entry = self.tables.literal(self.bits);
-                if entry.kind() == Kind::Literal && at < limit {
+                self.unread(&mut input.next);
+                self.end_block(input.next);
+                return Ok(());
+            }
+            if output.next >= output.limit {
+                break;
+            }
+            match entry.kind() {
+                Kind::Literal => {
+                    output.bytes[output.next] = entry.value() as u8;
+                    output.next += 1;
                     self.skip(entry.width());
-                    output[at] = entry.value() as u8;
+                }
+                Kind::Match => {
+                    let size = entry.value_with(self.bits);
+                    self.skip(entry.width());
+                    // A length took at most 20 bits of 56; a distance needs at most 28.
+                    let mut entry = self.tables.distance(self.bits);
+                    if entry.kind() == Kind::Subtable {
+                        entry = self.tables.distance_below(entry, self.bits);
+                    }
+                    if entry.kind() != Kind::Match {
+                        return Err(Corrupt::Symbol);
+                    }
+                    let distance = entry.value_with(self.bits);
+                    self.skip(entry.width());
+                    if distance > output.next {
+                        return Err(Corrupt::Distance);
+                    }
+                    repeat(output.bytes, output.next, distance, size);
+                    output.next += size;
+                }
+                _ => return Err(Corrupt::Symbol),
+            }
+        }
+        self.unread(&mut input.next);
+        Ok(())
+    }
+
+    /// Decodes symbols as long as neither the end of the input nor that of the output is near, and the block goes on.
+    ///
+    /// Nearly all time is spent here, so everything that changes is in variables, and bounds are looked at once for
+    /// several symbols. Whatever is odd (the end of a block, a symbol that is none) is left to [`Self::symbols`].
+    fn many_symbols(&mut self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Corrupt> {
+        let tables = &*self.tables;
+        let bytes = &input.bytes[..input.length];
+        // Three literals may go before a match, and a match may pass the limit.
+        let limit = output.limit.saturating_sub(3);
+        let output_bytes = &mut *output.bytes;
+        let (mut bits, mut held) = (self.bits, self.held);
+        let (mut from, mut at) = (input.next, output.next);
+        while at < limit {
+            let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk) else { break };
+            bits |= u64::from_le_bytes(*word) << held;
+            from += ((63 - held) >> 3) as usize;
+            held |= 56;
+            let mut entry = tables.literal(bits);
+            if entry.is_literal() {
+                let Some(room) = output_bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<3>) else {
+                    break;
+                };
+                room[0] = entry.value() as u8;
+                bits >>= entry.width();
+                held -= entry.width();
+                at += 1;
+                entry = tables.literal(bits);
+                if entry.is_literal() {
+                    room[1] = entry.value() as u8;
+                    bits >>= entry.width();
+                    held -= entry.width();
                     at += 1;
-                    entry = self.tables.literal(self.bits);
-                    if entry.kind() == Kind::Literal && at < limit {
-                        self.skip(entry.width());
-                        output[at] = entry.value() as u8;
+                    entry = tables.literal(bits);
+                    if entry.is_literal() {
+                        room[2] = entry.value() as u8;
+                        bits >>= entry.width();
+                        held -= entry.width();
                         at += 1;
                         continue;
                     }
                 }
-                if entry.kind() == Kind::Literal {
-                    continue;
-                }
-                self.refill(input, &mut from);
             }
             if entry.kind() == Kind::Subtable {
-                entry = self.tables.literal_below(entry, self.bits >> LITERAL_BITS);
-                if entry.kind() == Kind::Literal {
-                    if at >= limit {
-                        self.unread(&mut from);
-                        break Ok(());
-                    }
-                    self.skip(entry.width());
-                    output[at] = entry.value() as u8;
+                entry = tables.literal_below(entry, bits);
+                if entry.is_literal() {
+                    let Some(place) = output_bytes.get_mut(at) else { break };
+                    *place = entry.value() as u8;
+                    bits >>= entry.width();
+                    held -= entry.width();
                     at += 1;
                     continue;
                 }
             }
-            match entry.kind() {
-                Kind::Match => {}
-                Kind::EndOfBlock => {
-                    self.skip(entry.width());
-                    self.unread(&mut from);
-                    self.end_block(from);
-                    break Ok(());
-                }
-                _ => break Err(Corrupt::Symbol),
+            if entry.kind() != Kind::Match {
+                break;
             }
-            if at >= limit {
-                self.unread(&mut from);
-                break Ok(());
+            let (bits_before, held_before) = (bits, held);
+            let size = entry.value_with(bits);
+            bits >>= entry.width();
+            held -= entry.width();
+            // Two literals and a length may have taken 42 bits of 56; a distance needs up to 28.
+            if held < 28 {
+                let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk) else {
+                    (bits, held) = (bits_before, held_before);
+                    break;
+                };
+                bits |= u64::from_le_bytes(*word) << held;
+                from += ((63 - held) >> 3) as usize;
+                held |= 56;
             }
-            self.skip(entry.width());
-            let size = entry.value() as usize + self.take(entry.extra()) as usize;
-            // A length took at most 20 bits of 56; a distance needs at most 28.
-            let mut entry = self.tables.distance(self.bits);
+            let mut entry = tables.distance(bits);
             if entry.kind() == Kind::Subtable {
-                entry = self.tables.distance_below(entry, self.bits >> DISTANCE_BITS);
+                entry = tables.distance_below(entry, bits);
             }
             if entry.kind() != Kind::Match {
-                break Err(Corrupt::Symbol);
+                return Err(Corrupt::Symbol);
             }
-            self.skip(entry.width());
-            let distance = entry.value() as usize + self.take(entry.extra()) as usize;
+            let distance = entry.value_with(bits);
+            bits >>= entry.width();
+            held -= entry.width();
             if distance > at {
-                break Err(Corrupt::Distance);
+                return Err(Corrupt::Distance);
             }
-            repeat(output, at, distance, size);
+            repeat(output_bytes, at, distance, size);
             at += size;
-            if at >= limit {
-                self.unread(&mut from);
-                break Ok(());
-            }
-        };
-        *next_out = at;
-        *next_in = from;
-        result
+        }
+        (self.bits, self.held) = (bits, held);
+        (input.next, output.next) = (from, at);
+        Ok(())
     }
 
     #[inline(always)]
@@ -424,21 +474,17 @@ impl Inflater {
 #[inline(always)]
 fn repeat(output: &mut [u8], at: usize, distance: usize, size: usize) {
     let end = at + size;
-    if distance >= 16 {
-        let mut to = at;
-        while to < end {
-            let mut chunk = [0; 16];
-            chunk.copy_from_slice(&output[to - distance..to - distance + 16]);
-            output[to..to + 16].copy_from_slice(&chunk);
-            to += 16;
-        }
-    } else if distance == 1 {
+    if distance == 1 {
         let byte = output[at - 1];
         output[at..end].fill(byte);
-    } else {
-        for to in at..end {
-            output[to] = output[to - distance];
-        }
+        return;
+    }
+    // Of a chunk that overlaps itself only the first `distance` bytes are right; the next one mends the others.
+    let step = distance.min(16);
+    let mut to = at;
+    while to < end {
+        output.copy_within(to - distance..to - distance + 16, to);
+        to += step;
     }
 }
 

@@ -5,15 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
-use wainwright_testing::{Tree, With as _, run, skip};
+use wainwright_testing::{Tree, With as _, noise, run, skip};
 
 use crate::workshop;
 
 /// A small disk in memory, gone with the test.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(folder: &Path, size: &CStr) -> Option<Self> {
+    pub(crate) fn mount(folder: &Path, size: &CStr) -> Option<Self> {
         fs::create_dir_all(folder).unwrap();
         match mount("tmpfs", folder, "tmpfs", MountFlags::empty(), Some(size)) {
             Ok(()) => Some(Self(folder.to_owned())),
@@ -24,7 +24,7 @@ impl Disk {
         }
     }
 
-    fn resize(&self, size: &CStr) {
+    pub(crate) fn resize(&self, size: &CStr) {
         mount_remount(&self.0, MountFlags::empty(), size).unwrap();
     }
 }
@@ -33,16 +33,6 @@ impl Drop for Disk {
     fn drop(&mut self) {
         let _ = unmount(&self.0, UnmountFlags::DETACH);
     }
-}
-
-/// Data that does not get smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1u64;
-    let step = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..length).map(step).collect()
 }
 
 /// The message names the place, what is needed and what is free, and a way out.
@@ -55,7 +45,7 @@ fn check_told(message: &str, place: &str) {
 #[test]
 fn a_full_cache() {
     let shop = workshop();
-    shop.write("project/noise", noise(2_000_000));
+    shop.write("project/noise", noise(1, 2_000_000));
     let expected = run(&mut shop.build().with(&["--cache-dir", "roomy"])).digest();
     fs::remove_dir_all(shop.path("project/.wain")).unwrap();
     let Some(disk) = Disk::mount(&shop.path("small"), c"size=1m,mode=755") else { return };
@@ -72,7 +62,7 @@ fn a_full_cache() {
 #[test]
 fn a_full_output() {
     let shop = workshop();
-    shop.write("project/noise", noise(2_000_000));
+    shop.write("project/noise", noise(1, 2_000_000));
     let Some(disk) = Disk::mount(&shop.path("small"), c"size=1m,mode=755") else { return };
     for output in ["layout:small/image", "archive:small/image.tar"] {
         let mut build = shop.build().with(&["--output", output, "--progress", "quiet"]);

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod cache;
+mod docker;
 mod equality;
 mod foreign;
 mod full_disk;

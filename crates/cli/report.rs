@@ -73,9 +73,13 @@ impl Report {
         let places: Vec<String> = delivery
             .outcomes
             .iter()
-            .map(|outcome| match outcome.was_there {
-                true => format!("{} has it already", outcome.output),
-                false => format!("{}: {} written", outcome.output, bytes(outcome.bytes)),
+            .map(|outcome| match (outcome.was_there, outcome.skipped) {
+                (true, _) => format!("{} has it already", outcome.output),
+                (false, 0) => format!("{}: {} written", outcome.output, bytes(outcome.bytes)),
+                (false, skipped) => {
+                    let (written, skipped) = (bytes(outcome.bytes), bytes(skipped));
+                    format!("{}: {written} written, {skipped} were there", outcome.output)
+                }
             })
             .collect();
         format!(

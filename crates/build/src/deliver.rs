@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use wainwright_image::{DockerHost, Release, load_docker, write_archive, write_layout};
+use wainwright_image::{Delivered, DockerHost, Release, load_docker, write_archive, write_layout};
 use wainwright_oci::{Digest, Reference};
 
 use crate::{Error, Event, Images, Output, Tools};
@@ -24,6 +24,8 @@ pub struct Outcome {
     pub output: String,
     /// How many bytes were written or sent.
     pub bytes: u64,
+    /// How many bytes were left out because the output had them.
+    pub skipped: u64,
     /// Whether it had the image already.
     pub was_there: bool,
 }
@@ -47,6 +49,11 @@ pub async fn deliver(
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
                 let loaded = load_docker(&release, &tools.store, &host, &progress).await?;
                 tell_which(&release, loaded.image_id, tools);
+                if let Some(words) = loaded.second_thoughts {
+                    let message =
+                        format!("sent everything, as docker did not have the layers it seemed to: {words}");
+                    tools.tell(Event::Noted { message });
+                }
                 loaded.delivered
             }
             Output::Layout(path) => {
@@ -61,9 +68,9 @@ pub async fn deliver(
                 on_disk(&release, path, tools, write).await?
             }
         };
-        let (bytes, was_there) = (delivered.bytes_written, delivered.was_there);
-        tools.tell(Event::DeliveryFinished { output: name.clone(), bytes, was_there });
-        outcomes.push(Outcome { output: name, bytes, was_there });
+        let Delivered { bytes_written: bytes, bytes_skipped: skipped, was_there } = delivered;
+        tools.tell(Event::DeliveryFinished { output: name.clone(), bytes, skipped, was_there });
+        outcomes.push(Outcome { output: name, bytes, skipped, was_there });
     }
     Ok(Delivery { digest: release.digest(), outcomes })
 }
@@ -99,13 +106,9 @@ async fn on_disk<F>(
     path: &Path,
     tools: &Arc<Tools>,
     write: F,
-) -> Result<wainwright_image::Delivered, Error>
+) -> Result<Delivered, Error>
 where
-    F: FnOnce(
-            &Release,
-            &wainwright_store::Store,
-            &Path,
-        ) -> Result<wainwright_image::Delivered, wainwright_image::Error>
+    F: FnOnce(&Release, &wainwright_store::Store, &Path) -> Result<Delivered, wainwright_image::Error>
         + Send
         + 'static,
 {

@@ -118,6 +118,8 @@ pub enum Event {
         output: String,
         /// How many bytes were written or sent.
         bytes: u64,
+        /// How many bytes were left out because the output had them.
+        skipped: u64,
         /// Whether it had the image already.
         was_there: bool,
     },

@@ -40,10 +40,13 @@ pub(super) fn text(event: &Event) -> Option<String> {
         Event::LayerReused { name, .. } => format!("reused {name}"),
         Event::ImageFinished { platform, digest, size } => format!("{platform}: {digest} ({})", bytes(*size)),
         Event::FileWritten { path } => format!("wrote {}", path.display()),
-        Event::DeliveryFinished { output, bytes: written, was_there } => match was_there {
-            true => format!("{output} has it already"),
-            false => format!("delivered to {output} ({})", bytes(*written)),
-        },
+        Event::DeliveryFinished { output, was_there: true, .. } => format!("{output} has it already"),
+        Event::DeliveryFinished { output, bytes: written, skipped: 0, .. } => {
+            format!("delivered to {output} ({})", bytes(*written))
+        }
+        Event::DeliveryFinished { output, bytes: written, skipped, .. } => {
+            format!("delivered to {output} ({}; {} were there)", bytes(*written), bytes(*skipped))
+        }
         _ => return None,
     })
 }

@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde_json::json;
 use wainwright_blob::{BLOCK, file_header, padding};
-use wainwright_oci::{Image, Platform, canonical_json, media_type};
+use wainwright_oci::{Digest, Image, Platform, canonical_json, media_type};
 use wainwright_store::Store;
 
 use crate::blob::{Blob, has_digest};
@@ -13,6 +14,9 @@ use crate::{Delivered, Error, Release, layout, name};
 
 /// Modification time of every member: 1980-01-01T00:00:01Z, as in layers.
 const MTIME: u64 = 315_532_801;
+
+/// Docker's list of what an archive holds.
+const DOCKER_MANIFEST: &str = "manifest.json";
 
 /// Writes a release as one tar file that `docker load`, `podman load`, `ctr image import` and skopeo read.
 ///
@@ -54,6 +58,28 @@ pub fn write_archive_to(
     write_members(&members, store, out, Path::new("-")).map(Delivered::written)
 }
 
+/// Writes what Docker's own store wants of a single image whose first `held` layers it has.
+///
+/// This is Docker's old form alone, without an OCI layout: a store of another kind refuses it as a whole, and cannot take it
+/// for a complete image.
+pub(crate) fn write_rest_to(
+    release: &Release,
+    held: usize,
+    store: &Store,
+    out: &mut dyn Write,
+) -> Result<Delivered, Error> {
+    let [image] = release.images.as_slice() else {
+        return Err(Error::Release { reason: "it is not a single image" });
+    };
+    let layers = image.layers.iter().skip(held).map(|layer| layer.descriptor.digest);
+    let wanted: BTreeSet<Digest> = layers.chain([image.config.digest()]).collect();
+    let body = Body::Bytes(docker_manifest(release, &image.platform));
+    let mut members = vec![Member { name: DOCKER_MANIFEST.into(), body }];
+    let blobs = release.blobs().into_values().filter(|blob| wanted.contains(&blob.digest));
+    members.extend(blobs.map(Member::blob));
+    write_members(&members, store, out, Path::new("-")).map(Delivered::written)
+}
+
 /// A file in the archive.
 struct Member<'a> {
     name: String,
@@ -65,7 +91,11 @@ enum Body<'a> {
     Blob(Blob<'a>),
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    fn blob(blob: Blob<'a>) -> Self {
+        Self { name: blob_name(&blob.digest.hex()), body: Body::Blob(blob) }
+    }
+
     fn size(&self) -> u64 {
         match &self.body {
             Body::Bytes(bytes) => bytes.len() as u64,
@@ -85,11 +115,9 @@ fn members<'a>(release: &'a Release, host: &Platform) -> Result<Vec<Member<'a>>,
     let mut members = vec![
         file(layout::MARK, layout::MARK_BYTES.into()),
         file(layout::INDEX, index(release)),
-        file("manifest.json", docker_manifest(release, host)),
+        file(DOCKER_MANIFEST, docker_manifest(release, host)),
     ];
-    for blob in release.blobs().into_values() {
-        members.push(Member { name: blob_name(&blob.digest.hex()), body: Body::Blob(blob) });
-    }
+    members.extend(release.blobs().into_values().map(Member::blob));
     Ok(members)
 }
 

@@ -2,8 +2,11 @@
 
 mod answer;
 mod engine;
+mod expected;
 mod host;
 mod load;
+mod probe;
+mod send;
 mod settings;
 mod tls;
 

@@ -120,7 +120,8 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
     let folder = dir.join("blobs/sha256");
     draft::create_folder(&folder)?;
     let blobs: Vec<Blob> = blobs.into_values().collect();
-    written += in_parallel(&blobs, |blob| write_blob(blob, &seen, store, dir))?;
+    let of_blobs = in_parallel(&blobs, |blob| write_blob(blob, &seen, store, dir))?;
+    written += of_blobs;
     draft::sync_folder(&folder);
     if change.is_needed {
         written += write_file(dir, INDEX, &contents.index_with(&change.manifests))?;
@@ -130,7 +131,8 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
             let _ = fs::remove_file(blob_path(dir, &digest));
         }
     }
-    Ok(Delivered::written(written))
+    let bytes_skipped = blobs.iter().map(|blob| blob.size).sum::<u64>().saturating_sub(of_blobs);
+    Ok(Delivered { bytes_written: written, bytes_skipped, was_there: false })
 }
 
 /// Writes a blob unless it is there, byte for byte; returns how many bytes that took.

@@ -21,15 +21,17 @@ pub struct Release {
 pub struct Delivered {
     /// How many bytes were written or sent.
     pub bytes_written: u64,
+    /// How many bytes of blobs were there already, and were left out.
+    pub bytes_skipped: u64,
     /// The release was there already, complete, under all its names: nothing had to be written.
     pub was_there: bool,
 }
 
 impl Delivered {
-    pub(crate) const NOTHING: Self = Self { bytes_written: 0, was_there: true };
+    pub(crate) const NOTHING: Self = Self { bytes_written: 0, bytes_skipped: 0, was_there: true };
 
     pub(crate) fn written(bytes_written: u64) -> Self {
-        Self { bytes_written, was_there: false }
+        Self { bytes_written, bytes_skipped: 0, was_there: false }
     }
 }
 

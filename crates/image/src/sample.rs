@@ -11,13 +11,15 @@ use crate::Release;
 pub(crate) struct Sample {
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    /// The size of the layer that all images share, in bytes.
+    pub(crate) weight: usize,
 }
 
 impl Sample {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
-        Self { folder, store }
+        Self { folder, store, weight: 10 }
     }
 
     /// A release for some architectures, under some names: each image has a layer of its own and one all share.
@@ -42,7 +44,10 @@ impl Sample {
     }
 
     fn image(&self, word: &str, architecture: &str) -> Image {
-        let layers = vec![self.layer("shared"), self.layer(&format!("{word}-{architecture}"))];
+        let layers = vec![
+            self.layer("shared", &noise(self.weight)),
+            self.layer("own", format!("{word}-{architecture}").as_bytes()),
+        ];
         let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
         let descriptors: Vec<_> = layers.iter().map(|layer| &layer.descriptor).collect();
         let config = Document::write(
@@ -63,12 +68,22 @@ impl Sample {
         Image { platform: Platform::linux(architecture), manifest, config, layers }
     }
 
-    fn layer(&self, word: &str) -> Layer {
-        let entry = Entry::bytes(ImagePath::new(word).unwrap(), word.as_bytes());
+    fn layer(&self, file: &str, content: &[u8]) -> Layer {
+        let entry = Entry::bytes(ImagePath::new(file).unwrap(), content);
         let options = Options { mtime: 315_532_801, compression: Compression::Splice };
         let mut bytes = Vec::new();
         let written = write(vec![entry], &options, &mut bytes).unwrap();
         assert_eq!(self.store.put(&bytes).unwrap(), written.descriptor.digest);
         Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store }
     }
+}
+
+/// Bytes that do not get smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let step = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(step).collect()
 }

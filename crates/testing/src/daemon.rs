@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -9,13 +10,20 @@ use crate::{need, run, skip};
 
 /// A Docker daemon of its own: it has no network, answers on a socket in a temporary folder, and ends with the test.
 pub struct Dockerd {
+    program: PathBuf,
     folder: TempDir,
+    data: PathBuf,
     process: Child,
 }
 
 impl Dockerd {
     /// Starts a daemon and waits until it answers; `None` where that cannot be, see [`skip`].
     pub fn start() -> Option<Self> {
+        Self::start_on(None)
+    }
+
+    /// As [`Dockerd::start`], with its images in a folder of its own.
+    pub fn start_on(data: Option<&Path>) -> Option<Self> {
         need("docker")?;
         let program = need("dockerd")?;
         if !rustix::process::geteuid().is_root() {
@@ -23,32 +31,46 @@ impl Dockerd {
             return None;
         }
         let folder = TempDir::new().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let log = fs::File::create(path("log")).unwrap();
-        let process = Command::new(program)
-            .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
-            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "-p", &path("pid")])
-            .args(["-H", &format!("unix://{}", path("socket"))])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let daemon = Self { folder, process };
+        let data = data.map_or_else(|| folder.path().join("data"), Path::to_owned);
+        let process = spawn(&program, folder.path(), &data);
+        let daemon = Self { program, folder, data, process };
+        daemon.wait();
+        Some(daemon)
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        // Its containerd died with it. Where nobody buries orphans, its process ID still looks alive.
+        let _ = fs::remove_file(self.folder.path().join("exec/containerd/containerd.pid"));
+    }
+
+    /// Starts it again, with the images it has.
+    pub fn restart(&mut self) {
+        self.process = spawn(&self.program, self.folder.path(), &self.data);
+        self.wait();
+    }
+
+    fn wait(&self) {
         let limit = Instant::now() + Duration::from_secs(60);
-        while run(daemon.docker().arg("version")).code != 0 {
+        while run(self.docker().arg("version")).code != 0 {
             if Instant::now() > limit {
-                let log = fs::read_to_string(daemon.folder.path().join("log")).unwrap();
+                let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
                 panic!("the Docker daemon does not answer:\n{log}");
             }
             thread::sleep(Duration::from_millis(100));
         }
-        Some(daemon)
+    }
+
+    /// The socket on which it answers.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
     }
 
     /// Where it answers, for `DOCKER_HOST`.
     pub fn host(&self) -> String {
-        format!("unix://{}/socket", self.folder.path().display())
+        format!("unix://{}", self.socket().display())
     }
 
     /// The command `docker`, which asks this daemon.
@@ -57,6 +79,21 @@ impl Dockerd {
         command.env("DOCKER_HOST", self.host());
         command
     }
+}
+
+fn spawn(program: &Path, folder: &Path, data: &Path) -> Child {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let log = fs::File::create(path("log")).unwrap();
+    Command::new(program)
+        .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
+        .args(["--exec-root", &path("exec"), "-p", &path("pid"), "--data-root"])
+        .arg(data)
+        .args(["-H", &format!("unix://{}", path("socket"))])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Dockerd {

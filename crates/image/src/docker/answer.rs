@@ -40,7 +40,9 @@ impl Answer {
 }
 
 fn error_in(value: &Value) -> Option<String> {
-    let text = value["errorDetail"]["message"].as_str().or_else(|| value["error"].as_str())?;
+    // Docker 28 with the containerd store tells of a full disk as if it were progress.
+    let unpacking = value["stream"].as_str().filter(|text| text.starts_with("Error unpacking image"));
+    let text = value["errorDetail"]["message"].as_str().or_else(|| value["error"].as_str()).or(unpacking)?;
     Some(text.trim().to_owned())
 }
 
@@ -66,6 +68,10 @@ mod tests {
         );
         check("{\"stream\":\"x\"}{\"error\":\"no\"}", Some("no"));
         check("{\"stream\":\"the word error\"}", None);
+        check(
+            "{\"stream\":\"Loaded image: a:1\\n\"}\r\n{\"stream\":\"Error unpacking image a:1: disk full\\n\"}\r\n",
+            Some("Error unpacking image a:1: disk full"),
+        );
     }
 
     #[test]

@@ -1,186 +1,11 @@
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
-
-use serde_json::{Value, json};
+mod daemon;
 
 use super::*;
 use crate::sample::Sample;
 
-/// How a daemon behaves.
-#[derive(Clone, Copy, PartialEq)]
-enum Mood {
-    /// Keeps images by config digest, as Docker's own store and podman do.
-    Classic,
-    /// Keeps images by manifest digest.
-    Containerd,
-    /// Says 200, and in the body that it failed.
-    ErrorInside,
-    /// Says 500 without reading the archive.
-    Refusing,
-    /// Takes the archive and gives the name to something else.
-    Confused,
-    /// Takes the archive and forgets it.
-    Forgetful,
-    /// Closes the connection in the middle of the upload.
-    Restarting,
-}
+use daemon::{Daemon, Mood, members};
 
-/// A daemon that understands three requests.
-struct Daemon {
-    socket: PathBuf,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    mood: Mood,
-    architecture: &'static str,
-    /// Name to image ID.
-    images: Mutex<BTreeMap<String, String>>,
-    /// First lines of the requests, and how many bytes followed.
-    requests: Mutex<Vec<String>>,
-    /// Archives that came to their end.
-    archives: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Daemon {
-    fn start(sample: &Sample, mood: Mood, architecture: &'static str) -> Self {
-        let socket = sample.folder.path().join("docker.sock");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let shared = Arc::new(Shared {
-            mood,
-            architecture,
-            images: Mutex::default(),
-            requests: Mutex::default(),
-            archives: Mutex::default(),
-        });
-        let serving = shared.clone();
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                let serving = serving.clone();
-                thread::spawn(move || serving.serve(connection.unwrap()));
-            }
-        });
-        Self { socket, shared }
-    }
-
-    /// Loads a release; returns the result and how many bytes `progress` heard of.
-    fn load(&self, sample: &Sample, release: &Release) -> (Result<Loaded, Error>, u64) {
-        let heard = AtomicU64::new(0);
-        let progress = |count| {
-            heard.fetch_add(count, Ordering::Relaxed);
-        };
-        let host = DockerHost::Unix(self.socket.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let result = runtime.block_on(load_docker(release, &sample.store, &host, &progress));
-        (result, heard.load(Ordering::Relaxed))
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.shared.requests.lock().unwrap().clone()
-    }
-
-    fn archives(&self) -> Vec<Vec<u8>> {
-        self.shared.archives.lock().unwrap().clone()
-    }
-}
-
-impl Shared {
-    fn serve(&self, connection: UnixStream) {
-        let mut reader = BufReader::new(connection.try_clone().unwrap());
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-        self.requests.lock().unwrap().push(request.clone());
-        while line != "\r\n" {
-            line.clear();
-            reader.read_line(&mut line).unwrap();
-        }
-        let Some((status, body)) = self.reply(&request, &mut reader) else { return };
-        let body = body.to_string();
-        let head =
-            format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-        (&connection).write_all((head + &body).as_bytes()).unwrap();
-        // As Go's servers do: whoever closes with bytes unread takes back what was said last.
-        connection.shutdown(std::net::Shutdown::Write).unwrap();
-        let _ = io::copy(&mut reader, &mut io::sink());
-    }
-
-    fn reply(&self, request: &str, body: &mut impl BufRead) -> Option<(&'static str, Value)> {
-        if request == "GET /version" {
-            return Some(("200 OK", json!({"Os": "linux", "Arch": self.architecture})));
-        }
-        if let Some(name) = request.strip_prefix("GET /images/").and_then(|rest| rest.strip_suffix("/json")) {
-            return Some(match self.images.lock().unwrap().get(name) {
-                Some(id) => ("200 OK", json!({"Id": id})),
-                None => ("404 Not Found", json!({"message": format!("No such image: {name}")})),
-            });
-        }
-        assert_eq!(request, "POST /images/load?quiet=1");
-        match self.mood {
-            Mood::Refusing => {
-                return Some(("500 Internal Server Error", json!({"message": "no space left on device"})));
-            }
-            Mood::Restarting => {
-                body.read_exact(&mut [0; 100]).unwrap();
-                return None;
-            }
-            _ => {}
-        }
-        let archive = read_chunks(body)?;
-        self.keep(&archive);
-        self.archives.lock().unwrap().push(archive);
-        Some(match self.mood {
-            Mood::ErrorInside => {
-                ("200 OK", json!({"errorDetail": {"message": "layer is broken"}, "error": "x"}))
-            }
-            _ => ("200 OK", json!({"stream": "Loaded image: x\n"})),
-        })
-    }
-
-    fn keep(&self, archive: &[u8]) {
-        let read = |name: &str| -> Value {
-            let mut archive = tar::Archive::new(archive);
-            let mut entries = archive.entries().unwrap().map(Result::unwrap);
-            let entry = entries.find(|entry| entry.path_bytes() == name.as_bytes()).unwrap();
-            serde_json::from_reader(entry).unwrap()
-        };
-        let image = &read("manifest.json")[0];
-        let config = image["Config"].as_str().unwrap().replace("blobs/sha256/", "sha256:");
-        let id = match self.mood {
-            Mood::Classic => config,
-            Mood::Containerd => read("index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned(),
-            Mood::Confused => Digest::of("another").to_string(),
-            _ => return,
-        };
-        let mut images = self.images.lock().unwrap();
-        images.insert(id.clone(), id.clone());
-        for name in image["RepoTags"].as_array().unwrap() {
-            images.insert(name.as_str().unwrap().into(), id.clone());
-        }
-    }
-}
-
-/// Reads a chunked body; `None` when it is broken off.
-fn read_chunks(body: &mut impl BufRead) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        let mut line = String::new();
-        body.read_line(&mut line).ok()?;
-        let size = usize::from_str_radix(line.trim_end(), 16).ok()?;
-        let start = bytes.len();
-        bytes.resize(start + size, 0);
-        body.read_exact(&mut bytes[start..]).ok()?;
-        body.read_exact(&mut [0; 2]).ok()?;
-        if size == 0 {
-            return Some(bytes);
-        }
-    }
-}
+const NAMES: [&str; 2] = ["GET /images/docker.io/demo/api:1/json", "GET /images/docker.io/demo/api:2/json"];
 
 #[test]
 fn both_kinds_of_stores_take_an_image_once() {
@@ -198,16 +23,22 @@ fn both_kinds_of_stores_take_an_image_once() {
         assert_eq!(
             daemon.requests(),
             [
-                "GET /images/docker.io/demo/api:1/json",
-                "POST /images/load?quiet=1",
-                "GET /images/docker.io/demo/api:1/json",
-                "GET /images/docker.io/demo/api:2/json"
+                // Is it there? What is it? What stands there now?
+                &["GET /images/docker.io/demo/api:1/json", "GET /version", "GET /info"][..],
+                if mood == Mood::Classic { &NAMES } else { &[] },
+                &["POST /images/load?quiet=1"],
+                &NAMES
             ]
+            .concat()
         );
         let (again, heard) = daemon.load(&sample, &release);
-        assert_eq!(again.unwrap(), Loaded { delivered: Delivered::NOTHING, image_id: id });
+        assert_eq!(again.unwrap(), nothing(id));
         assert_eq!((heard, daemon.archives().len()), (0, 1));
     }
+}
+
+fn nothing(image_id: Digest) -> Loaded {
+    Loaded { delivered: Delivered::NOTHING, image_id, second_thoughts: None }
 }
 
 #[test]
@@ -312,4 +143,118 @@ fn more_layers_than_docker_stacks_are_refused_before_they_are_sent() {
     let error = daemon.load(&sample, &release).0.unwrap_err();
     assert!(matches!(error, Error::TooManyLayers { count: 126, limit: 125 }), "{error:?}");
     assert_eq!(daemon.requests(), [""; 0]);
+}
+
+/// Two releases that share a layer worth a look, and a sample that made them.
+fn heavy() -> (Sample, Release, Release) {
+    let sample = Sample { weight: 300_000, ..Sample::new() };
+    let first = sample.release_of("first", &["amd64"], &["demo/api:1"]);
+    let second = sample.release_of("second", &["amd64"], &["demo/api:1"]);
+    (sample, first, second)
+}
+
+fn shared_size(release: &Release) -> u64 {
+    release.images[0].layers[0].descriptor.size
+}
+
+#[test]
+fn layers_that_the_daemon_has_are_not_sent() {
+    let (sample, first, second) = heavy();
+    let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+    let whole = daemon.load(&sample, &first).0.unwrap().delivered;
+    assert!(whole.bytes_written > 300_000 && whole.bytes_skipped == 0, "{whole:?}");
+    daemon.requests();
+    let (loaded, heard) = daemon.load(&sample, &second);
+    let Loaded { delivered, image_id, second_thoughts } = loaded.unwrap();
+    assert_eq!((image_id, second_thoughts), (second.images[0].config.digest(), None));
+    assert_eq!(delivered.bytes_skipped, shared_size(&second));
+    assert!(delivered.bytes_written == heard && heard < 5_000, "{heard}");
+    // What the name stands for says it all: no list of images is needed.
+    const NAME: &str = "GET /images/docker.io/demo/api:1/json";
+    assert_eq!(
+        daemon.requests(),
+        [NAME, "GET /version", "GET /info", NAME, "POST /images/load?quiet=1", NAME]
+    );
+    let image = &second.images[0];
+    let sent: Vec<String> = members(&daemon.archives()[1]).into_keys().collect();
+    let mut expected = [image.config.digest(), image.layers[1].descriptor.digest]
+        .map(|digest| format!("blobs/sha256/{}", digest.hex()))
+        .to_vec();
+    expected.sort();
+    expected.push("manifest.json".into());
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn images_of_other_names_are_looked_at_too() {
+    let (sample, first, mut second) = heavy();
+    let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+    daemon.load(&sample, &first).0.unwrap();
+    second.tags = vec!["elsewhere/web:7".parse().unwrap()];
+    let delivered = daemon.load(&sample, &second).0.unwrap().delivered;
+    assert_eq!(delivered.bytes_skipped, shared_size(&second));
+    assert!(daemon.requests().contains(&"GET /images/json".to_owned()));
+}
+
+#[test]
+fn one_more_name_costs_a_config() {
+    let (sample, mut release, _) = heavy();
+    let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+    daemon.load(&sample, &release).0.unwrap();
+    release.tags = vec!["elsewhere/web:7".parse().unwrap()];
+    let delivered = daemon.load(&sample, &release).0.unwrap().delivered;
+    let layers: u64 = release.images[0].layers.iter().map(|layer| layer.descriptor.size).sum();
+    assert_eq!(delivered.bytes_skipped, layers);
+    let sent: Vec<String> = members(&daemon.archives()[1]).into_keys().collect();
+    let config = format!("blobs/sha256/{}", release.images[0].config.digest().hex());
+    assert_eq!(sent, [config, "manifest.json".into()]);
+}
+
+#[test]
+fn whoever_needs_everything_gets_everything() {
+    for mood in [Mood::Containerd, Mood::Podman, Mood::Reticent] {
+        let (sample, first, second) = heavy();
+        let daemon = Daemon::start(&sample, mood, "amd64");
+        daemon.load(&sample, &first).0.unwrap();
+        let delivered = daemon.load(&sample, &second).0.unwrap().delivered;
+        assert_eq!(delivered.bytes_skipped, 0, "{mood:?}");
+        assert!(members(&daemon.archives()[1]).contains_key("index.json"), "{mood:?}");
+    }
+}
+
+#[test]
+fn layers_that_went_away_in_the_meantime_are_sent_after_all() {
+    let (sample, first, second) = heavy();
+    let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+    daemon.load(&sample, &first).0.unwrap();
+    daemon.set_mood(Mood::Pruned);
+    let (loaded, heard) = daemon.load(&sample, &second);
+    let loaded = loaded.unwrap();
+    assert_eq!(loaded.image_id, second.images[0].config.digest());
+    assert!(loaded.second_thoughts.unwrap().ends_with(": no such file or directory"));
+    assert_eq!(loaded.delivered, Delivered::written(heard));
+    let sizes: Vec<usize> = daemon.archives().iter().map(Vec::len).collect();
+    assert_eq!(heard, (sizes[1] + sizes[2]) as u64);
+    assert!(sizes[1] < 5_000 && sizes[2] > 300_000, "{sizes:?}");
+}
+
+#[test]
+fn a_daemon_that_fails_is_not_asked_a_third_time() {
+    for (mood, archives, words) in [
+        (Mood::ErrorInside, 3, "could not load the image: layer is broken"),
+        (Mood::Forgetful, 3, "is another image"),
+        (Mood::Restarting, 1, "no complete answer"),
+    ] {
+        let (sample, first, second) = heavy();
+        let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+        daemon.load(&sample, &first).0.unwrap();
+        daemon.set_mood(mood);
+        let error = daemon.load(&sample, &second).0.unwrap_err();
+        assert!(error.to_string().contains(words), "{mood:?}: {error}");
+        assert_eq!(daemon.archives().len(), archives, "{mood:?}");
+        // When it has come to its senses, nothing stands in the way.
+        daemon.set_mood(Mood::Classic);
+        let delivered = daemon.load(&sample, &second).0.unwrap().delivered;
+        assert_eq!(delivered.bytes_skipped, shared_size(&second), "{mood:?}");
+    }
 }

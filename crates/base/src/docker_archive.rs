@@ -53,6 +53,27 @@ pub(crate) fn find(blobs: &Blobs, manifest: &Span, wish: Wish<'_>) -> Result<Bas
     }
 }
 
+/// All images of such an archive; those of a name, if there is one.
+pub(crate) fn all(blobs: &Blobs, manifest: &Span, name: Option<&str>) -> Result<Vec<Image>, Error> {
+    let saved = read(blobs, manifest)?;
+    let is_wanted =
+        |saved: &&Saved| name.is_none_or(|wanted| saved.names.iter().any(|name| is_same_name(name, wanted)));
+    let images: Vec<Image> = saved
+        .iter()
+        .filter(is_wanted)
+        .map(|saved| match &saved.platform {
+            Some(platform) => Ok(finish(blobs, saved, platform)?.image),
+            None => blobs.at("image config").refuse("it does not say its `os` and `architecture`"),
+        })
+        .collect::<Result<_, Error>>()?;
+    if images.is_empty() {
+        let found = saved.iter().flat_map(|saved| saved.names.clone()).collect();
+        let name = name.unwrap_or_default().to_owned();
+        return Err(Error::Name { path: blobs.shown.clone(), name, found });
+    }
+    Ok(images)
+}
+
 fn read(blobs: &Blobs, manifest: &Span) -> Result<Vec<Saved>, Error> {
     let at = blobs.at("manifest.json");
     let entries = match serde_json::from_slice(&blobs.small("manifest.json", manifest)?) {

@@ -9,7 +9,7 @@ use wainwright_python::PythonVersion;
 #[non_exhaustive]
 pub enum Error {
     /// Neither `layout:` nor `archive:`, or nothing behind it.
-    #[error("`{text}` does not name a base image: {reason}")]
+    #[error("`{text}` does not name an image: {reason}")]
     Source {
         /// What was found.
         text: String,
@@ -78,6 +78,14 @@ pub enum Error {
         /// Names or digests of those that fit.
         found: Vec<String>,
     },
+    /// Several images, and no word which is meant.
+    #[error("`{}` holds several images: {}", path.display(), list(found, ""))]
+    Several {
+        /// The layout or archive.
+        path: PathBuf,
+        /// Their names and digests.
+        found: Vec<String>,
+    },
     /// A blob that should be there and is not.
     #[error("`{}` does not hold the {what}, {blob}", path.display())]
     Missing {
@@ -125,7 +133,7 @@ pub enum Error {
         hint: Option<&'static str>,
     },
     /// A layer that cannot be decompressed, or whose tar is damaged.
-    #[error("layer {position} of the base image, {digest}, cannot be read")]
+    #[error("layer {position}, {digest}, cannot be read")]
     Layer {
         /// Counted from 1, lowest first.
         position: usize,
@@ -136,7 +144,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A layer whose media type we cannot read.
-    #[error("layer {position} of the base image cannot be read: `{media_type}` is not a kind of tar we know")]
+    #[error("layer {position} cannot be read: `{media_type}` is not a kind of tar we know")]
     MediaType {
         /// Counted from 1, lowest first.
         position: usize,
@@ -144,7 +152,7 @@ pub enum Error {
         media_type: String,
     },
     /// A layer whose bytes are not those of its diff ID.
-    #[error("layer {position} of the base image unpacks to {found}, but its config promises {expected}")]
+    #[error("layer {position} unpacks to {found}, but its config promises {expected}")]
     DiffId {
         /// Counted from 1, lowest first.
         position: usize,
@@ -154,7 +162,7 @@ pub enum Error {
         found: Digest,
     },
     /// A path in a layer that container runtimes would understand in different ways, or that leaves the image.
-    #[error("`{path}` in layer {position} of the base image is refused: {reason}")]
+    #[error("`{path}` in layer {position} is refused: {reason}")]
     Entry {
         /// Counted from 1, lowest first.
         position: usize,
@@ -202,7 +210,9 @@ impl Error {
             Self::Disk { .. } => "check that the path is right and that you may read it",
             Self::Name { .. } => "use one of these names, or none if there is only one image",
             Self::Platform { .. } => "choose one of these with `--platform`, or another base image",
-            Self::Ambiguous { .. } => "say which with `:NAME` or, for a layout, `@sha256:...`",
+            Self::Ambiguous { .. } | Self::Several { .. } => {
+                "say which with `:NAME` or, for a layout, `@sha256:...`"
+            }
             Self::Document { hint: Some(hint), .. } => hint,
             Self::Archive { .. }
             | Self::Missing { .. }

@@ -53,7 +53,7 @@ pub fn open(source: &Source, platform: &Platform, store: &Store) -> Result<BaseI
     }
 }
 
-fn check_folder(dir: &Path) -> Result<(), Error> {
+pub(crate) fn check_folder(dir: &Path) -> Result<(), Error> {
     if dir.metadata().map_err(Error::disk("read", dir))?.is_dir() {
         return Ok(());
     }
@@ -68,13 +68,20 @@ fn check_folder(dir: &Path) -> Result<(), Error> {
 
 /// Since version 25 Docker writes both forms into one archive; the one with digests is read.
 fn find_in_archive(blobs: &Blobs, wish: Wish<'_>) -> Result<BaseImage, Error> {
-    if blobs.find("oci-layout")?.is_some() && blobs.find("index.json")?.is_some() {
-        return layout::find(blobs, wish);
+    match holds_layout(blobs)? {
+        true => layout::find(blobs, wish),
+        false => docker_archive::find(blobs, &docker_manifest(blobs)?, wish),
     }
-    if let Some(manifest) = blobs.find("manifest.json")? {
-        return docker_archive::find(blobs, &manifest, wish);
-    }
-    Err(Error::Kind {
+}
+
+/// Whether an archive is a tar of a layout, whatever else it is.
+pub(crate) fn holds_layout(blobs: &Blobs) -> Result<bool, Error> {
+    Ok(blobs.find("oci-layout")?.is_some() && blobs.find("index.json")?.is_some())
+}
+
+/// The document by which `docker load` reads an archive.
+pub(crate) fn docker_manifest(blobs: &Blobs) -> Result<Span, Error> {
+    blobs.find("manifest.json")?.ok_or_else(|| Error::Kind {
         path: blobs.shown.clone(),
         expected: "an image archive",
         reason: "it holds neither `oci-layout` and `index.json` nor `manifest.json`".into(),

@@ -43,7 +43,7 @@ impl Keeper {
         member: &Member,
         stream: &mut TarStream<R>,
     ) -> io::Result<Facts> {
-        let mut facts = Facts { is_executable: member.is_executable, ..Facts::default() };
+        let mut facts = Facts { is_executable: member.mode & 0o111 != 0, ..Facts::default() };
         let wanted = wanted(path);
         if member.is_sparse && !matches!(wanted, Wanted::Nothing) {
             return Err(invalid("a file that has to be read is stored as a sparse file"));

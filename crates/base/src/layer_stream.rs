@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use wainwright_oci::{Hasher, Layer, Place, media_type};
+use wainwright_oci::{Digest, Hasher, Layer, Place, media_type};
 use wainwright_store::Store;
 
 use crate::Error;
@@ -52,15 +52,70 @@ pub(crate) fn read(
     tree: &mut Tree,
     keeper: &mut Keeper,
 ) -> Result<(), Error> {
+    let passed = pass(layer, position, store, left, |stream| apply(stream, position, tree, keeper))?;
+    passed.check(layer, position, store)?;
+    match passed.tar {
+        Ok(((), found)) if found == layer.diff_id.0 => Ok(()),
+        Ok((_, found)) => Err(Error::DiffId { position, expected: layer.diff_id.0, found }),
+        Err(failure) => Err(failure.in_layer(layer, position)),
+    }
+}
+
+/// What the bytes of a layer turned out to be.
+pub(crate) struct Passed<T> {
+    /// Their digest.
+    pub(crate) digest: Digest,
+    /// How many there are.
+    pub(crate) size: u64,
+    /// What came of reading the tar, with its digest; or why it could not be read.
+    pub(crate) tar: Result<(T, Digest), Failure>,
+}
+
+impl<T> Passed<T> {
+    /// Compares size and digest with what the descriptor promises. Wrong bytes explain all other trouble, so they are
+    /// named before it.
+    pub(crate) fn check(&self, layer: &Layer, position: usize, store: &Store) -> Result<(), Error> {
+        let (descriptor, what) = (&layer.descriptor, format!("layer {position}"));
+        let path = path(layer, store);
+        if self.size != descriptor.size {
+            return Err(Error::Size { path, what, expected: descriptor.size, found: self.size });
+        }
+        if self.digest != descriptor.digest {
+            return Err(Error::Mismatch { path, what, expected: descriptor.digest, found: self.digest });
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    pub(crate) fn in_layer(self, layer: &Layer, position: usize) -> Error {
+        match self {
+            Self::Tar(source) => Error::Layer { position, digest: layer.descriptor.digest, source },
+            Self::Path { path, reason } => Error::Entry { position, path, reason },
+        }
+    }
+}
+
+/// The tar in a layer, behind whatever compresses it.
+pub(crate) type Tar<'a> = TarStream<&'a mut dyn Read>;
+
+/// Passes the bytes of a layer through their decompression to `work`, and hashes them on both sides of it.
+///
+/// Fails itself only when the bytes cannot be had, or the media type names no tar.
+pub(crate) fn pass<T>(
+    layer: &Layer,
+    position: usize,
+    store: &Store,
+    left: &mut u64,
+    work: impl FnOnce(&mut Tar<'_>) -> Result<T, Failure>,
+) -> Result<Passed<T>, Error> {
     let descriptor = &layer.descriptor;
     let Some(packing) = packing(&descriptor.media_type) else {
         return Err(Error::MediaType { position, media_type: descriptor.media_type.clone() });
     };
-    let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
     let file = open(layer, position, store)?;
     let mut blob = BufReader::with_capacity(CHUNK, Hashing::new(file, u64::MAX));
-
-    let applied = (|| {
+    let tar = (|| {
         let tar: Box<dyn Read + '_> = match packing {
             Packing::Plain => Box::new(&mut blob),
             Packing::Gzip => Box::new(MultiGzDecoder::new(&mut blob)),
@@ -69,42 +124,18 @@ pub(crate) fn read(
             }
         };
         let mut tar = BufReader::with_capacity(CHUNK, Hashing::new(tar, *left));
-        let mut stream = TarStream::new(&mut tar);
-        apply(&mut stream, position, tree, keeper)?;
+        let mut stream = TarStream::new(&mut tar as &mut dyn Read);
+        let done = work(&mut stream)?;
         stream.finish().map_err(Failure::Tar)?;
         let tar = tar.into_inner();
         *left = tar.left;
-        Ok(tar.hasher.finish())
+        Ok((done, tar.hasher.finish()))
     })();
-
-    // Wrong bytes explain all other trouble, so they are named first. On success nothing is left to read here.
+    // On success nothing is left to read here.
+    let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
     io::copy(&mut blob, &mut io::sink()).map_err(damaged)?;
     let blob = blob.into_inner();
-    let what = || format!("layer {position}");
-    let read = u64::MAX - blob.left;
-    if read != descriptor.size {
-        return Err(Error::Size {
-            path: path(layer, store),
-            what: what(),
-            expected: descriptor.size,
-            found: read,
-        });
-    }
-    let found = blob.hasher.finish();
-    if found != descriptor.digest {
-        return Err(Error::Mismatch {
-            path: path(layer, store),
-            what: what(),
-            expected: descriptor.digest,
-            found,
-        });
-    }
-    match applied {
-        Ok(found) if found == layer.diff_id.0 => Ok(()),
-        Ok(found) => Err(Error::DiffId { position, expected: layer.diff_id.0, found }),
-        Err(Failure::Tar(source)) => Err(damaged(source)),
-        Err(Failure::Path { path, reason }) => Err(Error::Entry { position, path, reason }),
-    }
+    Ok(Passed { size: u64::MAX - blob.left, digest: blob.hasher.finish(), tar })
 }
 
 fn open(layer: &Layer, position: usize, store: &Store) -> Result<io::Take<File>, Error> {

@@ -8,6 +8,13 @@ use crate::{BaseImage, Error};
 
 /// Finds an image in an OCI layout (OCI image-spec, "Image Layout").
 pub(crate) fn find(blobs: &Blobs, wish: Wish<'_>) -> Result<BaseImage, Error> {
+    let chosen = select::select(blobs, &index(blobs)?.json, wish)?;
+    let image = read_image(blobs, &chosen.descriptor, wish.platform)?;
+    Ok(BaseImage { image, name: chosen.name })
+}
+
+/// Reads `index.json` of what has to be an OCI layout.
+pub(crate) fn index(blobs: &Blobs) -> Result<Document, Error> {
     let refuse = |reason: &str, hint| {
         let path = blobs.shown.clone();
         Err(Error::Kind { path, expected: "an OCI layout", reason: reason.to_owned(), hint })
@@ -26,14 +33,15 @@ pub(crate) fn find(blobs: &Blobs, wish: Wish<'_>) -> Result<BaseImage, Error> {
     let Some(index) = blobs.find("index.json")? else {
         return refuse("it has no file `index.json`", None);
     };
-    let index = blobs.parse("index.json", "", &index)?;
-    let chosen = select::select(blobs, &index.json, wish)?;
-    let image = read_image(blobs, &chosen.descriptor, wish.platform)?;
-    Ok(BaseImage { image, name: chosen.name })
+    blobs.parse("index.json", "", &index)
 }
 
 /// Reads a manifest and its config, and finds the layers.
-fn read_image(blobs: &Blobs, descriptor: &Descriptor, platform: &Platform) -> Result<Image, Error> {
+pub(crate) fn read_image(
+    blobs: &Blobs,
+    descriptor: &Descriptor,
+    platform: &Platform,
+) -> Result<Image, Error> {
     let at = blobs.at("image manifest");
     let mut manifest = blobs.document("image manifest", descriptor)?;
     if document::form(at, &descriptor.media_type, &manifest.json)? != Form::Manifest {
@@ -176,7 +184,7 @@ mod tests {
         let plain = |manifest: &mut Value, _: &Bench| {
             manifest["layers"][1]["mediaType"] = json!(media_type::LAYER_TAR);
         };
-        check(plain, "layer 2 of the base image unpacks to sha256:");
+        check(plain, "layer 2 unpacks to sha256:");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! [`open`] finds the image for a platform and checks every document on the way; [`inspect`] reads the layers once and
 //! says which interpreters, C library, users and packages are there. Nothing is ever unpacked: links are followed in a
 //! virtual root, in memory.
+//!
+//! [`open_whole`], [`list`] and [`merge`] read any image for comparison: all its platforms, every member of every layer.
 
 mod accounts;
 mod apply;
@@ -19,6 +21,8 @@ mod layer_stream;
 mod layout;
 mod libc;
 mod links;
+mod listing;
+mod merge;
 mod offers;
 mod packages;
 mod select;
@@ -27,12 +31,16 @@ mod tar_stream;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod whole;
 
 pub use accounts::{Group, User};
 pub use error::Error;
 pub use image::{BaseImage, open};
 pub use inspect::inspect;
 pub use interpreter::Interpreter;
+pub use listing::{FileKind, LayerFile, Listing, each_file, list};
+pub use merge::merge;
 pub use offers::{Offers, PathKind};
 pub use packages::DebianPackage;
 pub use source::Source;
+pub use whole::{WholeImage, open_whole};

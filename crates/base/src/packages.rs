@@ -26,12 +26,7 @@ pub struct DebianPackage {
 pub(crate) fn debian(tree: &Tree) -> Vec<DebianPackage> {
     let mut found = Vec::new();
     if let Some(status) = text(tree, b"var/lib/dpkg/status") {
-        let is_installed = |stanza: &&str| {
-            field(stanza, "Status")
-                .is_some_and(|status| status.split_whitespace().last() == Some("installed"))
-        };
-        let stanzas = status.split("\n\n").take(MOST_PACKAGES);
-        found.extend(stanzas.filter(is_installed).filter_map(package));
+        found.extend(installed(&status));
     }
     if let Some(folder) = tree.resolve(b"var/lib/dpkg/status.d") {
         for (path, _) in tree.below(&folder).take(MOST_PACKAGES) {
@@ -43,7 +38,16 @@ pub(crate) fn debian(tree: &Tree) -> Vec<DebianPackage> {
     found
 }
 
-fn package(stanza: &str) -> Option<DebianPackage> {
+/// The packages that dpkg's own list, `/var/lib/dpkg/status`, calls installed.
+pub(crate) fn installed(status: &str) -> impl Iterator<Item = DebianPackage> {
+    let is_installed = |stanza: &&str| {
+        field(stanza, "Status").is_some_and(|status| status.split_whitespace().last() == Some("installed"))
+    };
+    status.split("\n\n").take(MOST_PACKAGES).filter(is_installed).filter_map(package)
+}
+
+/// The package that one stanza is about.
+pub(crate) fn package(stanza: &str) -> Option<DebianPackage> {
     Some(DebianPackage {
         name: field(stanza, "Package")?.to_owned(),
         version: field(stanza, "Version")?.to_owned(),

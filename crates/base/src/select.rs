@@ -28,7 +28,7 @@ pub(crate) struct Candidate {
     /// The name on the entry of `index.json` it was reached through.
     pub(crate) name: Option<String>,
     /// From the entry, else from the config.
-    platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
 }
 
 /// Walks from `index.json` to the one manifest that fits.
@@ -114,6 +114,66 @@ fn collect(blobs: &Blobs, index: &Value, wish: Wish<'_>) -> Result<Vec<Candidate
         return Err(Error::Name { path: blobs.shown.clone(), name, found: names.into_iter().collect() });
     }
     Ok(walk.found)
+}
+
+/// The images and indexes that `index.json` itself names, each once; `true` beside an index.
+///
+/// With a digest: the one that has it.
+pub(crate) fn roots(
+    blobs: &Blobs,
+    index: &Value,
+    name: Option<&str>,
+    digest: Option<&Digest>,
+) -> Result<Vec<(Descriptor, bool)>, Error> {
+    let at = blobs.at("index.json");
+    if document::form(at, "", index)? != Form::Index {
+        return at.refuse("it is not an index");
+    }
+    let (mut roots, mut names) = (Vec::new(), BTreeSet::new());
+    let mut seen = BTreeSet::new();
+    for entry in document::descriptors(at, index, "manifests")? {
+        let entry_name = entry_name(&entry);
+        let known = [entry_name.as_ref(), entry.annotations.get(REF_NAME)];
+        let is_wanted =
+            name.is_none_or(|wanted| known.into_iter().flatten().any(|name| is_same_name(name, wanted)));
+        names.extend(entry_name);
+        let is_pinned = digest.is_none_or(|digest| *digest == entry.digest);
+        if !is_wanted || !is_pinned || seen.contains(&entry.digest) {
+            continue;
+        }
+        let is_index = match entry.media_type.as_str() {
+            media_type::INDEX | media_type::DOCKER_INDEX => true,
+            media_type::MANIFEST | media_type::DOCKER_MANIFEST => false,
+            "" => {
+                let what = "image index or manifest";
+                document::form(blobs.at(what), "", &blobs.document(what, &entry)?.json)? == Form::Index
+            }
+            _ => continue,
+        };
+        seen.insert(entry.digest);
+        roots.push((entry, is_index));
+    }
+    if roots.is_empty() && (name.is_some() || digest.is_some()) {
+        let asked = [name.map(Into::into), digest.map(ToString::to_string)];
+        let name = asked.into_iter().flatten().collect::<Vec<_>>().join("@");
+        return Err(Error::Name { path: blobs.shown.clone(), name, found: names.into_iter().collect() });
+    }
+    Ok(roots)
+}
+
+/// All images that some entries name, directly or through indexes.
+pub(crate) fn candidates(blobs: &Blobs, entries: Vec<Descriptor>) -> Result<Vec<Candidate>, Error> {
+    let mut walk = Walk { blobs, digest: None, entries: 0, seen: BTreeSet::new(), found: Vec::new() };
+    for entry in entries {
+        let name = entry_name(&entry);
+        walk.entry(entry, name.as_ref(), true, 1)?;
+    }
+    Ok(walk.found)
+}
+
+/// What to call an entry of `index.json`.
+pub(crate) fn label(entry: &Descriptor) -> String {
+    entry_name(entry).map_or(entry.digest.to_string(), |name| format!("{name} ({})", entry.digest))
 }
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -31,6 +31,23 @@ pub enum Source {
 }
 
 impl Source {
+    /// Reads a source that may also be a bare path: a folder is a layout, a file an archive.
+    pub fn of_image(text: &str) -> Result<Self, Error> {
+        if text.starts_with("layout:") || text.starts_with("archive:") {
+            return text.parse();
+        }
+        let kind = |path: &str| Path::new(path).metadata().ok().map(|found| found.is_dir());
+        let kind = kind(text).or_else(|| kind(split_name(text).0));
+        match kind {
+            Some(true) => format!("layout:{text}").parse(),
+            Some(false) => format!("archive:{text}").parse(),
+            None => Err(Error::Source {
+                text: text.chars().take(200).collect(),
+                reason: "there is no such folder or file".into(),
+            }),
+        }
+    }
+
     /// The folder or file.
     pub fn path(&self) -> &Path {
         match self {

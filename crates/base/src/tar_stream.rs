@@ -34,8 +34,14 @@ pub(crate) struct Member {
     pub(crate) size: u64,
     /// Where the content starts in the tar.
     pub(crate) offset: u64,
-    /// Any execute bit.
-    pub(crate) is_executable: bool,
+    /// Permission bits and the bits above them; 0 where the header does not say.
+    pub(crate) mode: u32,
+    /// Numeric user and group; 0 where the header does not say.
+    pub(crate) owner: (u64, u64),
+    /// Seconds since 1970; 0 where the header does not say.
+    pub(crate) mtime: u64,
+    /// Extended attributes and access lists, as PAX records name them.
+    pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
     /// The content in the tar is not the content of the file, but a map and its parts.
     pub(crate) is_sparse: bool,
 }
@@ -56,6 +62,9 @@ struct Extension {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
+    owner: (Option<u64>, Option<u64>),
+    mtime: Option<u64>,
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
     is_sparse: bool,
     bytes: u64,
 }
@@ -151,7 +160,13 @@ impl<R: Read> TarStream<R> {
             kind,
             size,
             offset: self.position,
-            is_executable: header.mode().is_ok_and(|mode| mode & 0o111 != 0),
+            mode: header.mode().unwrap_or(0) & 0o7777,
+            owner: (
+                extension.owner.0.or(header.uid().ok()).unwrap_or(0),
+                extension.owner.1.or(header.gid().ok()).unwrap_or(0),
+            ),
+            mtime: extension.mtime.or(header.mtime().ok()).unwrap_or(0),
+            attributes: extension.attributes,
             is_sparse: extension.is_sparse || flag == b'S',
         })
     }
@@ -252,11 +267,21 @@ impl<R: Read> TarStream<R> {
                 b"path" => extension.path = Some(value.to_vec()),
                 b"linkpath" => extension.link = Some(value.to_vec()),
                 b"size" => extension.size = Some(decimal(value)?),
+                b"uid" => extension.owner.0 = decimal(value).ok(),
+                b"gid" => extension.owner.1 = decimal(value).ok(),
+                // A fraction of a second is of no interest.
+                b"mtime" => {
+                    let whole = value.split(|byte| *byte == b'.').next();
+                    extension.mtime = whole.and_then(|whole| decimal(whole).ok());
+                }
                 b"GNU.sparse.name" => {
                     extension.path = Some(value.to_vec());
                     extension.is_sparse = true;
                 }
                 key if key.starts_with(b"GNU.sparse.") => extension.is_sparse = true,
+                key if key.starts_with(b"SCHILY.") || key.starts_with(b"LIBARCHIVE.") => {
+                    extension.attributes.push((key.to_vec(), value.to_vec()));
+                }
                 _ => {}
             }
         }

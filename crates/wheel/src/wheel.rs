@@ -61,6 +61,12 @@ impl Wheel {
         &self.filename
     }
 
+    /// The name of the member whose data start at this offset of the file, which says where an installed file comes from.
+    pub fn member_at(&self, offset: u64) -> Option<&str> {
+        let member = self.members.iter().find(|member| member.offset == offset && !member.is_directory);
+        member.map(|member| member.name.as_str())
+    }
+
     /// What METADATA says.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

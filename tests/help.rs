@@ -23,6 +23,7 @@ fn the_whole_help() {
         &["cache", "status", "--help"],
         &["cache", "prune", "--help"],
         &["cache", "clear", "--help"],
+        &["verify", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];

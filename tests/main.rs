@@ -21,6 +21,7 @@ mod runs;
 mod secrets;
 mod sources;
 mod trust;
+mod verify;
 
 use wainwright_testing::Workshop;
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use wainwright_build::{Base, Output};
+use wainwright_build::{Base, ImageSource, Output};
 use wainwright_oci::{Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
 
@@ -59,6 +59,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Cache,
     },
+    /// Check that an image is what the project builds, and say where every file of it comes from
+    ///
+    /// Builds the project again from source and lock, makes every layer anew, and compares: manifests, configs, layers.
+    /// Besides, every file of the image is read and explained by what brings it: a wheel's RECORD, a Debian package, the
+    /// project, the base image. Nothing is delivered or written. Exits with 0 when the digests are the same and every file
+    /// has an origin; with 1 otherwise, also when only the bytes differ and the files do not.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -79,6 +87,13 @@ Examples:
   wain cache status                        where it is, how large, when last used
   wain cache prune --max-size 2GiB         remove the longest unused
   wain cache prune --older-than 30d --dry-run";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  wain verify .wain/image                  the image that `wain build` left here
+  wain verify archive:api.tar --locked     nothing but what the lockfiles pin
+  wain verify layout:out:1 api --no-cache  the project in `api`, fetched anew as well
+  wain verify out --files                  each file with its origin";
 
 /// What every command about a project takes.
 #[derive(Args, Clone)]
@@ -346,6 +361,24 @@ fn parse_any_limit(text: &str) -> Result<Limit, String> {
     }
 }
 
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The image: layout:DIR[:TAG], archive:FILE[:TAG], or the bare path of either
+    #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
+    pub(crate) image: ImageSource,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+
+    /// Print every file with its origin
+    #[arg(long)]
+    pub(crate) files: bool,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 fn with_hint(message: String, hint: Option<String>) -> String {
     hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))
 }
@@ -357,6 +390,10 @@ fn rules() -> PossibleValuesParser {
 
 fn parse_base(text: &str) -> Result<Base, String> {
     text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_image(text: &str) -> Result<ImageSource, String> {
+    ImageSource::of_image(text).map_err(|error| with_hint(error.to_string(), error.hint()))
 }
 
 fn parse_output(text: &str) -> Result<Output, String> {

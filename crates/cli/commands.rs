@@ -20,7 +20,7 @@ const OUTSIDE: u8 = 3;
 const MOST_LAYERS: usize = 127;
 
 /// Where events go: a renderer and a report.
-struct Screen {
+pub(crate) struct Screen {
     renderer: Mutex<Box<dyn Renderer>>,
     report: Mutex<Report>,
 }
@@ -53,21 +53,26 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
     };
     request.report.clone_from(&arguments.metadata_file);
     run(project, &request, machine, async |tools, screen| {
-        let mut built = make(&request, tools, screen).await;
-        // Every try removes at least one damaged file, and an image has so many layers at most.
-        for _ in 0..MOST_LAYERS {
-            let Err(error) = &built else { break };
-            if !error.is_damage() {
-                break;
-            }
-            screen.try_again(&format!("{}; it is made anew", failure::innermost(error)));
-            built = make(&request, tools, screen).await;
-        }
-        let (plan, images, delivery) = built?;
+        let (plan, images, delivery) = mended(screen, async || make(&request, tools, screen).await).await?;
         let code = finish(arguments, &plan, &images, &delivery, screen);
         tidy(project, tools, screen);
         Ok(code)
     })
+}
+
+/// Tries again as long as a damaged file of the cache is found, and removed.
+pub(crate) async fn mended<T>(screen: &Screen, task: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let mut done = task().await;
+    // Every try removes at least one damaged file, and an image has so many layers at most.
+    for _ in 0..MOST_LAYERS {
+        let Err(error) = &done else { break };
+        if !error.is_damage() {
+            break;
+        }
+        screen.try_again(&format!("{}; it is made anew", failure::innermost(error)));
+        done = task().await;
+    }
+    done
 }
 
 /// `wain plan`
@@ -120,7 +125,10 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> u8 {
 }
 
 /// Turns arguments into a request and reads the machine.
-fn prepare(project: &ProjectArguments, image: Option<&ImageArguments>) -> Result<(Request, Machine), String> {
+pub(crate) fn prepare(
+    project: &ProjectArguments,
+    image: Option<&ImageArguments>,
+) -> Result<(Request, Machine), String> {
     let machine = machine::read(project);
     let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());
     if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
@@ -176,7 +184,7 @@ fn find_links(text: &str) -> Result<String, String> {
 }
 
 /// Opens the store, runs a command on it until it is done or interrupted, and says how it ended.
-fn run(
+pub(crate) fn run(
     project: &ProjectArguments,
     request: &Request,
     machine: Machine,
@@ -244,7 +252,7 @@ async fn decide(request: &Request, tools: &Arc<Tools>, screen: &Arc<Screen>) -> 
 }
 
 /// Runs a phase between its two events.
-async fn phase<T>(
+pub(crate) async fn phase<T>(
     screen: &Arc<Screen>,
     phase: &'static str,
     task: impl Future<Output = Result<T, Error>>,

@@ -11,6 +11,7 @@ mod report;
 mod show_plan;
 mod signals;
 mod units;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Lock(lock) => commands::lock(&lock),
         Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Cache { command } => cache::run(&command),
+        Command::Verify(verify) => verify::verify(&verify),
         Command::Completions { shell } => commands::completions(shell),
     };
     ExitCode::from(code)

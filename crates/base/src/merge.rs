@@ -1,25 +1,25 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::listing::{FileKind, LayerFile, Listing};
+use crate::listing::{FileKind, LayerFile};
 
 /// What a container sees of an image: the members of its layers that no later layer replaces or deletes, by path.
 ///
 /// Each comes with the number of its layer, counted from 0. Paths are taken as they are written: links in them are not
 /// followed, since two images are compared and not run.
 pub fn merge<'a>(
-    layers: impl IntoIterator<Item = &'a Listing>,
+    layers: impl IntoIterator<Item = &'a [LayerFile]>,
 ) -> BTreeMap<&'a [u8], (usize, &'a LayerFile)> {
     let mut merged: BTreeMap<&[u8], (usize, &LayerFile)> = BTreeMap::new();
     for (number, layer) in layers.into_iter().enumerate() {
         // Whiteouts delete from the layers below, wherever they stand in the tar.
-        for (path, is_all_below) in layer.files.iter().filter_map(LayerFile::deletes) {
+        for (path, is_all_below) in layer.iter().filter_map(LayerFile::deletes) {
             remove_below(&mut merged, &path);
             if !is_all_below {
                 merged.remove(path.as_slice());
             }
         }
-        for file in layer.files.iter().filter(|file| file.deletes().is_none()) {
+        for file in layer.iter().filter(|file| file.deletes().is_none()) {
             if file.kind != FileKind::Directory {
                 remove_below(&mut merged, &file.path);
             }
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    fn layer(paths: &[&str]) -> Listing {
+    fn layer(paths: &[&str]) -> Vec<LayerFile> {
         let file = |path: &&str| LayerFile {
             path: path.trim_end_matches('/').into(),
             kind: match path.ends_with('/') {
@@ -61,13 +61,12 @@ mod tests {
             attributes: None,
             packages: Vec::new(),
         };
-        let digest = Digest::of("");
-        Listing { digest, size: 0, diff_id: digest, files: paths.iter().map(file).collect() }
+        paths.iter().map(file).collect()
     }
 
     fn check(layers: &[&[&str]], expected: &[&str]) {
-        let layers: Vec<Listing> = layers.iter().map(|paths| layer(paths)).collect();
-        let merged = merge(&layers);
+        let layers: Vec<Vec<LayerFile>> = layers.iter().map(|paths| layer(paths)).collect();
+        let merged = merge(layers.iter().map(Vec::as_slice));
         let lines: Vec<String> = merged
             .iter()
             .map(|(path, (layer, _))| format!("{} {layer}", String::from_utf8_lossy(path)))

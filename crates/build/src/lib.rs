@@ -8,11 +8,14 @@ mod choose;
 mod cpu;
 mod deliver;
 mod describe;
+mod describe_file;
 mod error;
 mod event;
 mod execute;
+mod fields;
 mod image;
 mod layering;
+mod pairs;
 mod plan;
 mod plan_view;
 mod request;
@@ -20,6 +23,7 @@ mod resolve;
 mod runtime;
 mod together;
 mod tools;
+mod verify;
 mod wain_lock;
 mod wheels;
 
@@ -27,6 +31,7 @@ pub use deliver::{Delivery, Outcome, deliver};
 pub use error::Error;
 pub use event::{Event, Listener};
 pub use execute::{Images, execute};
+pub use fields::Field;
 pub use image::Config;
 pub use layering::group;
 pub use plan::{BasePlan, ImagePlan, LayerPlan, LayerState, Plan, plan};
@@ -34,5 +39,10 @@ pub use request::{Base, EPOCH, Machine, Output, Pinning, Request};
 pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
 pub use tools::Tools;
+pub use verify::{
+    Finding, LayerVerdict, LayerVerification, Origin, OriginCount, PlatformVerification, Verdict,
+    Verification, verify,
+};
 pub use wain_lock::{WainLock, lock};
+pub use wainwright_base::Source as ImageSource;
 pub use wainwright_image::replace;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -5,7 +6,8 @@ use serde_json::json;
 use wainwright_blob::{Compression, FORMAT, Options};
 use wainwright_debian::{DebianLock, LockedDeb, Mirrors, architecture};
 use wainwright_layer::debian::{
-    DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, assemble, compile_stdlib,
+    DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, assemble,
+    compile_stdlib,
 };
 use wainwright_oci::{Descriptor, Layer, Platform};
 use wainwright_python::PythonVersion;
@@ -86,29 +88,50 @@ impl RuntimeRecipe {
     }
 }
 
+/// A base that is laid out in memory.
+#[derive(Clone)]
+pub(crate) struct Assembled {
+    pub(crate) layers: Vec<RuntimeLayer>,
+    /// Where the paths of its layers come from; what is not listed is bytecode.
+    pub(crate) origins: BTreeMap<Vec<u8>, RuntimeOrigin>,
+}
+
 /// Makes the layers of a base, and remembers them.
-///
-/// The bytecode of the standard library is compiled by the base's own interpreter, taken from the packages for this
-/// machine's processor; it is the same for all processors.
 pub(crate) async fn make(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<Vec<RuntimeLayerMade>, Error> {
     if let Some(made) = &recipe.made {
         return Ok(made.clone());
     }
+    let assembled = lay_out(recipe, tools).await?;
+    write(recipe, assembled.layers, tools).await
+}
+
+/// Fetches the packages of a base and lays them out.
+///
+/// The bytecode of the standard library is compiled by the base's own interpreter, taken from the packages for this
+/// machine's processor; it is the same for all processors.
+pub(crate) async fn lay_out(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<Assembled, Error> {
     let label = format!("base debian:{}", recipe.lock.suite);
     let host = debian_architecture(&tools.machine.platform);
     let debs = fetch(recipe, &recipe.architecture, tools).await?;
     let host_debs = if host == recipe.architecture { None } else { Some(fetch(recipe, &host, tools).await?) };
-    tools.tell(Event::LayerStarted { name: label.clone() });
+    tools.tell(Event::LayerStarted { name: label });
     let (job, tools_) = (recipe.clone(), tools.clone());
-    let runtime =
-        tools.cpu().await?.run(move || assemble_all(&job, &debs, host_debs.as_deref(), &tools_)).await?;
-    let versions: std::collections::BTreeMap<String, String> = recipe
+    tools.cpu().await?.run(move || assemble_all(&job, &debs, host_debs.as_deref(), &tools_)).await
+}
+
+/// Writes the layers of a base into the store, and remembers them.
+pub(crate) async fn write(
+    recipe: &RuntimeRecipe,
+    layers: Vec<RuntimeLayer>,
+    tools: &Arc<Tools>,
+) -> Result<Vec<RuntimeLayerMade>, Error> {
+    let versions: BTreeMap<String, String> = recipe
         .lock
         .packages(&recipe.architecture)?
         .iter()
         .map(|deb| (deb.name.clone(), format!("{} {}", deb.name, deb.version)))
         .collect();
-    let jobs = runtime.into_iter().map(|layer| {
+    let jobs = layers.into_iter().map(|layer| {
         let (tools, epoch) = (tools.clone(), recipe.epoch);
         let packages: Vec<String> =
             layer.packages.iter().filter_map(|name| versions.get(name).cloned()).collect();
@@ -200,7 +223,7 @@ fn assemble_all(
     debs: &[DebFile],
     host: Option<&[DebFile]>,
     tools: &Tools,
-) -> Result<Vec<RuntimeLayer>, Error> {
+) -> Result<Assembled, Error> {
     let options = RuntimeOptions { python: recipe.python, keep_docs: false };
     let target = assemble(debs, &options)?;
     for note in &target.facts.notes {
@@ -209,9 +232,10 @@ fn assemble_all(
     let other: Option<Runtime> = host.map(|debs| assemble(debs, &options)).transpose()?;
     let scratch = tools.store.scratch()?;
     let bytecode = compile_stdlib(&target, other.as_ref().unwrap_or(&target), scratch.path())?;
+    let origins = target.origins().map(|(path, origin)| (path.to_vec(), origin)).collect();
     let mut layers = target.layers;
     layers.push(bytecode);
-    Ok(layers)
+    Ok(Assembled { layers, origins })
 }
 
 fn file_name(deb: &LockedDeb) -> String {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use wainwright_blob::{Content, Deflated, Entry, Span};
 use wainwright_oci::{Digest, ImagePath};
@@ -53,6 +53,19 @@ pub fn owned_paths(
         .into_iter()
         .map(|file| (file.path.clone(), (content_digest(&file.content), file.executable)))
         .collect())
+}
+
+/// Which member of a wheel each of its installed files comes from; `None` for those that installing makes.
+pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePath, Option<String>>, Error> {
+    let members: HashMap<u64, &str> = wheel.members().collect();
+    let origin = |content: &FileContent| match content {
+        FileContent::Deflated { offset, .. } | FileContent::Stored { offset, .. } => {
+            members.get(offset).map(|name| (*name).to_owned())
+        }
+        FileContent::Generated(_) => None,
+    };
+    let files = installed(wheel, layout)?;
+    Ok(files.into_iter().map(|file| (file.path, origin(&file.content))).collect())
 }
 
 /// The files of an installed wheel.

@@ -61,10 +61,10 @@ impl Wheel {
         &self.filename
     }
 
-    /// The name of the member whose data start at this offset of the file, which says where an installed file comes from.
-    pub fn member_at(&self, offset: u64) -> Option<&str> {
-        let member = self.members.iter().find(|member| member.offset == offset && !member.is_directory);
-        member.map(|member| member.name.as_str())
+    /// The names of its members by where their data start in the file, which is how installed files name them.
+    pub fn members(&self) -> impl Iterator<Item = (u64, &str)> {
+        let files = self.members.iter().filter(|member| !member.is_directory);
+        files.map(|member| (member.offset, member.name.as_str()))
     }
 
     /// What METADATA says.

@@ -23,6 +23,7 @@ mod keep;
 mod libraries;
 mod loader_cache;
 mod notes;
+mod origins;
 mod package;
 mod status;
 mod synthesize;
@@ -46,6 +47,7 @@ pub use self::bytecode::compile_stdlib;
 pub use self::error::{Error, MissingLibrary};
 pub use self::facts::{Facts, InstalledPackage};
 pub use self::notes::Note;
+pub use self::origins::RuntimeOrigin;
 
 /// Part of the cache key of every layer made here; raised when the same packages give other bytes.
 pub const FORMAT: u32 = 1;

@@ -336,3 +336,31 @@ fn an_arm64_runtime_has_no_lib64() {
     let error = compile_stdlib(&runtime, &runtime, scratch.path()).unwrap_err();
     assert!(matches!(error, Error::CannotRun { .. }), "{error}");
 }
+
+#[test]
+fn every_path_has_an_origin() {
+    let certificates = Deb::new("ca-certificates")
+        .architecture("all")
+        .file("./usr/share/ca-certificates/mozilla/a.crt", "A\n");
+    let debs: Vec<DebFile> = least().into_iter().chain([certificates]).map(Deb::build).collect();
+    let runtime = assemble(&debs, &options()).unwrap();
+    let origins: std::collections::BTreeMap<String, RuntimeOrigin> = runtime
+        .origins()
+        .map(|(path, origin)| (String::from_utf8_lossy(path).into_owned(), origin))
+        .collect();
+    let package = |name: &str| RuntimeOrigin::Package(name.into());
+    for (path, expected) in [
+        ("usr/bin/python3.11", package("python3.11-minimal")),
+        ("usr/lib/x86_64-linux-gnu/libc.so.6", package("libc6")),
+        ("etc/ssl/certs/ca-certificates.crt", RuntimeOrigin::Made("certificates")),
+        ("var/lib/dpkg/status.d/libc6", RuntimeOrigin::Made("package list")),
+        ("etc/ld.so.cache", RuntimeOrigin::Made("loader cache")),
+        ("etc/passwd", RuntimeOrigin::Made("accounts")),
+        ("bin", RuntimeOrigin::Made("links and folders")),
+    ] {
+        assert_eq!(origins[path], expected, "{path}");
+    }
+    for entry in runtime.layers.iter().flat_map(|layer| &layer.entries) {
+        assert!(origins.contains_key(&entry.path.to_string()), "{}", entry.path);
+    }
+}

@@ -1,0 +1,195 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use wainwright_base::{FileKind, LayerFile};
+use wainwright_blob::{Content, Entry, Kind, Span};
+use wainwright_layer::debian::RuntimeOrigin;
+use wainwright_layer::{app, wheel_entries, wheel_origins};
+use wainwright_oci::{Digest, Image, ImagePath, Layer};
+use wainwright_store::Store;
+use wainwright_wheel::Layout;
+
+use super::origin::Origin;
+use crate::choose::ChosenWheel;
+use crate::plan::Recipe;
+use crate::runtime::Assembled;
+use crate::wheels::open_all;
+use crate::{Error, ImagePlan, LayerPlan};
+
+/// A layer as it has to be.
+pub(super) struct ExpectedLayer {
+    pub(super) name: String,
+    pub(super) layer: Layer,
+    /// What the inputs say is in it; `None` for a layer of the base image, which is an input itself.
+    pub(super) files: Option<Files>,
+}
+
+/// Members of a layer, each with its origin.
+#[derive(Default)]
+pub(super) struct Files {
+    pub(super) files: Vec<LayerFile>,
+    pub(super) origins: Vec<Origin>,
+}
+
+/// What the layers of an image have to hold, lowest first, by what wheels, packages and the project say.
+///
+/// Finished layers are not looked at: `rebuilt` only lends their digests.
+pub(super) fn expected_layers(
+    plan: &ImagePlan,
+    rebuilt: &Image,
+    base: Vec<(String, Option<Files>)>,
+    epoch: u64,
+    store: &Store,
+) -> Result<Vec<ExpectedLayer>, Error> {
+    let ours =
+        plan.layers.par_iter().map(|layer| Ok((layer.name.clone(), Some(of_layer(layer, epoch, store)?))));
+    let ours: Vec<(String, Option<Files>)> = ours.collect::<Result<_, Error>>()?;
+    let all: Vec<_> = base.into_iter().chain(ours).collect();
+    if all.len() != rebuilt.layers.len() {
+        return Err(Error::Bug { what: format!("{} layers became {}", all.len(), rebuilt.layers.len()) });
+    }
+    let layers = all.into_iter().zip(&rebuilt.layers);
+    Ok(layers.map(|((name, files), layer)| ExpectedLayer { name, layer: layer.clone(), files }).collect())
+}
+
+fn of_layer(layer: &LayerPlan, epoch: u64, store: &Store) -> Result<Files, Error> {
+    match &layer.recipe {
+        Recipe::Entries(entries) => {
+            let venv = app().join(".venv")?;
+            of_entries(entries, epoch, |entry| of_entry(entry, &venv))
+        }
+        Recipe::Wheels(wheels, layout) => of_wheels(wheels, layout, epoch, store),
+    }
+}
+
+/// The files of the environment and of the project: a path tells which.
+fn of_entry(entry: &Entry, venv: &ImagePath) -> Origin {
+    let ours = |what| Origin::Ours { what, package: None };
+    if !entry.path.starts_with(venv) && entry.path != app() {
+        return Origin::Project;
+    }
+    match (&entry.kind, entry.path.file_name()) {
+        (Kind::File(_), b"pyvenv.cfg") => ours("environment"),
+        (Kind::File(_), _) => ours("installation of the project"),
+        _ => ours("environment"),
+    }
+}
+
+/// The files of wheels: their contents by RECORD.
+fn of_wheels(wheels: &[ChosenWheel], layout: &Layout, epoch: u64, store: &Store) -> Result<Files, Error> {
+    let opened = open_all(wheels, layout, store)?;
+    let mut origins: BTreeMap<ImagePath, Origin> = BTreeMap::new();
+    for (chosen, wheel) in wheels.iter().zip(&opened) {
+        let (name, version) = (chosen.name.to_string(), chosen.wanted.filename.version.to_string());
+        for (path, member) in wheel_origins(wheel, layout)? {
+            let origin = match member {
+                Some(member) => Origin::Wheel { name: name.clone(), version: version.clone(), member },
+                None => Origin::Ours { what: "installation", package: Some(format!("{name} {version}")) },
+            };
+            origins.entry(path).or_insert(origin);
+        }
+    }
+    let entries = wheel_entries(&opened, layout)?;
+    of_entries(&entries, epoch, |entry| match origins.get(&entry.path) {
+        Some(origin) => origin.clone(),
+        None => Origin::Ours { what: "folders of wheels", package: None },
+    })
+}
+
+/// The layers of an assembled base: their contents by the packages.
+pub(super) fn of_base(
+    assembled: &Assembled,
+    versions: &BTreeMap<String, String>,
+    epoch: u64,
+) -> Result<Vec<(String, Option<Files>)>, Error> {
+    let origin = |entry: &Entry| match assembled.origins.get(entry.path.as_bytes()) {
+        Some(RuntimeOrigin::Package(name)) => {
+            Origin::Debian { name: name.clone(), version: versions.get(name).cloned().unwrap_or_default() }
+        }
+        Some(RuntimeOrigin::Made(what)) => Origin::Ours { what, package: None },
+        None => Origin::Ours { what: "bytecode of the standard library", package: None },
+    };
+    let layers = assembled.layers.par_iter();
+    layers
+        .map(|layer| Ok((format!("base {}", layer.name), Some(of_entries(&layer.entries, epoch, origin)?))))
+        .collect()
+}
+
+fn of_entries(
+    entries: &[Entry],
+    epoch: u64,
+    origin: impl Fn(&Entry) -> Origin + Sync,
+) -> Result<Files, Error> {
+    let made = entries.par_iter().map(|entry| Ok((file(entry, epoch)?, origin(entry))));
+    let made: Vec<(LayerFile, Origin)> = made.collect::<Result<_, Error>>()?;
+    let (files, origins) = made.into_iter().unzip();
+    Ok(Files { files, origins })
+}
+
+/// An entry as it has to stand in the tar.
+fn file(entry: &Entry, epoch: u64) -> Result<LayerFile, Error> {
+    let open = |source| Error::Open { name: entry.path.to_string(), source };
+    let kind = match &entry.kind {
+        Kind::Directory => FileKind::Directory,
+        Kind::Symlink(target) => FileKind::Symlink(target.clone()),
+        Kind::Hardlink(target) => FileKind::Hardlink(target.as_bytes().to_vec()),
+        Kind::File(content) => {
+            FileKind::File { size: content.size(), digest: digest(content).map_err(open)? }
+        }
+    };
+    Ok(LayerFile {
+        path: entry.path.as_bytes().to_vec(),
+        kind,
+        mode: entry.mode,
+        owner: (entry.owner.0.into(), entry.owner.1.into()),
+        mtime: epoch,
+        attributes: None,
+        packages: Vec::new(),
+    })
+}
+
+/// The sha256 of a content: what RECORD or the listing of the project says, else that of its bytes.
+fn digest(content: &Content) -> io::Result<Digest> {
+    match content {
+        Content::Bytes(bytes) => Ok(Digest::of(bytes)),
+        Content::Disk { digest: Some(digest), .. } | Content::Stored { digest: Some(digest), .. } => {
+            Ok(*digest)
+        }
+        Content::Disk { path, .. } => Digest::of_reader(File::open(path)?),
+        Content::Stored { span, .. } => Digest::of_reader(Positional::new(span)),
+        // Signatures of RECORD are the only members that RECORD does not vouch for.
+        Content::Deflated(deflated) => match deflated.digest {
+            Some(digest) => Ok(digest),
+            None => {
+                let inflater = flate2::read::DeflateDecoder::new(Positional::new(&deflated.span));
+                Digest::of_reader(inflater.take(deflated.size))
+            }
+        },
+    }
+}
+
+/// Reads a part of a file that others read as well.
+struct Positional {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Positional {
+    fn new(span: &Span) -> Self {
+        Self { file: span.file.clone(), at: span.offset, end: span.offset.saturating_add(span.length) }
+    }
+}
+
+impl Read for Positional {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(out.len());
+        let count = self.file.read_at(&mut out[..left], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether an image is what its project builds, and where every file of it comes from.
+//!
+//! The image is built again from source and lock, and nothing that was made earlier is trusted: every layer is made
+//! anew. Then two things are compared that do not know of each other. The digests of documents and layers say whether
+//! the bytes are the same. And the tars of the image are read, member by member, against what the inputs say: the RECORD
+//! of every wheel, the contents of every Debian package, the files of the project. A mistake in how layers are written
+//! would not hide from both.
+
+mod compare;
+mod documents;
+mod expected;
+mod origin;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wainwright_base::{Source, WholeImage, open_whole};
+use wainwright_oci::{Document, Image, Platform};
+
+use self::expected::{Files, expected_layers, of_base};
+pub use self::origin::Origin;
+pub use self::report::{
+    Finding, LayerVerdict, LayerVerification, OriginCount, PlatformVerification, Verdict, Verification,
+};
+use crate::plan::BasePlan;
+use crate::{
+    Error, Images, LayerState, Output, Pinning, Plan, Request, Tools, execute, plan, resolve, runtime,
+};
+
+/// Builds a project again and compares an image with what comes out. Nothing is delivered, and no file of the project
+/// is written.
+///
+/// Without platforms in the request or the settings the image's own are built.
+pub async fn verify(source: &Source, request: &Request, tools: &Arc<Tools>) -> Result<Verification, Error> {
+    let image = Arc::new(open_whole(source, &tools.store)?);
+    let mut request = request.clone();
+    request.pinning = Pinning::Never;
+    // An image that was built into the project's folder was no file of the project then.
+    request.outputs = vec![match source {
+        Source::Layout { dir, .. } => Output::Layout(dir.clone()),
+        Source::Archive { file, .. } => Output::Archive(file.clone()),
+    }];
+    let is_subset = !request.platforms.is_empty();
+    if !is_subset && wainwright_project::load(&request.root)?.settings.platforms.is_empty() {
+        request.platforms = image.images.iter().map(|image| image.platform.clone()).collect();
+    }
+    let resolution = resolve(&request, tools).await?;
+    let mut plan = plan(&resolution, &tools.store)?;
+    let bases = make_anew(&mut plan, tools).await?;
+    let rebuilt = execute(&plan, tools).await?;
+
+    let mut problems = Vec::new();
+    let mut platforms = Vec::new();
+    for ((image_plan, made), base) in plan.images.iter().zip(&rebuilt.images).zip(bases) {
+        let Some(found) = image.images.iter().find(|found| found.platform == made.platform) else {
+            problems.push(format!("it has no image for {}", made.platform));
+            continue;
+        };
+        let (image_plan, made, found) = (image_plan.clone(), made.clone(), found.clone());
+        let (store, epoch) = (tools.store.clone(), plan.epoch);
+        let job = move || {
+            let expected = expected_layers(&image_plan, &made, base, epoch, &store)?;
+            compare::compare(expected, &made, &found, epoch, &store)
+        };
+        platforms.push(tools.cpu().await?.run(job).await?);
+    }
+    Ok(finish(&image, &rebuilt, is_subset, problems, platforms))
+}
+
+/// The layers below ours, by name, with what is in them; `None` for those of a given image.
+type BaseFiles = Vec<(String, Option<Files>)>;
+
+/// Forgets that layers were made earlier, and lays out the bases.
+async fn make_anew(plan: &mut Plan, tools: &Arc<Tools>) -> Result<Vec<BaseFiles>, Error> {
+    let epoch = plan.epoch;
+    let mut bases = Vec::new();
+    for image in &mut plan.images {
+        for layer in &mut image.layers {
+            layer.state = LayerState::Missing;
+        }
+        bases.push(match &mut image.base {
+            BasePlan::Image(base) => {
+                let name = |at| format!("base layer {at}");
+                (1..=base.layers.len()).map(|at| (name(at), None)).collect()
+            }
+            BasePlan::Runtime(recipe) => {
+                let assembled = Arc::new(runtime::lay_out(recipe, tools).await?);
+                let versions: BTreeMap<String, String> = recipe
+                    .packages()
+                    .iter()
+                    .filter_map(|package| package.split_once(' '))
+                    .map(|(name, version)| (name.to_owned(), version.to_owned()))
+                    .collect();
+                let job = {
+                    let assembled = assembled.clone();
+                    move || of_base(&assembled, &versions, epoch)
+                };
+                let files = tools.cpu().await?.run(job).await?;
+                let layers = Arc::unwrap_or_clone(assembled).layers;
+                recipe.made = Some(runtime::write(recipe, layers, tools).await?);
+                files
+            }
+        });
+    }
+    Ok(bases)
+}
+
+/// Draws the conclusion from all platforms and the index over them.
+fn finish(
+    image: &WholeImage,
+    rebuilt: &Images,
+    is_subset: bool,
+    mut problems: Vec<String>,
+    platforms: Vec<PlatformVerification>,
+) -> Verification {
+    let built: BTreeSet<&Platform> = rebuilt.images.iter().map(|image| &image.platform).collect();
+    let found = image.images.iter().map(|image| &image.platform);
+    let others: Vec<Platform> = found.filter(|platform| !built.contains(platform)).cloned().collect();
+    let not_compared = if is_subset { others } else { Vec::new() };
+    if !is_subset {
+        let is_other = |image: &&Image| !built.contains(&image.platform);
+        let others = image.images.iter().filter(is_other);
+        problems.extend(others.map(|image| {
+            format!("it has an image for {}, which the project is not built for", image.platform)
+        }));
+    }
+    let (expected, found, index) = match (&platforms[..], not_compared.is_empty()) {
+        (_, true) => {
+            let only = rebuilt.images.first().map(|image| image.manifest.digest());
+            let expected = rebuilt.index.as_ref().map(Document::digest).or(only);
+            (expected, image.digest(), documents::indexes(rebuilt.index.as_ref(), image.index.as_ref()))
+        }
+        ([one], false) => (Some(one.expected), Some(one.found), Vec::new()),
+        (_, false) => (None, None, Vec::new()),
+    };
+    let worst = platforms.iter().map(|platform| platform.verdict).max().unwrap_or(Verdict::Different);
+    let verdict = match expected == found && index.is_empty() {
+        _ if !problems.is_empty() => Verdict::Different,
+        true => worst,
+        false if index.iter().all(documents::is_form) => worst.max(Verdict::SameFiles),
+        false => Verdict::Different,
+    };
+    Verification { verdict, expected, found, problems, not_compared, index, platforms }
+}

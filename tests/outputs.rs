@@ -153,6 +153,67 @@ fn docker_loads_archives_and_takes_images_from_us() {
     }
 }
 
+#[test]
+fn every_compression_is_taken_by_those_who_read_it() {
+    let (Some(skopeo), Some(docker)) = (need("skopeo"), Dockerd::start()) else { return };
+    let shop = workshop();
+    let mut configs = Vec::new();
+    for (compression, kind) in
+        [("splice", "tar+gzip"), ("gzip:9", "tar+gzip"), ("zstd", "tar+zstd"), ("none", "tar")]
+    {
+        let words = ["--tag", "demo/api:1", "--compression", compression, "--output", "layout:out"];
+        run(&mut shop.build().with(&words).with(&["--output", "archive:out.tar"])).ok();
+        configs.push(config(&shop.path("out")));
+        let manifest =
+            run(Command::new(&skopeo).current_dir(shop.folder()).args(["inspect", "--raw", "oci:out:1"]));
+        let manifest: Value = serde_json::from_str(&manifest.ok().stdout).unwrap();
+        for layer in &manifest["layers"].as_array().unwrap()[1..] {
+            let expected = format!("application/vnd.oci.image.layer.v1.{kind}");
+            assert_eq!(layer["mediaType"], expected, "{compression}");
+        }
+        // Docker's form names layers by their diff IDs: it unpacks them and checks.
+        let words = ["copy", "--quiet", "docker-archive:out.tar", "dir:docker"];
+        run(Command::new(&skopeo).arg("--insecure-policy").current_dir(shop.folder()).args(words)).ok();
+
+        let mut load = shop.build().with(&["--tag", "demo/api:1", "--compression", compression, "--load"]);
+        let ran = run(load.env("DOCKER_HOST", docker.host()));
+        let api = run(docker.docker().args(["version", "--format", "{{.Server.APIVersion}}"])).ok().stdout;
+        if compression == "zstd" && api.trim_end() < "1.42" {
+            assert_eq!(ran.code, 1, "{}", ran.stderr);
+            assert!(ran.stderr.contains("layers compressed with zstd need 23 or newer"), "{}", ran.stderr);
+        } else {
+            ran.ok();
+            run(docker.docker().args(["image", "rm", "demo/api:1"])).ok();
+        }
+    }
+    // The config names the tars inside, which are the same.
+    configs.dedup();
+    assert_eq!(configs.len(), 1, "{configs:?}");
+}
+
+#[test]
+fn compressions_that_do_not_exist_are_wrong_usage() {
+    let shop = workshop();
+    for (compression, limits) in [("gzip:10", "from 1 to 9"), ("zstd:20", "from 1 to 19"), ("xz", "`gzip`")] {
+        let ran = run(&mut shop.build().with(&["--compression", compression]));
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(limits), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_setting_yields_to_the_argument() {
+    let shop = workshop();
+    shop.write("project/wainwright.toml", "compression = \"zstd:1\"\n");
+    let compression = |words: &[&str]| {
+        let plan = ["plan", "project", "--base", "layout:base", "--json"];
+        let json = run(&mut shop.wain(&plan).with(words)).ok().stdout;
+        serde_json::from_str::<Value>(&json).unwrap()["compression"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(compression(&[]), "zstd:1");
+    assert_eq!(compression(&["--compression", "gzip"]), "gzip:6");
+}
+
 /// The digest of the config for amd64, which Docker calls the image.
 fn config(layout: &Path) -> String {
     let read = |digest: &str| -> Value {

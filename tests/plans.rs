@@ -29,6 +29,7 @@ fn a_plan_says_what_and_why() {
       make     ~8.4 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer; no layer of these inputs is in the cache)
       make      ~863 B  project app  (4 files and folders; no layer of these inputs is in the cache)
     2 files to fetch (8.4 kB)
+    compression: splice
     to layout:out as docker.io/library/project:latest
     ");
     run(&mut shop.build()).ok();
@@ -39,6 +40,7 @@ fn a_plan_says_what_and_why() {
       reuse     7.6 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer)
       reuse      594 B  project app  (4 files and folders)
     nothing to fetch
+    compression: splice
     to layout:out as docker.io/library/project:latest
     ");
     shop.write("project/main.py", "# changed\n");
@@ -49,6 +51,7 @@ fn a_plan_says_what_and_why() {
       reuse     7.6 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer)
       make      ~846 B  project app  (4 files and folders; no layer of these inputs is in the cache)
     nothing to fetch
+    compression: splice
     to layout:out as docker.io/library/project:latest
     ");
 }
@@ -60,5 +63,5 @@ fn a_plan_is_data() {
     assert_eq!(json, plan(&shop, &["--json"]));
     let value: Value = serde_json::from_str(&json).unwrap();
     let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
-    insta::assert_snapshot!(format!("{keys:?}"), @r#"["images", "outputs", "tags", "version"]"#);
+    insta::assert_snapshot!(format!("{keys:?}"), @r#"["compression", "images", "outputs", "tags", "version"]"#);
 }

@@ -164,6 +164,7 @@ pub(crate) fn prepare(
         outputs,
         report: None,
         max_layers: project.max_layers,
+        compression: project.compression,
         is_locked: project.locked,
         pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,

@@ -68,6 +68,7 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
             let _ = writeln!(text, "{count} files to fetch ({})", bytes(total));
         }
     }
+    let _ = writeln!(text, "compression: {}", plan.options.compression);
     for output in &plan.outputs {
         let names: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "to {output} as {}", names.join(", "));

@@ -1,11 +1,11 @@
 use std::io::Write;
 
-use flate2::{Compress, FlushCompress};
-use wainwright_oci::{Digest, Hasher};
+use wainwright_oci::{Compression, Digest, Hasher};
 
-use crate::joiner::{GZIP_HEADER, Joiner};
-use crate::produce::{Part, compress};
-use crate::write::Compression;
+use crate::gzip::Gzip;
+use crate::joiner::Joiner;
+use crate::produce::Part;
+use crate::zstd::Zstd;
 use crate::{Error, tar};
 
 /// Zeros for padding and for the end of the archive.
@@ -28,7 +28,7 @@ impl<'a> Sink<'a> {
         (self.hasher.finish(), self.size)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         self.out.write_all(bytes).map_err(|source| Error::Write { source })
@@ -38,30 +38,32 @@ impl<'a> Sink<'a> {
 /// The compressed form of the tar, on its way to the sink.
 pub(crate) enum Body {
     Splice { joiner: Box<Joiner>, crc32: crc32fast::Hasher },
-    Gzip { compress: Box<Compress>, crc32: crc32fast::Hasher, position: u64, out: Vec<u8> },
-    Plain { position: u64 },
+    Whole { encoder: Encoder, position: u64 },
+}
+
+/// What takes the tar as it is, byte for byte.
+pub(crate) enum Encoder {
+    Gzip(Gzip),
+    Zstd(Zstd),
+    Plain,
 }
 
 impl Body {
-    pub(crate) fn new(compression: Compression) -> Self {
-        match compression {
+    pub(crate) fn new(compression: Compression, sink: &mut Sink<'_>) -> Result<Self, Error> {
+        let encoder = match compression {
             Compression::Splice => {
-                Self::Splice { joiner: Box::new(Joiner::new()), crc32: crc32fast::Hasher::new() }
+                return Ok(Self::Splice { joiner: Box::new(Joiner::new()), crc32: crc32fast::Hasher::new() });
             }
-            Compression::Gzip(level) => Self::Gzip {
-                compress: Box::new(Compress::new(flate2::Compression::new(level), false)),
-                crc32: crc32fast::Hasher::new(),
-                position: 0,
-                out: GZIP_HEADER.to_vec(),
-            },
-            Compression::None => Self::Plain { position: 0 },
-        }
+            Compression::Gzip(level) => Encoder::Gzip(Gzip::new(level, sink)?),
+            Compression::Zstd(level) => Encoder::Zstd(Zstd::new(level)?),
+            Compression::None => Encoder::Plain,
+        };
+        Ok(Self::Whole { encoder, position: 0 })
     }
 
     /// Takes the next parts.
     pub(crate) fn add(&mut self, parts: &[Part], sink: &mut Sink<'_>) -> Result<(), Error> {
         for part in parts {
-            let plain = part.plain.as_ref();
             match self {
                 Self::Splice { joiner, crc32 } => {
                     splice(joiner, crc32, part);
@@ -70,23 +72,13 @@ impl Body {
                         joiner.out.clear();
                     }
                 }
-                Self::Gzip { compress: compressor, crc32, position, out } => {
-                    let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
-                    let padding = if part.is_end { padding } else { 0 };
-                    for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
-                        crc32.update(bytes);
-                        *position += bytes.len() as u64;
-                        compress(compressor, bytes, FlushCompress::None, out);
-                    }
-                    sink.write(out)?;
-                    out.clear();
-                }
-                Self::Plain { position } => {
+                Self::Whole { encoder, position } => {
+                    let plain = part.plain.as_ref();
                     let padding = tar::padding(*position + (part.header.len() + plain.len()) as u64);
                     let padding = if part.is_end { padding } else { 0 };
                     for bytes in [&part.header[..], plain, &ZEROS[..padding]] {
                         *position += bytes.len() as u64;
-                        sink.write(bytes)?;
+                        encoder.add(bytes, sink)?;
                     }
                 }
             }
@@ -104,15 +96,24 @@ impl Body {
                 });
                 sink.write(&joiner.out)
             }
-            Self::Gzip { compress: mut compressor, mut crc32, position, mut out } => {
-                crc32.update(&ZEROS);
-                compress(&mut compressor, &ZEROS, FlushCompress::None, &mut out);
-                compress(&mut compressor, &[], FlushCompress::Finish, &mut out);
-                out.extend_from_slice(&crc32.finalize().to_le_bytes());
-                out.extend_from_slice(&((position + ZEROS.len() as u64) as u32).to_le_bytes());
-                sink.write(&out)
+            Self::Whole { mut encoder, .. } => {
+                encoder.add(&ZEROS, sink)?;
+                match encoder {
+                    Encoder::Gzip(gzip) => gzip.finish(sink),
+                    Encoder::Zstd(zstd) => zstd.finish(sink),
+                    Encoder::Plain => Ok(()),
+                }
             }
-            Self::Plain { .. } => sink.write(&ZEROS),
+        }
+    }
+}
+
+impl Encoder {
+    fn add(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+        match self {
+            Self::Gzip(gzip) => gzip.add(bytes, sink),
+            Self::Zstd(zstd) => zstd.add(bytes, sink),
+            Self::Plain => sink.write(bytes),
         }
     }
 }

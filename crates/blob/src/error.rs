@@ -61,6 +61,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: MemberProblem,
     },
+    /// The compressor does not work.
+    #[error("cannot compress the layer")]
+    Compress {
+        /// What it said.
+        source: io::Error,
+    },
     /// The layer cannot be written.
     #[error("cannot write the layer")]
     Write {
@@ -117,6 +123,7 @@ impl Error {
             Self::Member { .. } => {
                 Some("fetch the package again; if it stays so, its publisher has to mend it".into())
             }
+            Self::Compress { .. } => Some("is there memory left? a lower level needs less".into()),
             Self::Write { .. } => Some("is there room on the disk?".into()),
             _ => None,
         }
@@ -124,7 +131,10 @@ impl Error {
 
     /// Whether the outside world failed, not the input.
     pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::ReadMember { .. } | Self::Write { .. })
+        matches!(
+            self,
+            Self::Read { .. } | Self::ReadMember { .. } | Self::Compress { .. } | Self::Write { .. }
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-use wainwright_oci::{Descriptor, DiffId, Hasher, media_type};
+use wainwright_oci::{Compression, Descriptor, DiffId, Hasher};
 
 use crate::body::{Body, Sink, ZEROS};
 use crate::entry::{Entry, Kind};
@@ -9,7 +9,7 @@ use crate::produce::{Part, Producer};
 use crate::{Error, tar};
 
 /// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How a layer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,17 +18,6 @@ pub struct Options {
     pub mtime: u64,
     /// How the tar is compressed.
     pub compression: Compression,
-}
-
-/// How the tar of a layer is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// gzip, one member, joined from the deflate blocks that archives already hold.
-    Splice,
-    /// gzip, one member, compressed anew at a zlib level from 1 to 9.
-    Gzip(u32),
-    /// A plain tar.
-    None,
 }
 
 /// A layer that was written.
@@ -56,7 +45,7 @@ pub fn write(
     let mut producer = Producer::new(&entries, options.mtime, wants_blocks);
     let mut diff = DiffHasher { hasher: Hasher::new(), position: 0 };
     let mut sink = Sink::new(out);
-    let mut body = Body::new(options.compression);
+    let mut body = Body::new(options.compression, &mut sink)?;
 
     let mut parts = producer.next()?;
     while !parts.is_empty() {
@@ -75,12 +64,8 @@ pub fn write(
     }
     body.finish(&mut sink)?;
     let (diff_id, tar_size) = diff.finish();
-    let media_type = match options.compression {
-        Compression::None => media_type::LAYER_TAR,
-        Compression::Splice | Compression::Gzip(_) => media_type::LAYER_GZIP,
-    };
     let (digest, size) = sink.finish();
-    let descriptor = Descriptor::new(media_type, digest, size);
+    let descriptor = Descriptor::new(options.compression.media_type(), digest, size);
     Ok(Written { descriptor, diff_id, tar_size })
 }
 
@@ -253,49 +238,108 @@ mod tests {
         assert_eq!(seen, 3 + 2 * contents.len());
     }
 
+    const EVERY: [Compression; 6] = [
+        Compression::Splice,
+        Compression::Gzip(1),
+        Compression::Gzip(9),
+        Compression::Zstd(1),
+        Compression::Zstd(9),
+        Compression::None,
+    ];
+
     #[test]
     fn order_and_cores_do_not_matter() {
-        let entries: Vec<Entry> = (0..3000)
+        let mut entries: Vec<Entry> = (0..3000)
             .map(|index| Entry::bytes(path(&format!("d/{index}")), noise(index * 7 % 5000)))
             .collect();
-        let (one, _) = made(entries.clone(), &SPLICE);
-        for threads in [1, 2, 7] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let shuffled = entries.iter().rev().cloned().collect();
-            assert_eq!(pool.install(|| made(shuffled, &SPLICE)).0, one);
+        entries.push(Entry::bytes(path("large"), noise(5_000_000)));
+        for compression in EVERY {
+            let options = Options { compression, ..SPLICE };
+            let (one, _) = made(entries.clone(), &options);
+            for threads in [1, 2, 7] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let shuffled = entries.iter().rev().cloned().collect();
+                let again = pool.install(|| made(shuffled, &options)).0;
+                assert_eq!(again, one, "{compression} with {threads} threads");
+            }
         }
     }
 
     #[test]
     fn compressions_share_the_tar() {
-        let entries = vec![Entry::bytes(path("a"), noise(5000)), Entry::bytes(path("b"), noise(5_000_000))];
-        let (spliced, _) = made(entries.clone(), &SPLICE);
+        let entries = vec![Entry::bytes(path("a"), noise(5000)), Entry::bytes(path("b"), noise(9_000_000))];
         let (plain, tar) = made(entries.clone(), &Options { compression: Compression::None, ..SPLICE });
-        let (gzip, bytes) = made(entries, &Options { compression: Compression::Gzip(9), ..SPLICE });
-        assert!(gunzip(&bytes) == tar);
-        assert_eq!((spliced.diff_id, gzip.diff_id), (plain.diff_id, plain.diff_id));
+        assert_eq!(plain.descriptor.digest, plain.diff_id.0);
+        for compression in EVERY {
+            let (written, bytes) = made(entries.clone(), &Options { compression, ..SPLICE });
+            assert_eq!(written.diff_id, plain.diff_id, "{compression}");
+            let read = match written.descriptor.media_type.rsplit('.').next() {
+                Some("tar+gzip") => gunzip(&bytes),
+                Some("tar+zstd") => one_frame(&bytes),
+                Some("tar") => bytes,
+                other => panic!("{other:?}"),
+            };
+            assert!(read == tar, "{compression}");
+        }
+    }
+
+    /// Reads the first frame only, and demands that it is the last, has a checksum and asks for 8 MiB at most.
+    fn one_frame(bytes: &[u8]) -> Vec<u8> {
+        // The frame header descriptor (RFC 8878, 3.1.1.1.1): a checksum, no dictionary.
+        assert_eq!(bytes[4] & 0b111, 0b100);
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).unwrap().single_frame();
+        decoder.window_log_max(23).unwrap();
+        let mut tar = Vec::new();
+        decoder.read_to_end(&mut tar).unwrap();
+        assert_eq!(decoder.finish(), b"");
+        tar
     }
 
     /// Changed bytes need a new [`FORMAT`] and a word in the changelog.
     #[test]
     fn golden() {
         let stored = [&[1, 5, 0, 0xfa, 0xff][..], b"hello"].concat();
-        let entries = vec![
-            Entry::directory(path("app")),
-            Entry::file(path("app/stored-block"), false, member(&stored, b"hello")),
-            Entry::bytes(path("app/tiny"), *b"tiny"),
-            Entry::bytes(path("app/generated"), noise(10_000)),
-            Entry::symlink(path("app/python"), "/usr/bin/python3"),
-            Entry::bytes(path(&format!("app/{}", "long/".repeat(30))[..153]), noise(100)),
-        ];
-        let (written, _) = made(entries, &SPLICE);
+        let entries = || {
+            vec![
+                Entry::directory(path("app")),
+                Entry::file(path("app/stored-block"), false, member(&stored, b"hello")),
+                Entry::bytes(path("app/tiny"), *b"tiny"),
+                Entry::bytes(path("app/generated"), noise(10_000)),
+                Entry::symlink(path("app/python"), "/usr/bin/python3"),
+                Entry::bytes(path(&format!("app/{}", "long/".repeat(30))[..153]), noise(100)),
+            ]
+        };
+        assert_eq!(FORMAT, 2);
+        let (written, _) = made(entries(), &SPLICE);
         assert_eq!(
-            (written.descriptor.digest.hex().as_str(), written.diff_id.0.hex().as_str(), FORMAT),
+            (written.descriptor.digest.hex().as_str(), written.diff_id.0.hex().as_str()),
             (
                 "dc0ab46df1ecedf6a78d590b27934ff73e17fcc728d38d3ef5a876afa37b396e",
                 "e141283adebd483c4069fad884aaa209913db9f21488c72049d5d210db22729f",
-                1
             )
+        );
+        // Large enough for several stretches, jobs and chunks.
+        let large = [entries(), vec![Entry::bytes(path("large"), noise(9_000_000))]].concat();
+        let lines: Vec<String> =
+            ["none", "splice", "gzip:1", "gzip:6", "gzip:9", "zstd:1", "zstd:3", "zstd:19"]
+                .iter()
+                .map(|text| {
+                    let options = Options { compression: text.parse().unwrap(), ..SPLICE };
+                    format!("{text} {}", made(large.clone(), &options).0.descriptor.digest.hex())
+                })
+                .collect();
+        assert_eq!(
+            lines,
+            [
+                "none 4356ef03f0305e9f393f306f20f1fb8a7f83522cc621101c620f1f4b32282c70",
+                "splice 576f47556cefca4f1b85f19c7bdb72653a9c6328fad8890b3f74b62f20987bc4",
+                "gzip:1 9cf51ff280338327cbe714d104c16a9ac98d5ad81b498d31517479b456fb6b2e",
+                "gzip:6 96023fba8733daa1caa80982c714d89bee377e37146d8f53e5f465730c984c35",
+                "gzip:9 86bea0a2236acee777ea6466ec2582c7824a4c0fe2eb6940b83e1925f785f79c",
+                "zstd:1 e10788d8f84939821dcba53517305d24264dfff162177fba2ae10893b29b82da",
+                "zstd:3 17413fb1e0134d92b9710bf54f03c5238ef073bc00f7fe7a4159da39942847d5",
+                "zstd:19 b40e6ee1224ab55795eb13ab650662bcb1342f94e8577edc414687f289eb3a5b",
+            ]
         );
     }
 

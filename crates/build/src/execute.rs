@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use wainwright_blob::{Compression, Entry, Options, write};
+use wainwright_blob::{Entry, Options, write};
 use wainwright_layer::wheel_entries;
 use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
 use wainwright_store::{CacheKey, Store};
@@ -57,7 +57,7 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     let mut images = Vec::new();
     let mut reports = Vec::new();
     for (image, runtime) in plan.images.iter().zip(runtimes) {
-        let (image, report) = finish(image, runtime, &made, plan.epoch)?;
+        let (image, report) = finish(image, runtime, &made, plan.options.mtime)?;
         let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
         let (platform, digest) = (image.platform.clone(), image.manifest.digest());
         tools.tell(Event::ImageFinished { platform, digest, size });
@@ -104,8 +104,8 @@ async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, La
     let fetches = Arc::new(Fetches::default());
     let mut jobs: JoinSet<Result<(CacheKey, Layer), Error>> = JoinSet::new();
     for layer in order {
-        let (layer, tools, fetches, epoch) = (layer.clone(), tools.clone(), fetches.clone(), plan.epoch);
-        jobs.spawn(async move { Ok((layer.key, make(&layer, epoch, &fetches, &tools).await?)) });
+        let (layer, tools, fetches, options) = (layer.clone(), tools.clone(), fetches.clone(), plan.options);
+        jobs.spawn(async move { Ok((layer.key, make(&layer, options, &fetches, &tools).await?)) });
     }
     while let Some(done) = jobs.join_next().await {
         // Leaving early ends the other jobs.
@@ -116,8 +116,12 @@ async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, La
 }
 
 /// Makes one layer and remembers it.
-async fn make(layer: &LayerPlan, epoch: u64, fetches: &Fetches, tools: &Arc<Tools>) -> Result<Layer, Error> {
-    let options = Options { mtime: epoch, compression: Compression::Splice };
+async fn make(
+    layer: &LayerPlan,
+    options: Options,
+    fetches: &Fetches,
+    tools: &Arc<Tools>,
+) -> Result<Layer, Error> {
     let (name, store, key) = (layer.name.clone(), tools.store.clone(), layer.key);
     let tell = tools.listener();
     let made = match &layer.recipe {

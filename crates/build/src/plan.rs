@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use wainwright_blob::{Compression, Entry, FORMAT};
+use wainwright_blob::{Entry, FORMAT, Options};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
 use wainwright_python::Target;
 use wainwright_store::{CacheKey, Store};
@@ -32,8 +32,8 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// The names they get.
     pub tags: Vec<Reference>,
-    /// Modification time of every file we make, in seconds since 1970.
-    pub epoch: u64,
+    /// Modification time of every file we make, and how layers are compressed.
+    pub options: Options,
 }
 
 /// One image.
@@ -107,12 +107,12 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     let mut images = Vec::new();
     for resolved in &resolution.platforms {
         let layout = &resolved.layout;
-        let mut layers = vec![environment(resolved, resolution.epoch, store)?];
+        let mut layers = vec![environment(resolved, &resolution.options, store)?];
         let sized: Vec<(&str, u64)> =
             resolved.wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
         for indices in group(&sized, wheel_layers(resolved, resolution.max_layers)?) {
             let wheels = indices.into_iter().map(|index| resolved.wheels[index].clone()).collect();
-            layers.push(wheel_layer(wheels, layout, resolution.epoch, store)?);
+            layers.push(wheel_layer(wheels, layout, &resolution.options, store)?);
         }
         layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
         let base = match &resolved.base {
@@ -134,7 +134,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         images,
         outputs: resolution.outputs.clone(),
         tags: resolution.tags.clone(),
-        epoch: resolution.epoch,
+        options: resolution.options,
     })
 }
 
@@ -148,11 +148,15 @@ fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usiz
         .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })
 }
 
-fn environment(resolved: &PlatformResolution, epoch: u64, store: &Store) -> Result<LayerPlan, Error> {
+fn environment(resolved: &PlatformResolution, options: &Options, store: &Store) -> Result<LayerPlan, Error> {
     let environment = &resolved.environment;
     let key = CacheKey::of(
         "layer",
-        &json!({ "format": FORMAT, "environment": ENVIRONMENT, "mtime": epoch, "facts": environment }),
+        &json!({
+            "format": format(options),
+            "environment": ENVIRONMENT,
+            "facts": environment,
+        }),
     )?;
     Ok(LayerPlan {
         name: format!("environment for Python {}", environment.python.short()),
@@ -167,7 +171,7 @@ fn environment(resolved: &PlatformResolution, epoch: u64, store: &Store) -> Resu
 fn wheel_layer(
     wheels: Vec<ChosenWheel>,
     layout: &Layout,
-    epoch: u64,
+    options: &Options,
     store: &Store,
 ) -> Result<LayerPlan, Error> {
     let mut digests: Vec<Digest> = wheels.iter().map(|wheel| wheel.wanted.digest).collect();
@@ -175,10 +179,8 @@ fn wheel_layer(
     let key = CacheKey::of(
         "layer",
         &json!({
-            "format": FORMAT,
+            "format": format(options),
             "wheels": WHEELS,
-            "mtime": epoch,
-            "compression": compression_name(Compression::Splice),
             "digests": digests,
             "layout": layout_facts(layout),
         }),
@@ -212,7 +214,7 @@ fn source(
 ) -> Result<LayerPlan, Error> {
     let key = CacheKey::of(
         "layer",
-        &json!({ "format": FORMAT, "source": SOURCE, "mtime": resolution.epoch, "digest": digest }),
+        &json!({ "format": format(&resolution.options), "source": SOURCE, "digest": digest }),
     )?;
     Ok(LayerPlan {
         name: format!("project {}", resolution.name),
@@ -224,12 +226,10 @@ fn source(
     })
 }
 
-fn compression_name(compression: Compression) -> String {
-    match compression {
-        Compression::Splice => "splice".into(),
-        Compression::Gzip(level) => format!("gzip:{level}"),
-        Compression::None => "none".into(),
-    }
+/// What decides the bytes of a layer beside its entries, for a cache key.
+pub(crate) fn format(options: &Options) -> serde_json::Value {
+    let Options { mtime, compression } = options;
+    json!({ "number": FORMAT, "mtime": mtime, "compression": compression.to_string() })
 }
 
 pub(crate) fn layout_facts(layout: &Layout) -> serde_json::Value {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
-use wainwright_oci::{Platform, Reference};
+use wainwright_oci::{Compression, Platform, Reference};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::PythonVersion;
 
@@ -36,6 +36,8 @@ pub struct Request {
     pub report: Option<PathBuf>,
     /// How many layers an image may get on top of its base; `None`: the settings, else 40.
     pub max_layers: Option<u8>,
+    /// How layers are compressed; absent: the settings, else [`Compression::Splice`].
+    pub compression: Option<Compression>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
     /// What becomes of new pins.

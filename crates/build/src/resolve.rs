@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wainwright_blob::Entry;
+use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
 use wainwright_lock::{ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
@@ -11,7 +11,7 @@ use wainwright_pypi::IndexOptions;
 use wainwright_python::{PackageName, PythonVersion, Target};
 use wainwright_wheel::Layout;
 
-use crate::base::{PlatformBase, fits, requires, resolve_base};
+use crate::base::{PlatformBase, compression, fits, requires, resolve_base};
 use crate::choose::{ChosenWheel, choose};
 use crate::describe::{annotations, config};
 use crate::image::Config;
@@ -35,8 +35,8 @@ pub struct Resolution {
     pub max_layers: usize,
     /// Annotations of its manifests.
     pub annotations: BTreeMap<String, String>,
-    /// Modification time of every file we make, in seconds since 1970.
-    pub epoch: u64,
+    /// Modification time of every file we make, and how layers are compressed.
+    pub options: Options,
 }
 
 /// What goes into the image for one platform.
@@ -127,7 +127,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         outputs: request.outputs.clone(),
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
-        epoch: request.epoch,
+        options: Options { mtime: request.epoch, compression: compression(request, &project) },
     })
 }
 

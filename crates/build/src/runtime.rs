@@ -3,7 +3,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::json;
-use wainwright_blob::{Compression, FORMAT, Options};
+use wainwright_blob::{Compression, Options};
 use wainwright_debian::{DebianLock, LockedDeb, Mirrors, architecture};
 use wainwright_layer::debian::{
     DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, assemble,
@@ -14,11 +14,8 @@ use wainwright_python::PythonVersion;
 use wainwright_store::{CacheKey, Store};
 
 use crate::execute::write_entries;
-use crate::plan::{read_layer, write_layer};
+use crate::plan::{format, read_layer, write_layer};
 use crate::{Error, Event, Tools};
-
-/// The layers of a base are made once for many builds, so they are compressed as well as gzip can.
-const COMPRESSION: Compression = Compression::Gzip(9);
 
 /// How a base is assembled from Debian packages.
 #[derive(Clone, Debug)]
@@ -29,7 +26,7 @@ pub struct RuntimeRecipe {
     pub(crate) architecture: String,
     pub(crate) python: PythonVersion,
     key: CacheKey,
-    epoch: u64,
+    options: Options,
     /// Its layers, when the store has them all.
     pub(crate) made: Option<Vec<RuntimeLayerMade>>,
 }
@@ -48,21 +45,26 @@ impl RuntimeRecipe {
         mirrors: Mirrors,
         platform: &Platform,
         python: PythonVersion,
-        epoch: u64,
+        options: Options,
         store: &Store,
     ) -> Result<Self, Error> {
         let architecture = debian_architecture(platform);
+        // Packages hold nothing that could be spliced; made once for many builds, they are worth the best gzip there is.
+        let compression = match options.compression {
+            Compression::Splice => Compression::Gzip(9),
+            other => other,
+        };
+        let options = Options { compression, ..options };
         let debs: Vec<_> =
             lock.packages(&architecture)?.iter().map(|deb| (&deb.name, &deb.version, deb.sha256)).collect();
         let key = CacheKey::of(
             "runtime",
             &json!({
-                "format": FORMAT, "runtime": RUNTIME, "mtime": epoch, "python": python.short(),
-                "compression": "gzip:9", "bytecode": true, "debs": debs,
+                "format": format(&options), "runtime": RUNTIME, "python": python.short(), "bytecode": true, "debs": debs,
             }),
         )?;
         let made = store.recall(&key)?.and_then(|memo| read(&memo, store));
-        Ok(Self { lock, mirrors, architecture, python, key, epoch, made })
+        Ok(Self { lock, mirrors, architecture, python, key, options, made })
     }
 
     /// Its layers by name, when they were made earlier.
@@ -132,12 +134,11 @@ pub(crate) async fn write(
         .map(|deb| (deb.name.clone(), format!("{} {}", deb.name, deb.version)))
         .collect();
     let jobs = layers.into_iter().map(|layer| {
-        let (tools, epoch) = (tools.clone(), recipe.epoch);
+        let (tools, options) = (tools.clone(), recipe.options);
         let packages: Vec<String> =
             layer.packages.iter().filter_map(|name| versions.get(name).cloned()).collect();
         async move {
             let store = tools.store.clone();
-            let options = Options { mtime: epoch, compression: COMPRESSION };
             let RuntimeLayer { name, entries, .. } = layer;
             let label = format!("base {name}");
             let job = {

@@ -9,6 +9,7 @@ mod probe;
 mod send;
 mod settings;
 mod tls;
+mod zstd;
 
 pub use host::DockerHost;
 pub use load::{Loaded, load_docker};

@@ -173,6 +173,16 @@ pub enum Error {
         /// What there is.
         offered: Vec<Platform>,
     },
+    /// Layers that a daemon is too old for.
+    #[error(
+        "the Docker daemon at {daemon} has version {version}, and layers compressed with zstd need 23 or newer"
+    )]
+    NoZstd {
+        /// The daemon.
+        daemon: String,
+        /// Its version.
+        version: String,
+    },
     /// More layers than Docker can stack.
     #[error("the image has {count} layers, and Docker stacks {limit} at most")]
     TooManyLayers {
@@ -217,6 +227,7 @@ impl Error {
             Self::Unreachable { .. } => format!("check that it is running, or {ARCHIVE}"),
             Self::Daemon { .. } | Self::NotLoaded { .. } => format!("see the daemon's log, or {ARCHIVE}"),
             Self::Platform { wanted, .. } => format!("build for it with `--platform {wanted}`"),
+            Self::NoZstd { .. } => "build for it with `--compression splice`".into(),
             Self::TooManyLayers { .. } => "start from a base image with fewer layers".into(),
         };
         Some(hint)
@@ -244,6 +255,7 @@ impl Error {
             | Self::Settings { .. }
             | Self::Certificate { .. }
             | Self::Platform { .. }
+            | Self::NoZstd { .. }
             | Self::TooManyLayers { .. } => false,
         }
     }

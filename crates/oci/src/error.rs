@@ -22,6 +22,22 @@ pub enum Error {
         /// What was found.
         text: String,
     },
+    /// Not a way to compress that we know.
+    #[error("`{text}` is not a compression")]
+    Compression {
+        /// What was found.
+        text: String,
+    },
+    /// A level that its compression does not have.
+    #[error("`{text}` is not a compression: levels are whole numbers from {lowest} to {highest}")]
+    Level {
+        /// What was found.
+        text: String,
+        /// The lowest level there is.
+        lowest: u8,
+        /// The highest level there is.
+        highest: u8,
+    },
     /// A path that cannot stand in a layer.
     #[error("`{path}` cannot be a path in an image: {reason}")]
     Path {
@@ -52,6 +68,9 @@ impl Error {
             }
             Self::Reference { .. } => {
                 Some("write it as `name:tag` or `registry.example/team/name:tag`".into())
+            }
+            Self::Compression { .. } | Self::Level { .. } => {
+                Some("write it as `splice`, `gzip`, `gzip:9`, `zstd`, `zstd:19` or `none`".into())
             }
             Self::Path { .. } | Self::Document { .. } => None,
         }

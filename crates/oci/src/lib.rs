@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain data. Nothing reads a file, opens a connection or knows how a layer is made.
 
+mod compression;
 mod descriptor;
 mod digest;
 mod document;
@@ -11,6 +12,7 @@ mod image_path;
 mod platform;
 mod reference;
 
+pub use compression::Compression;
 pub use descriptor::{Descriptor, media_type};
 pub use digest::{DiffId, Digest, Hasher};
 pub use document::{Document, canonical_json};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use wainwright_oci::Platform;
+use wainwright_oci::{Compression, Platform};
 use wainwright_python::{ExtraName, PackageName, PythonVersion};
 
 use crate::Error;
@@ -59,13 +59,16 @@ pub struct Settings {
     pub system_packages: Vec<String>,
     /// Address of the Debian archive.
     pub mirror: Option<String>,
+    /// How layers are compressed.
+    pub compression: Option<Compression>,
 }
 
 /// Every key, as written.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "annotations",
     "base",
     "cmd",
+    "compression",
     "entrypoint",
     "env",
     "exclude",
@@ -114,6 +117,7 @@ impl Settings {
             groups: distinct(list("groups")?, |item| item.parse())?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
+            compression: get("compression").map(|item| compression(&item)).transpose()?,
         })
     }
 }
@@ -193,6 +197,13 @@ fn platform(item: &Item<'_>) -> Result<Platform, Error> {
         return Err(refuse(format!("images for `{}` cannot be built, only for linux", platform.os)));
     }
     Ok(platform)
+}
+
+fn compression(item: &Item<'_>) -> Result<Compression, Error> {
+    item.string()?.parse().map_err(|error: wainwright_oci::Error| match error.hint() {
+        Some(hint) => item.refuse_with(error.to_string(), &hint),
+        None => item.refuse(error),
+    })
 }
 
 fn command(item: &Item<'_>) -> Result<Vec<String>, Error> {
@@ -294,6 +305,7 @@ mod tests {
             groups = ["prod"]
             system-packages = ["libpq5"]
             mirror = "https://deb.debian.org/debian"
+            compression = "zstd:9"
             "#,
         )
         .unwrap();
@@ -305,6 +317,7 @@ mod tests {
         assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
         assert_eq!(settings.max_layers, Some(20));
+        assert_eq!(settings.compression, Some(Compression::Zstd(9)));
     }
 
     #[test]
@@ -416,6 +429,9 @@ mod tests {
             "exclude = [\"\"]",
             "exclude = [\"[z-a]\"]",
             "mirror = \"file:///etc\"",
+            "compression = \"xz\"",
+            "compression = \"gzip:10\"",
+            "compression = 9",
             "system-packages = [\"a;b\"]",
         ] {
             let message = refuse(text);

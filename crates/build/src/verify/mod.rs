@@ -58,7 +58,7 @@ pub async fn verify(source: &Source, request: &Request, tools: &Arc<Tools>) -> R
             continue;
         };
         let (image_plan, made, found) = (image_plan.clone(), made.clone(), found.clone());
-        let (store, epoch) = (tools.store.clone(), plan.epoch);
+        let (store, epoch) = (tools.store.clone(), plan.options.mtime);
         let job = move || {
             let expected = expected_layers(&image_plan, &made, base, epoch, &store)?;
             compare::compare(expected, &made, &found, epoch, &store)
@@ -73,7 +73,7 @@ type BaseFiles = Vec<(String, Option<Files>)>;
 
 /// Forgets that layers were made earlier, and lays out the bases.
 async fn make_anew(plan: &mut Plan, tools: &Arc<Tools>) -> Result<Vec<BaseFiles>, Error> {
-    let epoch = plan.epoch;
+    let epoch = plan.options.mtime;
     let mut bases = Vec::new();
     for image in &mut plan.images {
         for layer in &mut image.layers {

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::expected::Expected;
 use super::probe::held_layers;
 use super::send::send;
+use super::zstd;
 use crate::{Delivered, Error, Release};
 
 /// Docker's own store stacks this many layers at most (`max depth exceeded` is what it says otherwise).
@@ -55,6 +56,7 @@ pub async fn load_docker(
     // A daemon that does not say what it has is sent everything; if something is wrong with it, that will tell.
     let held = held_layers(&engine, image, &expected.names).await.unwrap_or(0);
     let load = async |held| {
+        zstd::check(&engine, image.layers.get(held..).unwrap_or_default()).await?;
         send(&engine, single.clone(), held, store.clone(), &progress).await?;
         expected.confirm(&engine).await?
     };

@@ -258,3 +258,29 @@ fn a_daemon_that_fails_is_not_asked_a_third_time() {
         assert_eq!(delivered.bytes_skipped, shared_size(&second), "{mood:?}");
     }
 }
+
+#[test]
+fn old_daemons_are_not_sent_what_they_cannot_read() {
+    for (mood, api, is_taken) in [
+        (Mood::Classic, "1.41", false),
+        (Mood::Classic, "1.42", true),
+        (Mood::Containerd, "1.100", true),
+        (Mood::Podman, "1.40", true),
+        (Mood::Reticent, "1.41", true),
+        (Mood::Classic, "unknown", true),
+    ] {
+        let sample = Sample::new();
+        let daemon = Daemon::start(&sample, mood, "amd64");
+        *daemon.shared.api.lock().unwrap() = api;
+        let mut release = sample.release(&["amd64"], &["demo/api:1"]);
+        release.images[0].layers[0].descriptor.media_type = wainwright_oci::media_type::LAYER_ZSTD.into();
+        match daemon.load(&sample, &release).0 {
+            Ok(_) => assert!(is_taken, "{mood:?} {api}"),
+            Err(error) => {
+                assert!(!is_taken, "{mood:?} {api}: {error}");
+                assert!(error.to_string().contains("20.10.24, and layers compressed with zstd"), "{error}");
+                assert_eq!(daemon.archives().len(), 0);
+            }
+        }
+    }
+}

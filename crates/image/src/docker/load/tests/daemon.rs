@@ -47,6 +47,8 @@ pub(super) struct Daemon {
 pub(super) struct Shared {
     mood: Mutex<Mood>,
     architecture: &'static str,
+    /// Which version of the API it has.
+    pub(super) api: Mutex<&'static str>,
     /// By name, and by ID.
     images: Mutex<BTreeMap<String, Kept>>,
     /// First lines of the requests.
@@ -68,6 +70,7 @@ impl Daemon {
         let shared = Arc::new(Shared {
             mood: Mutex::new(mood),
             architecture,
+            api: Mutex::new("1.41"),
             images: Mutex::default(),
             requests: Mutex::default(),
             archives: Mutex::default(),
@@ -140,7 +143,9 @@ impl Shared {
             "GET /version" => {
                 let engine = if mood == Mood::Podman { "Podman Engine" } else { "Engine" };
                 let components = json!([{"Name": engine}, {"Name": "runc"}]);
-                let answer = json!({"Os": "linux", "Arch": self.architecture, "Components": components});
+                let mut answer = json!({"Os": "linux", "Arch": self.architecture, "Components": components});
+                answer["Version"] = "20.10.24".into();
+                answer["ApiVersion"] = (*self.api.lock().unwrap()).into();
                 return Some((OK, answer));
             }
             "GET /info" if mood == Mood::Containerd => {

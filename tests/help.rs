@@ -18,6 +18,7 @@ fn the_whole_help() {
         &["plan", "-h"],
         &["plan", "--help"],
         &["lock", "--help"],
+        &["check", "--help"],
         &["explain", "--help"],
         &["cache", "--help"],
         &["cache", "status", "--help"],
@@ -84,17 +85,17 @@ fn wrong_usage_is_told_and_ends_with_2() {
 fn a_rule_is_explained() {
     let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
     insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"
-    E-ZIPDIFF: What the archive says twice, it says the same way.
+    E-ZIPDIFF: The directory, the headers of members with their extra fields and data descriptors, and the end records all say the same; compressed data ends where its size says.
     What breaks it is refused.
 
     Why: Where two headers differ, two readers install two different programs.
     What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
     ");
     insta::assert_snapshot!(explain(&["W-PTH"]).ok().stdout, @"
-    W-PTH: A `.pth` file lies at the top of site-packages.
+    W-PTH: A `.pth` file, `sitecustomize` or `usercustomize` lies at the top of site-packages.
     It is told, and nothing more.
 
-    Why: Its import lines run at every start of the interpreter.
+    Why: Its code runs at every start of the interpreter.
     What to do: Look at it if you did not expect it.
     ");
     insta::assert_snapshot!("rules", explain(&[]).ok().stdout);

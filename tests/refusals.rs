@@ -122,6 +122,19 @@ fn two_wheels_with_one_path() {
 }
 
 #[test]
+fn a_base_with_an_environment() {
+    let shop = workshop();
+    run(shop.build().args(["--output", "layout:first"])).ok();
+    let mut build =
+        shop.wain(&["build", "project", "--platform", "linux/amd64", "--base", "layout:first", "--no-index"]);
+    fs::remove_file(shop.path("project/wain.lock")).unwrap();
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: E-BASE: the base layout:first has an environment at /app/.venv already
+      hint: its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)
+    ");
+}
+
+#[test]
 fn an_unknown_key() {
     let shop = workshop();
     let mut build = shop.build().pinned(&shop);

@@ -42,6 +42,16 @@ pub(crate) enum Command {
     /// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. Pins
     /// that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
     Lock(Lock),
+    /// Judge wheels by the rules that a build applies
+    ///
+    /// Reads the whole of every file, and prints a line for each: `ok`, or `refused` with the rule. Why, and what to do,
+    /// goes to standard error. Neither a project nor the network is needed.
+    #[command(after_help = "Example: wain check dist/*.whl")]
+    Check {
+        /// The wheels
+        #[arg(required = true, value_name = "WHEEL", value_hint = ValueHint::FilePath)]
+        wheels: Vec<PathBuf>,
+    },
     /// Say what a rule demands, why, and what to do
     ///
     /// Refusals and warnings name their rule, as `E-ZIPDIFF` or `W-PTH`. Without a rule, all of them are listed.

@@ -1,5 +1,5 @@
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
@@ -12,7 +12,7 @@ use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
-use crate::{cache, explain, failure, machine, show_plan};
+use crate::{cache, check, explain, failure, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
@@ -107,6 +107,21 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         tidy(project, tools, screen);
         Ok(0)
     })
+}
+
+/// `wain check`
+pub(crate) fn check(wheels: &[PathBuf]) -> u8 {
+    let mut worst = 0;
+    for path in wheels {
+        let verdict = check::check(path);
+        verdict.details.iter().for_each(|text| line(text));
+        let printed = print(&format!("{}\n", verdict.line));
+        if printed != 0 {
+            return printed;
+        }
+        worst = worst.max(verdict.code);
+    }
+    worst
 }
 
 /// `wain explain`

@@ -4,9 +4,14 @@ use wainwright_build::Error;
 
 /// An error for a person: what, why, and what to do next.
 pub(crate) fn text(error: &Error) -> String {
+    tell(error, error.hint())
+}
+
+/// [`text`] of any error.
+pub(crate) fn tell(error: &dyn std::error::Error, hint: Option<String>) -> String {
     let mut text = format!("error: {}", clean(&error.to_string()));
     let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(next) = cause {
         let message = next.to_string();
         // Some errors repeat their cause in their own text.
@@ -16,7 +21,7 @@ pub(crate) fn text(error: &Error) -> String {
         said = message;
         cause = next.source();
     }
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = hint {
         let _ = write!(text, "\n  hint: {}", clean(&hint));
     }
     text

@@ -2,6 +2,7 @@
 
 mod args;
 mod cache;
+mod check;
 mod commands;
 mod explain;
 mod failure;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Build(build) => commands::build(&build),
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),
+        Command::Check { wheels } => commands::check(&wheels),
         Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Cache { command } => cache::run(&command),
         Command::Verify(verify) => verify::verify(&verify),

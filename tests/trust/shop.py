@@ -214,8 +214,8 @@ def make_wheel(folder: Path, name: str, tag: str, members: dict[str, bytes]) -> 
     return name, file
 
 
-def make_base(folder: Path) -> None:
-    """An OCI layout that looks like an image with Python 3.13; nothing in it can be run."""
+def make_base(folder: Path, more: dict[str, bytes] | None = None) -> None:
+    """An OCI layout that looks like an image with Python 3.13, and more files; nothing in it can be run."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         def put(path: str, content: bytes = b"", link: str = "") -> None:
@@ -231,6 +231,8 @@ def make_base(folder: Path) -> None:
         put("usr/bin/python3", link="python3.13")
         libc = b"\x7fELF\0GNU C Library (Debian GLIBC 2.41-1) stable release version 2.41.\n\0"
         put("usr/lib/x86_64-linux-gnu/libc.so.6", libc)
+        for path, content in (more or {}).items():
+            put(path, content)
 
     def blob(media_type: str, content: bytes, **more) -> dict:
         digest = hashlib.sha256(content).hexdigest()

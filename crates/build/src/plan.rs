@@ -16,8 +16,8 @@ use crate::resolve::{PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
 use crate::{Error, Output};
 
-/// Raised when wheels are laid out in another way than before.
-const WHEELS: u32 = 1;
+/// Raised when wheels are laid out in another way than before, or a wheel that made a layer would be refused now.
+const WHEELS: u32 = 2;
 /// Raised when an environment is laid out in another way than before.
 const ENVIRONMENT: u32 = 1;
 /// Raised when a project is laid out in another way than before.

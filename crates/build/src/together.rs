@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wainwright_layer::Error::Clash;
-use wainwright_oci::{Digest, ImagePath};
+use wainwright_oci::{Digest, ImagePath, one_below_another};
 use wainwright_store::CacheKey;
 use wainwright_wheel::Layout;
 
@@ -96,14 +96,14 @@ impl Owners {
 
     /// The folder of one wheel would take the place of the file of another.
     fn check_folders(&self) -> Result<(), Error> {
-        for (path, owner) in &self.by_path {
-            for (slash, _) in path.match_indices('/') {
-                if let Some(file) = self.by_path.get(&path[..slash]) {
-                    return Err(clash(&path[..slash], file, owner));
-                }
-            }
+        let Some((above, below)) = one_below_another(self.by_path.keys().map(String::as_bytes)) else {
+            return Ok(());
+        };
+        let owner = |path: &[u8]| self.by_path.iter().find(|(known, _)| known.as_bytes() == path);
+        match (owner(above), owner(below)) {
+            (Some((path, first)), Some((_, second))) => Err(clash(path, first, second)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn notes(self) -> Vec<String> {

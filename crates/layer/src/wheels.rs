@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use wainwright_blob::{Content, Deflated, Entry, Span};
-use wainwright_oci::{Digest, ImagePath};
+use wainwright_oci::{Digest, ImagePath, one_below_another};
 use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
 
 use crate::Error;
@@ -28,9 +28,19 @@ pub fn wheel_entries(wheels: &[Wheel], layout: &Layout) -> Result<Vec<Entry>, Er
             owners.insert(entry.path.clone(), (entry, index));
         }
     }
+    // The folder of one wheel would take the place of the file of another.
+    if let Some((above, below)) = one_below_another(owners.keys().map(ImagePath::as_bytes)) {
+        let owner = |path: &[u8]| {
+            let owner = owners.iter().find(|(known, _)| known.as_bytes() == path);
+            owner.map_or_else(String::new, |(_, (_, owner))| wheels[*owner].filename().to_string())
+        };
+        let path = ImagePath::new(above).map_err(|source| Error::Path { source })?;
+        return Err(Error::Clash { path, first: owner(above), second: owner(below) });
+    }
     let mut folders = directories(owners.keys());
     for wheel in wheels {
         for folder in wheel.empty_directories(layout)? {
+            let folder = beside_lib64(folder, layout)?;
             folders.append(&mut directories([&folder]));
             folders.insert(folder);
         }
@@ -69,20 +79,24 @@ pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePat
 }
 
 /// The files of an installed wheel.
-///
-/// The `lib64` of an environment is a link to its `lib`: what a wheel puts there belongs into `lib`, or its folder would
-/// take the place of the link.
 fn installed(wheel: &Wheel, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
     let mut files = wheel.install(layout)?;
-    let path = |source| Error::Path { source };
-    let lib64 = layout.prefix.join("lib64").map_err(path)?;
     for file in &mut files {
-        if file.path.starts_with(&lib64) {
-            let below = &file.path.as_bytes()[lib64.as_bytes().len()..];
-            file.path = layout.prefix.join([b"lib", below].concat()).map_err(path)?;
-        }
+        file.path = beside_lib64(file.path.clone(), layout)?;
     }
     Ok(files)
+}
+
+/// The `lib64` of an environment is a link to its `lib`: what a wheel puts there belongs into `lib`, or its folder would
+/// take the place of the link.
+fn beside_lib64(path: ImagePath, layout: &Layout) -> Result<ImagePath, Error> {
+    let refuse = |source| Error::Path { source };
+    let lib64 = layout.prefix.join("lib64").map_err(refuse)?;
+    if !path.starts_with(&lib64) {
+        return Ok(path);
+    }
+    let below = &path.as_bytes()[lib64.as_bytes().len()..];
+    layout.prefix.join([b"lib", below].concat()).map_err(refuse)
 }
 
 /// An installed file as an entry whose bytes stay where they are in the wheel.

@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod image;
 mod image_path;
+mod path_order;
 mod platform;
 mod reference;
 
@@ -19,6 +20,7 @@ pub use document::{Document, canonical_json};
 pub use error::Error;
 pub use image::{Image, Layer, Place};
 pub use image_path::ImagePath;
+pub use path_order::{by_component, one_below_another};
 pub use platform::Platform;
 pub use reference::Reference;
 

@@ -12,29 +12,34 @@ pub(crate) struct Script {
 }
 
 /// The scripts of `entry_points.txt` by name (PyPA, "Entry points specification"): `[console_scripts]` and
-/// `[gui_scripts]`, which on Linux are the same. Extras are ignored. Of two entries for a name the later one counts,
-/// and graphical ones come last.
+/// `[gui_scripts]`, which on Linux are the same; of one name in both, the graphical one counts. Extras are ignored.
 pub(crate) fn read_scripts(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, Script>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::member(E_SCRIPT, file, "it is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut console = BTreeMap::new();
     let mut graphical = BTreeMap::new();
-    let mut section = None;
+    let mut section = Section::Before;
     for (number, line) in (1..).zip(text.lines()) {
         let refuse = |reason: String| Fault::member(E_SCRIPT, file, format!("line {number}: {reason}"));
         let line = line.split(['#', ';']).next().unwrap_or("").trim();
         if line.is_empty() {
             continue;
         }
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+        if let Some(name) = line.strip_prefix('[') {
+            let name =
+                name.strip_suffix(']').ok_or_else(|| refuse("a section does not end with `]`".into()))?;
             section = match name.trim() {
-                "console_scripts" => Some(&mut console),
-                "gui_scripts" => Some(&mut graphical),
-                _ => None,
+                "console_scripts" => Section::Scripts(&mut console),
+                "gui_scripts" => Section::Scripts(&mut graphical),
+                _ => Section::Other,
             };
             continue;
         }
-        let Some(scripts) = &mut section else { continue };
+        let scripts = match &mut section {
+            Section::Scripts(scripts) => scripts,
+            Section::Other => continue,
+            Section::Before => return Err(refuse("it stands before every section".into())),
+        };
         let Some((name, value)) = line.split_once('=') else {
             return Err(refuse(format!("`{}` is not `name = module:function`", printable(line))));
         };
@@ -43,10 +48,21 @@ pub(crate) fn read_scripts(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, 
         let script = read_value(value).ok_or_else(|| {
             refuse(format!("`{}` does not name a function as `module:function`", printable(value)))
         })?;
+        // Which of two would count depends on the reader.
+        if scripts.get(name).is_some_and(|other| *other != script) {
+            return Err(refuse(format!("`{}` is there already, for another function", printable(name))));
+        }
         scripts.insert(name.to_owned(), script);
     }
     console.append(&mut graphical);
     Ok(console)
+}
+
+/// Where the reader of entry points is.
+enum Section<'a> {
+    Before,
+    Scripts(&'a mut BTreeMap<String, Script>),
+    Other,
 }
 
 fn check_script_name(name: &str) -> Result<(), String> {
@@ -82,9 +98,11 @@ fn read_value(value: &str) -> Option<Script> {
     };
     let (module, function) = value.split_once(':')?;
     let (module, function) = (module.trim(), function.trim());
-    let is_dotted = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    let is_identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
+    let is_dotted = |text: &str| text.split('.').all(is_identifier);
     (is_dotted(module) && is_dotted(function))
         .then(|| Script { module: module.into(), function: function.into() })
 }
@@ -126,12 +144,30 @@ mod tests {
 
     #[test]
     fn values_that_are_not_functions_are_refused() {
-        for value in ["", "a", "a:", ":b", "a:b [x", "a:b []", "a:b()", "a b:c", "a:b\\n;import os", "a: b c"]
-        {
+        for value in [
+            "",
+            "a",
+            "a:",
+            ":b",
+            "a:b [x",
+            "a:b []",
+            "a:b()",
+            "a b:c",
+            "a:b\\n;import os",
+            "a: b c",
+            "a-b:c",
+            ".a:b",
+            "a..b:c",
+            "a:1",
+        ] {
             let value = value.split(';').next().unwrap();
             assert_eq!(read(&format!("[console_scripts]\nx = {value}\n")), None, "{value}");
         }
         assert_eq!(read("[console_scripts]\nx: a:main\n"), None);
+        assert_eq!(read("x = a:main\n"), None);
+        assert_eq!(read("[console_scripts\nx = a:main\n"), None);
+        assert_eq!(read("[console_scripts]\nx = a:main\nx = b:main\n"), None);
+        assert!(read("[console_scripts]\nx = a:main\nx = a:main\n").is_some());
     }
 
     #[test]

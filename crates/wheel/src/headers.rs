@@ -12,12 +12,19 @@ pub(crate) struct Headers {
 impl Headers {
     /// Reads the headers of `file`, which is named in errors.
     ///
-    /// Bytes that are not UTF-8 are replaced: real METADATA files hold author names in old encodings.
+    /// Headers are UTF-8; the body, which is not read, may be anything.
     pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Self, Fault> {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let (text, is_whole) = match std::str::from_utf8(bytes) {
+            Ok(text) => (text, true),
+            Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), false),
+        };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut list: Vec<(String, String)> = Vec::new();
-        for line in text.split('\n') {
+        let mut lines = text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            if lines.peek().is_none() && !is_whole {
+                return Err(Fault::member(E_META, file, "a header is not UTF-8"));
+            }
             let line = line.trim_end_matches('\r');
             if line.is_empty() {
                 break;
@@ -38,7 +45,7 @@ impl Headers {
                     value.push('\n');
                     value.push_str(line);
                 }
-            } else if let Some((key, value)) = line.split_once(':') {
+            } else if let Some((key, value)) = line.split_once(':').filter(|(key, _)| is_key(key)) {
                 list.push((key.to_owned(), value.to_owned()));
             } else {
                 // The e-mail parser of Python takes the rest for the body.
@@ -60,6 +67,11 @@ impl Headers {
     pub(crate) fn first(&self, key: &str) -> Option<&str> {
         self.all(key).next().filter(|value| !value.is_empty())
     }
+}
+
+/// As the e-mail parser of Python has it (RFC 5322, section 2.2).
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn starts_a_header(text: &str) -> bool {
@@ -84,6 +96,11 @@ mod tests {
     fn what_two_parsers_read_differently_is_refused() {
         assert!(Headers::read("METADATA", b"Name: a\rVersion: 2\n").is_err());
         assert!(Headers::read("METADATA", b"Name: a\0b\n").is_err());
+        assert!(Headers::read("METADATA", b"Author: Ren\xe9\n").is_err());
+        assert!(Headers::read("METADATA", b"Name: a\n\xe9: b\n").is_err());
+        assert!(Headers::read("METADATA", b"Name: a\n\ncaf\xe9").is_ok());
+        let text = Headers::read("METADATA", b"Name: a\nnot a header: x\nVersion: 2").unwrap();
+        assert_eq!(text.first("Version"), None);
         assert!(Headers::read("METADATA", b"Summary: a\r\r\nName: b\n").is_ok());
         assert!(Headers::read("METADATA", b"Name: a\n\nbody \0 may hold anything \rX: y").is_ok());
     }

@@ -134,7 +134,8 @@ impl Tree<'_> {
         let line = format!("{}\n", self.layout.installer).into_bytes();
         self.add(path, false, FileContent::Generated(line), None)?;
         self.record()?;
-        check_tree(self.files.keys().map(|path| (path.as_bytes(), false)))
+        check_tree(self.files.keys().map(|path| (path.as_bytes(), false)))?;
+        Ok(())
     }
 
     /// The launchers to write. pip names one of its own after the version of Python it was built with; installers

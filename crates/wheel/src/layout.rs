@@ -90,6 +90,19 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// The path below the folder of packages of whatever Python, if it ends up there: also through `data`.
+    pub(crate) fn site(&self) -> Option<&'a str> {
+        match self {
+            Self::Site(rest) => Some(rest),
+            Self::Script(_) | Self::Headers(_) => None,
+            Self::Data(rest) => {
+                let below = rest.strip_prefix("lib/").or_else(|| rest.strip_prefix("lib64/"))?;
+                let (python, rest) = below.split_once('/')?;
+                python.strip_prefix("python").and_then(|_| rest.strip_prefix("site-packages/"))
+            }
+        }
+    }
+
     /// The path below the directory; empty for the directory itself.
     pub(crate) fn rest(&self) -> &'a str {
         match self {
@@ -132,6 +145,16 @@ mod tests {
         }
         assert_eq!(path("g-1.data/evil/x"), None);
         assert_eq!(path("g-1.data/loose"), None);
+    }
+
+    #[test]
+    fn data_can_lead_to_the_packages() {
+        let site = |member| Place::of(member, Some("g-1.data")).and_then(|place| place.site());
+        assert_eq!(site("g/a.py"), Some("g/a.py"));
+        assert_eq!(site("g-1.data/data/lib/python3.11/site-packages/a.pth"), Some("a.pth"));
+        assert_eq!(site("g-1.data/data/lib64/python3.13t/site-packages/a.pth"), Some("a.pth"));
+        assert_eq!(site("g-1.data/data/lib/a.pth"), None);
+        assert_eq!(site("g-1.data/scripts/a"), None);
     }
 
     #[test]

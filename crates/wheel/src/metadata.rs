@@ -48,6 +48,13 @@ pub(crate) fn read_metadata(file: &str, bytes: &[u8], filename: &WheelFilename) 
         }
     }
 
+    // The specification: a greater minor version is read, a greater major version is not.
+    let text = one(file, &headers, "Metadata-Version")?;
+    match numbers(text) {
+        Some((1 | 2, _)) => {}
+        Some(_) => return Err(refuse(format!("it follows metadata format {text}, known is 2"))),
+        None => return Err(refuse(format!("its Metadata-Version `{}` is not a version", printable(text)))),
+    }
     let written_name = one(file, &headers, "Name")?;
     let name: PackageName = written_name
         .parse()
@@ -111,16 +118,17 @@ pub(crate) fn check_wheel_file(
 ) -> Result<(), Fault> {
     let headers = Headers::read(file, bytes)?;
     let refuse = |reason: String| Fault::member(E_META, file, reason);
-    // The first one counts where there are several: published wheels have them.
-    let text = headers.first("Wheel-Version").ok_or_else(|| refuse("it has no Wheel-Version".into()))?;
-    let numbers = text
-        .split_once('.')
-        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
-    match numbers {
+    let text = one(file, &headers, "Wheel-Version")?;
+    match numbers(text) {
         Some((0, _) | (1, 0)) => {}
         Some((1, _)) => warnings.add(W_VERSION, Some(file), format!("it follows wheel format {text}")),
         Some(_) => return Err(refuse(format!("it follows wheel format {text}, known is 1.0"))),
         None => return Err(refuse(format!("its Wheel-Version `{}` is not a version", printable(text)))),
+    }
+    // It decides between two directories that are one in every environment made here, so its value is not kept.
+    let text = one(file, &headers, "Root-Is-Purelib")?;
+    if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
+        return Err(refuse(format!("its Root-Is-Purelib is `{}`, not true or false", printable(text))));
     }
 
     let tags: Vec<WheelTag> = headers.all("Tag").filter_map(tags).flatten().collect();
@@ -129,6 +137,12 @@ pub(crate) fn check_wheel_file(
         warnings.add(W_TAG, Some(file), format!("it does not list the tag {tag} of the file name"));
     }
     Ok(())
+}
+
+/// The two numbers of `1.0`.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The tags of one `Tag` line, which may be a compressed set.
@@ -154,7 +168,8 @@ mod tests {
     use super::*;
 
     fn read(metadata: &str, filename: &str) -> Result<Metadata, Fault> {
-        read_metadata("METADATA", metadata.as_bytes(), &filename.parse().unwrap())
+        let text = format!("Metadata-Version: 2.1\n{metadata}");
+        read_metadata("METADATA", text.as_bytes(), &filename.parse().unwrap())
     }
 
     #[test]
@@ -175,6 +190,7 @@ mod tests {
             "Name: a\n",
             "Version: 1.0\n",
             "Name: a\nVersion: 1.0\nVersion: 2.0\n",
+            "Name: a\nVersion: 1.0\nMetadata-Version: 3.0\n",
             "Name: a\nVersion: 1.0\nRequires-Dist: x\u{1b}[2J\n",
         ] {
             assert!(read(text, wheel).is_err(), "{text}");
@@ -186,6 +202,7 @@ mod tests {
         let check = |text: &str| {
             let mut warnings = Warnings::default();
             let filename = "a-1.0-py2.py3-none-any.whl".parse().unwrap();
+            let text = format!("Root-Is-Purelib: true\n{text}");
             let result = check_wheel_file("WHEEL", text.as_bytes(), &filename, &mut warnings);
             result
                 .ok()
@@ -195,6 +212,8 @@ mod tests {
         assert_eq!(check(&format!("Wheel-Version: 1.0\n{tags}")), Some(vec![]));
         assert_eq!(check("Wheel-Version: 1.0\nTag: py2.py3-none-any"), Some(vec![]));
         assert_eq!(check("Wheel-Version: 1.1\nTag: py3-none-any"), Some(vec![W_VERSION, W_TAG]));
+        assert_eq!(check("Wheel-Version: 1.0\nWheel-Version: 2.0\n"), None);
+        assert_eq!(check("Wheel-Version: 1.0\nRoot-Is-Purelib: false\n"), None);
         assert_eq!(check("Wheel-Version: 2.0\n"), None);
         assert_eq!(check("Tag: py3-none-any\n"), None);
     }

@@ -65,20 +65,24 @@ impl Hash {
 /// Where the rows of RECORD are checked against the archive.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// The hash of every member, in their order; `None` for directories, RECORD and its signatures.
+    /// The hash of every member, in their order; `None` for directories, RECORD, and signatures that it does not list.
     hashes: Vec<Option<Hash>>,
 }
 
 impl Record {
     /// Reads RECORD. Every file must have a row, every row a file, and sizes must match.
     ///
-    /// Forgiven, because published wheels have it and nobody is misled: `./` and `/` before and backslashes in the path of a
-    /// file that exists, rows for directories, a row twice, a missing size, Windows line ends.
+    /// Forgiven, because published wheels have it and nobody is misled: `./` before and backslashes in the path of a file
+    /// that exists, rows for directories, a row twice, a missing size, Windows line ends.
     pub(crate) fn read(file: &str, bytes: &[u8], members: &[Member]) -> Result<Self, Fault> {
         let refuse =
             |line: u64, reason: String| Fault::member(E_RECORD, file, format!("line {line}: {reason}"));
         let text =
             std::str::from_utf8(bytes).map_err(|_| Fault::member(E_RECORD, file, "it is not UTF-8"))?;
+        // The CSV reader would skip it, Python takes it for a part of the first path.
+        if text.starts_with('\u{feff}') {
+            return Err(Fault::member(E_RECORD, file, "it starts with a byte order mark"));
+        }
         let by_name: BTreeMap<&str, usize> =
             members.iter().enumerate().map(|(index, member)| (member.name.as_str(), index)).collect();
         let mut hashes = vec![None; members.len()];
@@ -100,12 +104,15 @@ impl Record {
                 }
                 return Err(refuse(line, format!("`{}` is not in the wheel", printable(path))));
             };
-            if member.is_directory || is_exempt(file, &member.name) {
+            if member.is_directory || is_exempt(file, &member.name) && hash.is_empty() {
                 continue;
             }
             let about = |reason: String| refuse(line, format!("`{}`: {reason}", printable(path)));
             if hash.is_empty() {
                 return Err(about("it gives no hash".into()));
+            }
+            if member.name == file {
+                return Err(about("it gives a hash of itself".into()));
             }
             let hash = Hash::read(hash).map_err(about)?;
             if !size.is_empty() && size.parse() != Ok(member.size) {
@@ -144,7 +151,7 @@ fn find<'a>(
 ) -> Option<(usize, &'a Member)> {
     let index = by_name.get(path).or_else(|| {
         let path = path.replace('\\', "/");
-        by_name.get(path.trim_start_matches("./").trim_start_matches('/'))
+        by_name.get(path.trim_start_matches("./"))
     });
     index.and_then(|index| Some((*index, members.get(*index)?)))
 }
@@ -155,7 +162,7 @@ fn is_directory(path: &str, by_name: &BTreeMap<&str, usize>) -> bool {
     by_name.range(directory.as_str()..).next().is_some_and(|(name, _)| name.starts_with(&directory))
 }
 
-/// RECORD cannot hold its own hash, and its signatures are made after it.
+/// Needs no hash: RECORD cannot hold its own, and its signatures are made after it.
 fn is_exempt(record: &str, name: &str) -> bool {
     name.strip_prefix(record).is_some_and(|rest| matches!(rest, "" | ".jws" | ".p7s"))
 }
@@ -219,7 +226,7 @@ mod tests {
             "a/b.py,HASH,3",
             "./a/b.py,HASH,3\r",
             "a\\b.py,HASH=,",
-            "/a/b.py,HASH",
+            "a/b.py,HASH",
             "a/,,\na,,\na/b.py,HASH,3",
         ] {
             assert!(read(&format!("{first}\n{second}a-1.dist-info/RECORD,,\n")).is_ok(), "{first}");
@@ -233,6 +240,10 @@ mod tests {
         for first in [
             "",
             "a/b.py,,",
+            "/a/b.py,HASH,3",
+            "\u{feff}a/b.py,HASH,3",
+            "a/b.py,HASH,3\na-1.dist-info/RECORD,HASH,3",
+            "a/b.py,HASH,3\na-1.dist-info/RECORD.jws,HASH,4",
             "a/b.py,HASH,4",
             "a/b.py,HASH,-3",
             "a/b.py,HASH,3,",

@@ -82,7 +82,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: E_DATA,
-        meaning: "The `.data` directory holds `purelib`, `platlib`, `scripts`, `data` and `headers`, nothing else.",
+        meaning: "The `.data` directory holds `purelib`, `platlib`, `scripts`, `data` and `headers`, nothing else, and no file in the place of `bin`, `lib`, `lib64` or `include`.",
         why: "The specification gives no place for anything else, and installers disagree about it.",
         advice: REBUILD,
     },
@@ -106,25 +106,25 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: E_LIMIT,
-        meaning: "The number of members, the directory and the unpacked size stay within limits.",
+        meaning: "The number of members and of folders, the directory, the metadata and the unpacked size stay within limits.",
         why: "A small file could otherwise fill a disk or the memory.",
         advice: "Ask the project to split it: no published wheel known comes near the limits.",
     },
     Rule {
         id: E_META,
-        meaning: "One `.dist-info` directory, whose WHEEL and METADATA agree with the file name.",
+        meaning: "One `.dist-info` directory, wherever files end up; its WHEEL and METADATA are whole, of a format that is known, and agree with the file name.",
         why: "A lockfile pins a name and a version; a wheel that says it is another one confuses every later tool.",
         advice: REBUILD,
     },
     Rule {
         id: E_METHOD,
-        meaning: "Members are stored or deflated.",
+        meaning: "Members are stored or deflated, and no flag asks for more.",
         why: "Other compression methods are not part of the wheel format and not every installer can read them.",
         advice: REBUILD,
     },
     Rule {
         id: E_NAME,
-        meaning: "Names are UTF-8 (marked as such unless ASCII), without control characters, within 255 and 4,096 bytes.",
+        meaning: "Names are UTF-8 (flagged as such unless ASCII), without control characters and line separators; within 255 bytes between slashes, 4,096 in all.",
         why: "Each reader decodes other names differently, and none can write longer ones.",
         advice: REBUILD,
     },
@@ -172,13 +172,13 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: E_ZIPDIFF,
-        meaning: "What the archive says twice, it says the same way.",
+        meaning: "The directory, the headers of members with their extra fields and data descriptors, and the end records all say the same; compressed data ends where its size says.",
         why: "Where two headers differ, two readers install two different programs.",
         advice: SUSPECT,
     },
     Rule {
         id: W_CASE,
-        meaning: "Two names differ only by case.",
+        meaning: "Two names differ only by case, or by how Unicode composes their letters.",
         why: "Fine in a Linux image; a copy on macOS or Windows loses one of the two.",
         advice: "Nothing, unless the tree is copied to such a system.",
     },
@@ -190,8 +190,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: W_PTH,
-        meaning: "A `.pth` file lies at the top of site-packages.",
-        why: "Its import lines run at every start of the interpreter.",
+        meaning: "A `.pth` file, `sitecustomize` or `usercustomize` lies at the top of site-packages.",
+        why: "Its code runs at every start of the interpreter.",
         advice: "Look at it if you did not expect it.",
     },
     Rule {

@@ -162,7 +162,7 @@ fn top_directories(members: &[Member]) -> BTreeSet<&str> {
 
 /// The one `.dist-info` directory, which must be named like the file.
 fn find_dist_info(members: &[Member], filename: &WheelFilename) -> Result<String, Fault> {
-    let mut found = top_directories(members).into_iter().filter(|name| name.ends_with(".dist-info"));
+    let mut found = top_directories(members).into_iter().filter(|name| is_dist_info(name));
     let Some(name) = found.next() else {
         return Err(Fault::archive(E_META, "it has no .dist-info directory"));
     };
@@ -180,6 +180,12 @@ fn find_dist_info(members: &[Member], filename: &WheelFilename) -> Result<String
             Err(Fault::member(E_META, name, "it belongs to another project or version than the file name"))
         }
     }
+}
+
+/// Whether Python takes a directory of this name for an installed package; it looks at names in any case.
+fn is_dist_info(name: &str) -> bool {
+    const ENDING: &[u8] = b".dist-info";
+    name.as_bytes().last_chunk::<{ ENDING.len() }>().is_some_and(|end| end.eq_ignore_ascii_case(ENDING))
 }
 
 /// The `.data` directory of this wheel, in whatever spelling.
@@ -229,6 +235,16 @@ fn check_place(member: &Member, data_directory: Option<&str>, warnings: &mut War
         let reason = format!("a script called `{}` would take the place of the interpreter", printable(name));
         Err(Fault::member(E_SCRIPT, &member.name, reason))
     };
+    // What takes the way through `data` into the folder of packages is one of them there.
+    let site = place.site();
+    if let (Some(rest), true) = (site, data_directory.is_some_and(|data| is_below(name, data)))
+        && is_dist_info(rest.split('/').next().unwrap_or(rest))
+    {
+        return Err(Fault::member(E_META, name, "it is a second .dist-info directory once it is installed"));
+    }
+    if site.is_some_and(is_read_at_start) && !member.is_directory {
+        warnings.add(W_PTH, Some(name), "it is read whenever the interpreter starts, and may run code");
+    }
     match place {
         Place::Script(rest) if rest.contains('/') || member.is_directory && !rest.is_empty() => {
             Err(Fault::member(E_SCRIPT, name, "scripts cannot be in directories"))
@@ -237,14 +253,31 @@ fn check_place(member: &Member, data_directory: Option<&str>, warnings: &mut War
         Place::Data("pyvenv.cfg") => {
             Err(Fault::member(E_SCRIPT, name, "it would take the place of the environment's configuration"))
         }
+        Place::Data("bin" | "lib" | "lib64" | "include") if !member.is_directory => {
+            Err(Fault::member(E_DATA, name, "it would take the place of a directory of the environment"))
+        }
         Place::Data(rest) => match rest.strip_prefix("bin/") {
             Some(script) if is_reserved(script) => interpreter(script),
             _ => Ok(()),
         },
-        Place::Site(rest) if rest.ends_with(".pth") && !rest.contains('/') && !member.is_directory => {
-            warnings.add(W_PTH, Some(name), "it is read whenever the interpreter starts, and may run code");
-            Ok(())
-        }
         _ => Ok(()),
+    }
+}
+
+fn is_below(name: &str, directory: &str) -> bool {
+    name.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether Python reads a file of the folder of packages by itself (its module `site`).
+fn is_read_at_start(path: &str) -> bool {
+    match path.split_once('/') {
+        None => {
+            let stem = path.split('.').next().unwrap_or(path);
+            let is_module = [".py", ".so", ".pyc"].iter().any(|ending| path.ends_with(ending));
+            path.ends_with(".pth") || is_module && matches!(stem, "sitecustomize" | "usercustomize")
+        }
+        Some((folder, file)) => {
+            matches!(folder, "sitecustomize" | "usercustomize") && file.starts_with("__init__.")
+        }
     }
 }

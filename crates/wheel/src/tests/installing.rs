@@ -82,7 +82,7 @@ fn record_is_written_anew() {
     greet-1.0.dist-info/INSTALLER,sha256=wQDT2-s19crh4f3dkBwFAERG19Ufz5A-d-yKsb0xtXo,5
     greet-1.0.dist-info/METADATA,sha256=BCMyIcg8oNFV38PVLWB3AUFumBKx0ki3OyI93H8wcnw,47
     greet-1.0.dist-info/RECORD,,
-    greet-1.0.dist-info/RECORD.jws,,
+    greet-1.0.dist-info/RECORD.jws,sha256=RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o,2
     greet-1.0.dist-info/WHEEL,sha256=JCVX9z8V-js2aV5qmQR2E3fiCs-Yu3vPO91cCBmO1JM,59
     greet/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0
     "#);

@@ -1,7 +1,7 @@
 //! Every rule, by a wheel that breaks it and nothing else.
 
-use super::maker::{Maker, greet, open, open_within};
-use crate::Limits;
+use super::maker::{Maker, Part, greet, open, open_within};
+use crate::{Error, Limits, RULES, Wheel};
 
 /// The rule that refuses the wheel, or the rules it is warned about.
 fn verdict(maker: &Maker) -> String {
@@ -90,7 +90,7 @@ fn names_and_types() {
             }),
         ),
         ("W-SUID", "set-user-id", typed(0o104_755)),
-        ("sound", "mode of another system", typed(0o120_777).but(|part| part.system = 0)),
+        ("E-TYPE", "a link of another system", typed(0o120_777).but(|part| part.system = 0)),
         ("E-DUP", "twice", greet().file("a", "x").file("a", "x")),
         ("E-DUP", "file and directory", greet().file("a", "").file("a/b", "")),
         ("E-DUP", "two schemes", greet().file("a", "x").file("greet-1.0.data/purelib/a", "y")),
@@ -230,8 +230,12 @@ fn metadata_and_file_name_match() {
         ("E-META", "another version", metadata("Name: greet\nVersion: 1.1\n")),
         ("E-META", "NUL", metadata("Name: greet\0evil\r\nVersion: 1.0\r\n")),
         ("E-META", "newer format", wheel("Wheel-Version: 2.0\n")),
-        ("W-VERSION", "newer minor format", wheel("Wheel-Version: 1.9\nTag: py3-none-any\n")),
-        ("W-TAG", "another tag", wheel("Wheel-Version: 1.0\nTag: cp27-cp27m-win32\n")),
+        (
+            "W-VERSION",
+            "newer minor format",
+            wheel("Wheel-Version: 1.9\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+        ),
+        ("W-TAG", "another tag", wheel("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: cp27-cp27m-win32\n")),
         ("E-META", "two .dist-info", greet().file("other-1.0.dist-info/METADATA", "")),
         ("E-META", "another .dist-info", renamed),
     ]);
@@ -272,4 +276,74 @@ fn a_refusal_names_file_member_rule_and_way_out() {
     insta::assert_snapshot!(error.to_string(), @r"wheel `greet-1.0-py3-none-any.whl` is refused (E-NAME): `a\u{1b}[2J`: its name holds control characters");
     insta::assert_snapshot!(error.hint().unwrap(), @"Each reader decodes other names differently, and none can write longer ones. Ask the project for a wheel made with current tools, or build one from its source archive. See `wain explain E-NAME`.");
     assert!(!error.is_outside());
+}
+
+/// One wheel for every rule that a single wheel can break.
+fn examples() -> Vec<(&'static str, Result<Wheel, Error>)> {
+    let zeros = vec![0; 9 << 20];
+    let tight = Limits { members: 3, ..Limits::default() };
+    let wheel_file = "greet-1.0.dist-info/WHEEL";
+    let part = |change: fn(&mut Part)| greet().file("greet/a.py", "x").but(change).judge();
+    vec![
+        ("E-CRC", part(|part| part.crc32 ^= 1)),
+        ("E-DATA", greet().file("greet-1.0.data/evil/x", "").judge()),
+        ("E-DUP", greet().file("greet/a.py", "1").file("greet/a.py", "2").judge()),
+        ("E-ENC", part(|part| part.flags |= 1)),
+        ("E-FRAME", greet().with(|zip| zip.after = b"x".to_vec()).judge()),
+        ("E-LIMIT", open_within(&greet().bytes(), &tight)),
+        ("E-META", greet().file("other-1.0.dist-info/METADATA", "").judge()),
+        ("E-METHOD", part(|part| part.method = 12)),
+        ("E-NAME", greet().file("greet/a\u{1b}[2J", "").judge()),
+        ("E-NOTZIP", open(b"<html>")),
+        ("E-PATH", greet().file("../a", "").judge()),
+        ("E-RECORD", greet().file("a", "x").with(|zip| zip.row = Some(("a", ""))).judge()),
+        ("E-SCRIPT", greet().file("greet-1.0.data/scripts/python3", "").judge()),
+        (
+            "E-SIZE",
+            part(|part| {
+                part.store();
+                part.data.clear();
+            }),
+        ),
+        ("E-TYPE", part(|part| part.mode = 0o120_777)),
+        ("E-WHITEOUT", greet().file("greet/.wh.__init__.py", "").judge()),
+        ("E-ZIPDIFF", part(|part| part.local_size = Some(2))),
+        ("W-CASE", greet().file("greet/A.py", "").file("greet/a.py", "").judge()),
+        ("W-PTH", greet().file("greet.pth", "import greet").judge()),
+        ("W-RATIO", greet().file("zeros", &zeros).judge()),
+        ("W-SUID", part(|part| part.mode = 0o104_755)),
+        ("W-TAG", greet().replace(wheel_file, "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n").judge()),
+        (
+            "W-VERSION",
+            greet()
+                .replace(wheel_file, "Wheel-Version: 1.1\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+                .judge(),
+        ),
+    ]
+}
+
+#[test]
+fn every_rule_says_what_is_wrong_and_what_to_do() {
+    /// Broken by several wheels, or by a wheel and a base.
+    const TOGETHER: [&str; 3] = ["E-BASE", "E-CLASH", "W-CLASH"];
+    let examples = examples();
+    let mut known: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    known.retain(|id| !TOGETHER.contains(id));
+    assert_eq!(examples.iter().map(|(id, _)| *id).collect::<Vec<_>>(), known);
+    let mut text = String::new();
+    for (id, result) in examples {
+        let said = match result {
+            Err(error) => {
+                assert_eq!((error.rule(), error.is_outside()), (Some(id), false), "{error}");
+                format!("{error}\n  hint: {}", error.hint().unwrap())
+            }
+            Ok(wheel) => {
+                let [warning] = wheel.warnings() else { panic!("{id}: {:?}", wheel.warnings()) };
+                assert_eq!(warning.rule, id);
+                warning.to_string()
+            }
+        };
+        text.push_str(&format!("{said}\n\n"));
+    }
+    insta::assert_snapshot!(text);
 }

@@ -2,7 +2,7 @@ use super::end::End;
 use super::extra::Extra;
 use super::name::check_name;
 use crate::error::Fault;
-use crate::rules::{E_ENC, E_FRAME, E_METHOD, E_SIZE, E_TYPE, W_SUID};
+use crate::rules::{E_ENC, E_FRAME, E_METHOD, E_SIZE, E_TYPE, E_ZIPDIFF, W_SUID};
 use crate::source::{Fields, Source, Window};
 use crate::warning::Warnings;
 
@@ -13,7 +13,8 @@ const ENTRY_SIZE: usize = 46;
 pub(super) const DESCRIPTOR: u16 = 1 << 3;
 pub(super) const UTF8: u16 = 1 << 11;
 const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
-const PATCH: u16 = 1 << 5;
+/// How hard the compressor tried.
+pub(super) const EFFORT: u16 = 1 << 1 | 1 << 2;
 
 /// An entry of the directory (APPNOTE 4.3.12), its name and type checked.
 pub(super) struct Entry {
@@ -72,7 +73,7 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
     let comment_length = usize::from(fields.u16()?);
     let disk = fields.u16()?;
     let _internal = fields.u16()?;
-    let mode = fields.u32()? >> 16;
+    let attributes = fields.u32()?;
     let header = fields.u32()?;
 
     let written_name = window.take(name_length)?.to_vec();
@@ -84,11 +85,11 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
         Some(bare) => (bare, true),
         None => (&written_name[..], false),
     };
-    let is_marked_utf8 = extra.confirms(&written_name)? || flags & UTF8 != 0;
-    let name = check_name(bare_name, is_marked_utf8)?.to_owned();
+    let name = check_name(bare_name, flags & UTF8 != 0)?.to_owned();
+    extra.confirms(&written_name)?;
     let [size, compressed_size, header] =
         extra.widen(&written_name, [size.into(), compressed_size.into(), header.into()])?;
-    if disk != 0 && disk != 0xffff {
+    if extra.disk(&written_name, disk)? != 0 {
         return refuse(E_FRAME, "it starts on another disk");
     }
     window.take(comment_length)?;
@@ -96,17 +97,24 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
     if flags & ENCRYPTED != 0 {
         return refuse(E_ENC, "it is encrypted");
     }
-    if !matches!(method, 0 | 8) || flags & PATCH != 0 {
+    if !matches!(method, 0 | 8) {
         return refuse(E_METHOD, &format!("compression method {method} is neither stored nor deflate"));
+    }
+    if flags & !(DESCRIPTOR | UTF8 | EFFORT) != 0 {
+        return refuse(E_METHOD, &format!("its flags {flags:#06x} ask for more than deflate"));
     }
     // Some writers call an empty file deflated and store nothing; that is read as stored.
     if size != compressed_size && (method == 0 || compressed_size == 0) {
         return refuse(E_SIZE, &format!("{size} bytes cannot be stored in {compressed_size}"));
     }
-    if is_directory && size != 0 {
+    if is_directory && (size, compressed_size, crc32) != (0, 0, 0) {
         return refuse(E_TYPE, "it is a directory with content");
     }
-    let is_executable = check_mode(system, mode, &name, is_directory, warnings)?;
+    // Without a size in front, only what follows says where stored data ends, and the data can imitate that.
+    if method == 0 && size != 0 && flags & DESCRIPTOR != 0 {
+        return refuse(E_ZIPDIFF, "its stored data is followed by its size; readers find different ends");
+    }
+    let is_executable = check_mode(system, attributes, &name, is_directory, warnings)?;
     Ok(Entry {
         name,
         is_directory,
@@ -121,19 +129,21 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
     })
 }
 
-/// Looks at the mode a Unix system left, and says whether the file is executable.
+/// Looks at the attributes that a system left, and says whether the file is executable.
+///
+/// The upper half is a mode, as Unix has it. Some readers look there whatever system is named (pip among them), so a link is
+/// refused from everywhere; of the x bits only those of Unix count, as they do for uv.
 fn check_mode(
     system: u16,
-    mode: u32,
+    attributes: u32,
     name: &str,
     is_directory: bool,
     warnings: &mut Warnings,
 ) -> Result<bool, Fault> {
     const UNIX: u16 = 3;
-    const DARWIN: u16 = 19;
-    if system != UNIX && system != DARWIN {
-        return Ok(false);
-    }
+    /// Of MS-DOS, in the lower half.
+    const FOLDER: u32 = 1 << 4;
+    let mode = attributes >> 16;
     let kind = match mode & 0o170_000 {
         0 => None,
         0o100_000 if !is_directory => None,
@@ -147,6 +157,9 @@ fn check_mode(
         0o140_000 => Some("a socket"),
         _ => Some("of a type no system knows"),
     };
+    let kind = kind
+        .or((attributes & FOLDER != 0 && !is_directory)
+            .then_some("a file by name and a directory by attribute"));
     if let Some(kind) = kind {
         return Err(Fault::member(E_TYPE, name, format!("it is {kind}")));
     }

@@ -40,16 +40,26 @@ impl<'a> Extra<'a> {
         Ok(extra)
     }
 
-    /// Whether a Unicode Path field confirms the name; one that says otherwise is refused.
-    pub(super) fn confirms(&self, name: &[u8]) -> Result<bool, Fault> {
-        let Some(data) = self.unicode_path else { return Ok(false) };
+    /// Refuses a Unicode Path field that does not repeat the name.
+    pub(super) fn confirms(&self, name: &[u8]) -> Result<(), Fault> {
+        let Some(data) = self.unicode_path else { return Ok(()) };
         let is_same = data.first() == Some(&1)
             && data.get(1..5) == Some(&crc32fast::hash(name).to_le_bytes()[..])
             && data.get(5..) == Some(name);
         if !is_same {
             return Err(Fault::member(E_ZIPDIFF, name, "its Unicode Path field gives it another name"));
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// The disk a member starts on: where the header has 0xffff, the zip64 field ends with it.
+    pub(super) fn disk(&self, name: &[u8], disk: u16) -> Result<u32, Fault> {
+        let rest = self.zip64.unwrap_or_default().chunks_exact(8).remainder();
+        match (disk, rest) {
+            (0xffff, [a, b, c, d]) => Ok(u32::from_le_bytes([*a, *b, *c, *d])),
+            (_, []) => Ok(disk.into()),
+            _ => Err(Fault::member(E_ZIPDIFF, name, "its zip64 field has an odd length")),
+        }
     }
 
     /// Replaces the values that did not fit 32 bits by those of the zip64 field.

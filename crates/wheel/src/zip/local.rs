@@ -1,5 +1,5 @@
 use super::Member;
-use super::directory::{DESCRIPTOR, Entry, UTF8};
+use super::directory::{DESCRIPTOR, EFFORT, Entry};
 use super::end::End;
 use super::extra::Extra;
 use crate::error::Fault;
@@ -73,6 +73,7 @@ fn header(source: &Source, entry: &Entry, next: u64) -> Result<u64, Fault> {
     let _version_needed = fields.u16()?;
     let flags = fields.u16()?;
     let method = fields.u16()?;
+    // Times are not compared: none is used.
     let _modified = fields.u32()?;
     let crc32 = fields.u32()?;
     let compressed_size = u64::from(fields.u32()?);
@@ -90,7 +91,7 @@ fn header(source: &Source, entry: &Entry, next: u64) -> Result<u64, Fault> {
     if flags & 1 != 0 {
         return Err(Fault::member(E_ENC, name, "it is encrypted"));
     }
-    if (flags ^ entry.flags) & (DESCRIPTOR | UTF8 | 1 << 5 | 1 << 6 | 1 << 13) != 0 {
+    if (flags ^ entry.flags) & !EFFORT != 0 {
         return Err(differ("flags field"));
     }
     if method != entry.method {
@@ -98,6 +99,7 @@ fn header(source: &Source, entry: &Entry, next: u64) -> Result<u64, Fault> {
     }
     let extra = Extra::read(extra, name)?;
     extra.confirms(name)?;
+    extra.disk(name, 0)?;
     let [size, compressed_size] = extra.widen(name, [size, compressed_size])?;
 
     // With a data descriptor, the numbers may be left open here.

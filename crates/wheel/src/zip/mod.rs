@@ -62,7 +62,14 @@ pub(crate) fn read(source: &Source, limits: &Limits, warnings: &mut Warnings) ->
     }
     let entries = directory::read(source, &end, warnings)?;
     let members = local::follow(source, &end, entries)?;
-    check_tree(members.iter().map(|member| (member.name.as_bytes(), member.is_directory)))?;
+    let folders = check_tree(members.iter().map(|member| (member.name.as_bytes(), member.is_directory)))?;
+    // A layer has an entry for every folder; a few members with deep names stand for very many.
+    if folders.count > limits.members {
+        return Err(over("folders", folders.count, limits.members));
+    }
+    if folders.bytes > limits.directory {
+        return Err(over("bytes in the names of its folders", folders.bytes, limits.directory));
+    }
 
     let unpacked = members.iter().fold(0u64, |sum, member| sum.saturating_add(member.size));
     if unpacked > limits.unpacked {

@@ -13,7 +13,8 @@ pub(super) fn check_name(name: &[u8], is_marked_utf8: bool) -> Result<&str, Faul
     if !text.is_ascii() && !is_marked_utf8 {
         return refuse(E_NAME, "its name is not ASCII and not marked as UTF-8");
     }
-    if text.chars().any(char::is_control) {
+    // Python splits RECORD at the separators of lines and paragraphs too.
+    if text.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')) {
         return refuse(E_NAME, "its name holds control characters");
     }
     if text.len() > 4096 || text.split('/').any(|component| component.len() > 255) {
@@ -54,6 +55,7 @@ mod tests {
             (E_NAME, b"caf\xe9"),
             (E_NAME, b"a\x1b[2J"),
             (E_NAME, b"a\0b"),
+            (E_NAME, "a\u{2028}b".as_bytes()),
             (E_NAME, &[b'x'; 256]),
             (E_NAME, &b"x/".repeat(2100)),
             (E_PATH, b"../x"),

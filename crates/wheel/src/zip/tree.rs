@@ -1,14 +1,24 @@
-use std::cmp::Ordering;
+use unicode_normalization::UnicodeNormalization as _;
+
+use wainwright_oci::by_component;
 
 use crate::error::Fault;
 use crate::rules::E_DUP;
 
-/// Checks that every name appears once and nothing lies below a file; `(name, is_directory)`.
+/// The folders that names stand for, whether there are entries for them or not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folders {
+    pub(crate) count: u64,
+    /// Length of all their paths together, in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// Checks that every name appears once and nothing lies below a file; `(name, is_directory)`. Counts the folders above.
 ///
 /// A directory may be named twice: that adds nothing.
-pub(crate) fn check_tree<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> Result<(), Fault> {
+pub(crate) fn check_tree<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> Result<Folders, Fault> {
     let mut names: Vec<(&[u8], bool)> = names.collect();
-    // In this order everything below a name follows it directly, so looking at neighbours is enough.
+    // In this order neighbours are all there is to look at.
     names.sort_unstable_by(|(a, _), (b, _)| by_component(a, b));
     for pair in names.windows(2) {
         let [(first, first_is_directory), (second, second_is_directory)] = *pair else { continue };
@@ -19,18 +29,27 @@ pub(crate) fn check_tree<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> R
             return Err(Fault::member(E_DUP, second, "it lies below a path that is a file"));
         }
     }
-    Ok(())
+    let mut folders = Folders::default();
+    let mut before: &[u8] = b"";
+    for (name, _) in names {
+        let shared = before.iter().zip(name).take_while(|(a, b)| a == b).count();
+        // A slash that both have closes a folder that was counted.
+        for (slash, _) in name.iter().enumerate().skip(shared).filter(|(_, byte)| **byte == b'/') {
+            folders.count += 1;
+            folders.bytes += slash as u64;
+        }
+        before = name;
+    }
+    Ok(folders)
 }
 
-/// Orders paths so that a separator comes before every other byte.
-fn by_component(a: &[u8], b: &[u8]) -> Ordering {
-    let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-    a.iter().map(key).cmp(b.iter().map(key))
-}
-
-/// Pairs of different names that are equal in lower case.
+/// Pairs of different names that are equal in lower case, or in another composition of the same letters (Unicode NFC).
 pub(crate) fn same_but_for_case<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(&'a str, &'a str)> {
-    let mut lower: Vec<(String, &str)> = names.map(|name| (name.to_lowercase(), name)).collect();
+    let fold = |name: &str| match name.is_ascii() {
+        true => name.to_ascii_lowercase(),
+        false => name.to_lowercase().nfc().collect(),
+    };
+    let mut lower: Vec<(String, &str)> = names.map(|name| (fold(name), name)).collect();
     lower.sort_unstable();
     lower
         .windows(2)
@@ -65,8 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn folders_are_counted_once() {
+        let names = ["a/b/c", "a/b/d", "a/bc/d", "a/b", "e", "a/"]
+            .map(|name| (name.as_bytes(), name.ends_with(['b', '/'])));
+        let names = names.map(|(name, is_directory)| (name.strip_suffix(b"/").unwrap_or(name), is_directory));
+        // `a`, `a/b` and `a/bc`.
+        assert_eq!(check_tree(names.into_iter()).unwrap(), Folders { count: 3, bytes: 1 + 3 + 4 });
+    }
+
+    #[test]
     fn case_pairs_are_found() {
         let pairs = same_but_for_case(["a/B", "c", "a/b", "A/b"].into_iter());
         assert_eq!(pairs, [("A/b", "a/B"), ("a/B", "a/b")]);
+        assert_eq!(same_but_for_case(["\u{e9}", "x", "e\u{301}"].into_iter()), [("e\u{301}", "\u{e9}")]);
     }
 }

@@ -1,0 +1,36 @@
+use std::cmp::Ordering;
+
+/// Orders paths so that everything below a path follows it directly: a separator comes before every other byte.
+pub fn by_component(a: &[u8], b: &[u8]) -> Ordering {
+    let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+    a.iter().map(key).cmp(b.iter().map(key))
+}
+
+/// A path of these that lies below another one: `(above, below)`. Takes time for sorting and memory for a list.
+pub fn one_below_another<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Option<(&'a [u8], &'a [u8])> {
+    let mut paths: Vec<&[u8]> = paths.collect();
+    paths.sort_unstable_by(|a, b| by_component(a, b));
+    paths.windows(2).find_map(|pair| match *pair {
+        [above, below] if below.strip_prefix(above).is_some_and(|rest| rest.starts_with(b"/")) => {
+            Some((above, below))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(paths: &[&'static str]) -> Option<(&'static str, &'static str)> {
+        let (above, below) = one_below_another(paths.iter().map(|path| path.as_bytes()))?;
+        Some((std::str::from_utf8(above).unwrap(), std::str::from_utf8(below).unwrap()))
+    }
+
+    #[test]
+    fn neighbours_do_not_hide_it() {
+        assert_eq!(found(&["a/b/c/d", "a-b", "a", "a.py", "a b"]), Some(("a", "a/b/c/d")));
+        assert_eq!(found(&["a", "a.py/b", "ab", "b/a", "b/a.py"]), None);
+        assert_eq!(found(&["a", "a"]), None);
+    }
+}

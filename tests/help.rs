@@ -25,6 +25,7 @@ fn the_whole_help() {
         &["cache", "prune", "--help"],
         &["cache", "clear", "--help"],
         &["verify", "--help"],
+        &["diff", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];

@@ -77,6 +77,13 @@ pub(crate) enum Command {
     /// has an origin; with 1 otherwise, also when only the bytes differ and the files do not.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Say in what two images differ
+    ///
+    /// Compares configs and manifests field by field, layers, packages of Python and Debian, and every file as a container
+    /// sees it: kind, mode, owner, size, content, and the first byte that differs. Exits with 0 when the digests are the
+    /// same, with 1 when they differ.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -104,6 +111,12 @@ Examples:
   wain verify archive:api.tar --locked     nothing but what the lockfiles pin
   wain verify layout:out:1 api --no-cache  the project in `api`, fetched anew as well
   wain verify out --files                  each file with its origin";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  wain diff layout:out:1 layout:out:2
+  wain diff .wain/image api.tar --platform linux/arm64
+  wain diff one.tar two.tar --json         everything, where the text ends with \"and 7 more\"";
 
 /// What every command about a project takes.
 #[derive(Args, Clone)]
@@ -390,6 +403,25 @@ pub(crate) struct Verify {
     /// Print every file with its origin
     #[arg(long)]
     pub(crate) files: bool,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// The first image: layout:DIR[:TAG], archive:FILE[:TAG], or the bare path of either
+    #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
+    pub(crate) before: ImageSource,
+
+    /// The second image
+    #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
+    pub(crate) after: ImageSource,
+
+    /// The platform to compare [default: all that both have]
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    pub(crate) platform: Option<Platform>,
 
     /// Print what was found as JSON
     #[arg(long)]

@@ -301,7 +301,7 @@ fn finish(
 }
 
 /// Keeps the cache within its limits. The work is done: what fails here is told, and no more.
-fn tidy(project: &ProjectArguments, tools: &Tools, screen: &Screen) {
+pub(crate) fn tidy(project: &ProjectArguments, tools: &Tools, screen: &Screen) {
     let limits = Limits { size: project.cache_max_size.0, age: project.cache_max_age.0 };
     match tools.store.tidy(&limits) {
         Ok(Some(pruned)) if pruned.removed.is_empty() => {}

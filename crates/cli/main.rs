@@ -4,6 +4,7 @@ mod args;
 mod cache;
 mod check;
 mod commands;
+mod diff;
 mod explain;
 mod failure;
 mod machine;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
         Command::Check { wheels } => commands::check(&wheels),
         Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Cache { command } => cache::run(&command),
-        Command::Verify(verify) => verify::verify(&verify),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
         Command::Completions { shell } => commands::completions(shell),
     };
     ExitCode::from(code)

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use wainwright_build::{Field, Finding, LayerVerdict, PlatformVerification, Verdict, Verification};
 
 use crate::args;
-use crate::commands::{mended, phase, prepare, print, run, usage};
+use crate::commands::{mended, phase, prepare, print, run, tidy, usage};
 use crate::failure::clean;
 use crate::report::bytes;
 
@@ -22,6 +22,7 @@ pub(crate) fn verify(arguments: &args::Verify) -> u8 {
     run(project, &request, machine, async |tools, screen| {
         let task = async || wainwright_build::verify(image, &request, tools).await;
         let found = phase(screen, "verify", mended(screen, task)).await?;
+        tidy(project, tools, screen);
         let text = match arguments.json {
             true => format!("{:#}\n", json(&found, arguments.files)),
             false => text(&image.to_string(), &found, arguments.files),

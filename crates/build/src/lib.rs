@@ -9,6 +9,8 @@ mod cpu;
 mod deliver;
 mod describe;
 mod describe_file;
+mod diff;
+mod documents;
 mod error;
 mod event;
 mod execute;
@@ -28,6 +30,7 @@ mod wain_lock;
 mod wheels;
 
 pub use deliver::{Delivery, Outcome, deliver};
+pub use diff::{Change, Diff, FileChange, LayerChange, LayerDifference, PackageChange, PlatformDiff, diff};
 pub use error::Error;
 pub use event::{Event, Listener};
 pub use execute::{Images, execute};

@@ -5,13 +5,12 @@ use wainwright_base::{FileKind, LayerFile, Listing, list, merge};
 use wainwright_oci::{Digest, Image};
 use wainwright_store::Store;
 
-use super::documents;
 use super::expected::{ExpectedLayer, Files};
 use super::origin::Origin;
 use super::report::{Finding, LayerVerdict, LayerVerification, OriginCount, PlatformVerification, Verdict};
-use crate::Error;
 use crate::describe_file::{describe, is_same, shown};
 use crate::pairs::pairs;
+use crate::{Error, documents};
 
 /// Compares an image with what it should be: documents, layers, and every member of every layer.
 ///

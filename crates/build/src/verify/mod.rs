@@ -7,7 +7,6 @@
 //! would not hide from both.
 
 mod compare;
-mod documents;
 mod expected;
 mod origin;
 mod report;
@@ -25,7 +24,8 @@ pub use self::report::{
 };
 use crate::plan::BasePlan;
 use crate::{
-    Error, Images, LayerState, Output, Pinning, Plan, Request, Tools, execute, plan, resolve, runtime,
+    Error, Images, LayerState, Output, Pinning, Plan, Request, Tools, documents, execute, plan, resolve,
+    runtime,
 };
 
 /// Builds a project again and compares an image with what comes out. Nothing is delivered, and no file of the project

@@ -3,7 +3,7 @@ use wainwright_oci::{Document, Image, annotation};
 use crate::fields::{Field, differences};
 
 /// The fields in which two manifests differ, but for those that only say which bytes layers and config have.
-pub(super) fn manifests(expected: &Document, found: &Document) -> Vec<Field> {
+pub(crate) fn manifests(expected: &Document, found: &Document) -> Vec<Field> {
     let mut fields = documents(expected, found);
     fields.retain(|field| {
         let last = field.field.rsplit('.').next().unwrap_or_default();
@@ -17,14 +17,14 @@ pub(super) fn manifests(expected: &Document, found: &Document) -> Vec<Field> {
 }
 
 /// The fields in which two configs differ, but for the diff IDs.
-pub(super) fn configs(expected: &Document, found: &Document) -> Vec<Field> {
+pub(crate) fn configs(expected: &Document, found: &Document) -> Vec<Field> {
     let mut fields = documents(expected, found);
     fields.retain(|field| field.field != "rootfs.diff_ids");
     fields
 }
 
 /// The fields in which two indexes differ, but for the digests of their manifests.
-pub(super) fn indexes(expected: Option<&Document>, found: Option<&Document>) -> Vec<Field> {
+pub(crate) fn indexes(expected: Option<&Document>, found: Option<&Document>) -> Vec<Field> {
     let (Some(expected), Some(found)) = (expected, found) else {
         let digest = |document: Option<&Document>| document.map(|document| document.digest().to_string());
         let field = Field { field: INDEX.into(), expected: digest(expected), found: digest(found) };
@@ -53,7 +53,7 @@ fn documents(expected: &Document, found: &Document) -> Vec<Field> {
 }
 
 /// Whether nothing differs but how documents are written and layers are cut: containers of both run the same way.
-pub(super) fn run_alike(expected: &Image, found: &Image, manifest: &[Field], config: &[Field]) -> bool {
+pub(crate) fn run_alike(expected: &Image, found: &Image, manifest: &[Field], config: &[Field]) -> bool {
     let is_recut = expected.layers.len() != found.layers.len();
     let is_line = |field: &Field| is_recut && field.field.starts_with("history[");
     // A line of the history stands for a layer.
@@ -61,7 +61,7 @@ pub(super) fn run_alike(expected: &Image, found: &Image, manifest: &[Field], con
 }
 
 /// Whether a field only says how documents are written.
-pub(super) fn is_form(field: &Field) -> bool {
+pub(crate) fn is_form(field: &Field) -> bool {
     let name = field.field.as_str();
     [BYTES, INDEX].contains(&name)
         || name.ends_with("mediaType")

@@ -15,6 +15,11 @@ fn check(script: &str, words: &[&str]) {
 }
 
 #[test]
+fn a_cache_that_is_damaged_or_shared() {
+    check("cache.py", &["--short"]);
+}
+
+#[test]
 fn killed_interrupted_and_several_at_once() {
     check("faults.py", &["--short", "kill", "signals", "together"]);
 }

@@ -325,8 +325,19 @@ mod tests {
         let blob =
             fs::read(bench.layout().join("blobs/sha256").join(base.image.layers[0].descriptor.digest.hex()));
         base.image.layers[0].place = Place::Store;
-        assert!(inspect(&base, &bench.store).unwrap_err().to_string().contains("does not hold the layer 1"));
-        bench.store.put(&blob.unwrap()).unwrap();
+        let refused = |bench: &Bench| match inspect(&base, &bench.store).unwrap_err() {
+            Error::Store(error) => error,
+            other => panic!("{other}"),
+        };
+        assert!(matches!(refused(&bench), wainwright_store::Error::Missing { .. }));
+        let blob = blob.unwrap();
+        let digest = bench.store.put(&blob).unwrap();
+        for bad in [&blob[1..], &[&blob[..], b"x"].concat(), &vec![0; blob.len()]] {
+            fs::write(bench.store.path(&digest), bad).unwrap();
+            assert!(matches!(refused(&bench), wainwright_store::Error::Damaged { .. }));
+            assert!(!bench.store.path(&digest).exists(), "damage is removed");
+        }
+        bench.store.put(&blob).unwrap();
         assert_eq!(inspect(&base, &bench.store).unwrap().libc, Some(Libc::Glibc(2, 36)));
     }
 

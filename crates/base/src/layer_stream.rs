@@ -77,6 +77,12 @@ impl<T> Passed<T> {
     pub(crate) fn check(&self, layer: &Layer, position: usize, store: &Store) -> Result<(), Error> {
         let (descriptor, what) = (&layer.descriptor, format!("layer {position}"));
         let path = path(layer, store);
+        let is_right = (self.size, self.digest) == (descriptor.size, descriptor.digest);
+        if matches!(layer.place, Place::Store) && !is_right {
+            // Not the user's image is wrong but our copy of it, and that can be made again.
+            store.discard(&descriptor.digest);
+            return Err(wainwright_store::Error::Damaged { digest: descriptor.digest }.into());
+        }
         if self.size != descriptor.size {
             return Err(Error::Size { path, what, expected: descriptor.size, found: self.size });
         }
@@ -113,7 +119,7 @@ pub(crate) fn pass<T>(
     let Some(packing) = packing(&descriptor.media_type) else {
         return Err(Error::MediaType { position, media_type: descriptor.media_type.clone() });
     };
-    let file = open(layer, position, store)?;
+    let file = open(layer, store)?;
     let mut blob = BufReader::with_capacity(CHUNK, Hashing::new(file, u64::MAX));
     let tar = (|| {
         let tar: Box<dyn Read + '_> = match packing {
@@ -138,7 +144,7 @@ pub(crate) fn pass<T>(
     Ok(Passed { size: u64::MAX - blob.left, digest: blob.hasher.finish(), tar })
 }
 
-fn open(layer: &Layer, position: usize, store: &Store) -> Result<io::Take<File>, Error> {
+fn open(layer: &Layer, store: &Store) -> Result<io::Take<File>, Error> {
     let digest = layer.descriptor.digest;
     match &layer.place {
         Place::File { path, offset } => {
@@ -148,11 +154,7 @@ fn open(layer: &Layer, position: usize, store: &Store) -> Result<io::Take<File>,
         Place::Store => match store.open_blob(&digest)? {
             // One byte more than it should have shows a blob that is too long.
             Some(file) => Ok(file.take(layer.descriptor.size.saturating_add(1))),
-            None => Err(Error::Missing {
-                path: store.path(&digest),
-                what: format!("layer {position}"),
-                blob: digest.to_string(),
-            }),
+            None => Err(wainwright_store::Error::Missing { digest }.into()),
         },
     }
 }

@@ -312,7 +312,11 @@ mod tests {
         bytes[15] ^= 0xff;
         std::fs::remove_file(&blob).unwrap();
         std::fs::write(&blob, bytes).unwrap();
+        layer.place = Place::File { path: blob.clone(), offset: 0 };
         let error = list(&layer, 3, &bench.store).unwrap_err().to_string();
         assert!(error.starts_with("the layer 3 in") && error.contains("should have the digest"), "{error}");
+        layer.place = Place::Store;
+        let error = list(&layer, 3, &bench.store).unwrap_err();
+        assert!(matches!(error, Error::Store(_)) && !blob.exists(), "our copy, and not the image: {error}");
     }
 }

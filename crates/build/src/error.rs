@@ -310,6 +310,13 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         use wainwright_store::Error::{Damaged, Missing};
         let is_damage = |error: &wainwright_store::Error| matches!(error, Damaged { .. } | Missing { .. });
+        // Errors that stand for another one are not among their own causes.
+        if let Self::Store(error)
+        | Self::Base(wainwright_base::Error::Store(error))
+        | Self::Debian(wainwright_debian::Error::Store(error)) = self
+        {
+            return is_damage(error);
+        }
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             if error.downcast_ref().is_some_and(is_damage) {
@@ -317,7 +324,7 @@ impl Error {
             }
             cause = error.source();
         }
-        matches!(self, Self::Store(error) if is_damage(error))
+        false
     }
 
     /// The exit code that says whose fault it is: 1 the input's, 3 the outside world's, 70 ours.
@@ -355,4 +362,29 @@ fn no_wheel_hint(wanted: &[String], refused: &[Refused]) -> String {
         hint.push_str("; lock a version that has one, or choose another --base, --python or --platform");
     }
     hint
+}
+
+#[cfg(test)]
+mod tests {
+    use wainwright_oci::Digest;
+    use wainwright_store::Error as Store;
+
+    use super::*;
+
+    #[test]
+    fn damage_is_known_whoever_met_it() {
+        let damaged = || Store::Damaged { digest: Digest::of("x") };
+        let missing = || Store::Missing { digest: Digest::of("x") };
+        for error in [
+            Error::Store(damaged()),
+            Error::Store(missing()),
+            Error::Base(wainwright_base::Error::Store(damaged())),
+            Error::Debian(wainwright_debian::Error::Store(missing())),
+            Error::Image(wainwright_image::Error::Store { source: damaged() }),
+        ] {
+            assert!(error.is_damage(), "{error}");
+        }
+        assert!(!Error::Base(wainwright_base::Error::Store(Store::NotOurs { path: "x".into() })).is_damage());
+        assert!(!Error::UnknownBase { text: "x".into() }.is_damage());
+    }
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -206,10 +205,8 @@ async fn fetch(
 }
 
 fn open(deb: &LockedDeb, store: &Store) -> Result<DebFile, Error> {
-    let name = file_name(deb);
-    let file: Option<File> = store.open_blob(&deb.sha256)?;
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    let file = file.ok_or_else(|| Error::Open { name, source: missing() })?;
+    let missing = wainwright_store::Error::Missing { digest: deb.sha256 };
+    let file = store.open_blob(&deb.sha256)?.ok_or(missing)?;
     Ok(DebFile {
         name: deb.name.clone(),
         version: deb.version.clone(),

@@ -56,9 +56,8 @@ pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -
     let mut opened = Vec::with_capacity(wheels.len());
     for wheel in wheels {
         let wanted = &wheel.wanted;
-        let name = wanted.filename.to_string();
-        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let file = store.open_blob(&wanted.digest)?.ok_or_else(|| Error::Open { name, source: missing() })?;
+        let missing = wainwright_store::Error::Missing { digest: wanted.digest };
+        let file = store.open_blob(&wanted.digest)?.ok_or(missing)?;
         let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
         check_python(&file, layout)?;
         let key = facts_key(wanted.digest, layout)?;

@@ -93,10 +93,9 @@ pub(crate) fn take(folder: &Path, share: Share, patience: &Patience) -> Result<H
         let file = File::open(folder).map_err(|source| Error::disk("read", folder, source))?;
         match lock(&file, share) {
             Ok(()) if is_still(&file, folder) => return Ok(Hold::Held(file)),
-            // Removed, and perhaps made anew, between our opening and our locking it.
-            Ok(()) => continue,
             Err(TryLockError::Error(_)) => return Ok(Hold::Unknown),
-            Err(TryLockError::WouldBlock) => {}
+            // In use, or removed and perhaps made anew between our opening and our locking it.
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
         }
         let others = || Waiting { path: folder.to_owned(), processes: holders(&file) };
         if waited >= patience.limit {

@@ -109,6 +109,7 @@ impl Store {
     fn join_builds(&self, patience: &Patience) -> Result<Hold, Error> {
         loop {
             create_folder(&self.root).map_err(|source| Error::disk("create", &self.root, source))?;
+            check_folder(&self.root)?;
             match take(&self.root, Share::WithBuilds, patience) {
                 // Somebody removed the whole store at this moment.
                 Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}

@@ -21,6 +21,7 @@ missing=$(
     done <<TOOLS
 cc gcc
 skopeo skopeo
+strace strace
 umoci umoci
 podman podman
 dockerd docker.io

@@ -187,7 +187,9 @@ async fn fetch(
             tools.cpu().await?.run(job).await?
         };
         if is_damaged {
-            tools.tell(Event::Warned { message: format!("`{}` was damaged in the cache", file_name(deb)) });
+            tools.tell(Event::Warned {
+                message: format!("`{}` was damaged in the cache; it is fetched again", file_name(deb)),
+            });
         }
         if !tools.store.contains(&deb.sha256, Some(deb.size)) {
             let name = file_name(deb);

@@ -12,7 +12,7 @@ use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
-use crate::{cache, check, explain, failure, machine, show_plan};
+use crate::{cache, check, explain, failure, limits, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
@@ -206,6 +206,10 @@ pub(crate) fn run(
     machine: Machine,
     command: impl AsyncFnOnce(&Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
 ) -> u8 {
+    if let Some(message) = limits::objection() {
+        line(&format!("error: {message}"));
+        return OUTSIDE;
+    }
     let screen = Arc::new(Screen {
         renderer: Mutex::new(renderer(project.progress)),
         report: Mutex::new(Report::new()),

@@ -1,6 +1,10 @@
 use std::fmt::Write as _;
+use std::panic::PanicHookInfo;
+use std::sync::Once;
 
 use wainwright_build::Error;
+
+use crate::render::line;
 
 /// An error for a person: what, why, and what to do next.
 pub(crate) fn text(error: &Error) -> String {
@@ -25,6 +29,27 @@ pub(crate) fn tell(error: &dyn std::error::Error, hint: Option<String>) -> Strin
         let _ = write!(text, "\n  hint: {}", clean(&hint));
     }
     text
+}
+
+/// Tells the first panic in one line: where it was matters to whoever mends it, and what others follow does not.
+pub(crate) fn tell_panic(panic: &PanicHookInfo<'_>) {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        let place = panic.location().map_or_else(|| "an unknown place".into(), ToString::to_string);
+        let message = panic.payload().downcast_ref::<&str>().map(ToString::to_string);
+        let message = message.or_else(|| panic.payload().downcast_ref::<String>().cloned());
+        line(&format!("bug: {} ({place})", message.unwrap_or_else(|| "no message".into())));
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            line(&std::backtrace::Backtrace::force_capture().to_string());
+        }
+    });
+}
+
+/// Says that the program itself is to blame, and gives the exit code.
+pub(crate) fn tell_bug() -> u8 {
+    let error = Error::Bug { what: "the program ended in the middle of its work".into() };
+    line(&text(&error));
+    error.exit_code()
 }
 
 /// The first cause of an error, as one line.

@@ -7,6 +7,7 @@ use wainwright_build::{EPOCH, Machine};
 use wainwright_oci::Platform;
 
 use crate::args::ProjectArguments;
+use crate::limits;
 
 /// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
 pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
@@ -24,8 +25,8 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         temporary: std::env::temp_dir(),
         platform: Platform::host(),
         now: SystemTime::now(),
-        jobs: arguments.jobs.map_or(processors, usize::from),
-        connections: usize::from(arguments.connections).min(most_connections()),
+        jobs: arguments.jobs.map_or(processors, usize::from).min(limits::most_jobs()),
+        connections: usize::from(arguments.connections).min(limits::most_connections()),
         is_offline: arguments.offline,
         lock_timeout: arguments.lock_timeout,
         vars,
@@ -46,20 +47,6 @@ fn vars() -> BTreeMap<String, String> {
 
 fn home(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
     vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
-}
-
-/// How many downloads the limit on open files allows. The limit is raised first as far as it may be.
-fn most_connections() -> usize {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    /// What the rest of the program opens at a time, and what one download does: a connection and a file, with some room.
-    const OTHERS: u64 = 40;
-    const EACH: u64 = 4;
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Refused only where a sandbox forbids it; the old limit applies then.
-    let _ = setrlimit(Resource::Nofile, limit);
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(files.saturating_sub(OTHERS) / EACH).unwrap_or(usize::MAX).max(1)
 }
 
 /// The user's cache folder by the XDG Base Directory Specification.

@@ -7,6 +7,7 @@ mod commands;
 mod diff;
 mod explain;
 mod failure;
+mod limits;
 mod machine;
 mod render;
 mod report;
@@ -22,8 +23,14 @@ use clap::Parser as _;
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let code = match arguments.command {
+    limits::begin_anew_where_memory_is_limited();
+    std::panic::set_hook(Box::new(failure::tell_panic));
+    let code = std::panic::catch_unwind(run).unwrap_or_else(|_| failure::tell_bug());
+    ExitCode::from(code)
+}
+
+fn run() -> u8 {
+    match Arguments::parse().command {
         Command::Build(build) => commands::build(&build),
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),
@@ -33,6 +40,5 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Completions { shell } => commands::completions(shell),
-    };
-    ExitCode::from(code)
+    }
 }

@@ -251,6 +251,22 @@ fn list(refused: &[Refused]) -> String {
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
+        self.system_hint().or_else(|| self.own_hint())
+    }
+
+    /// Some answers of the operating system have one way out, whoever got them.
+    fn system_hint(&self) -> Option<String> {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if let Some(hint) = error.downcast_ref().and_then(wainwright_store::Error::hint_for) {
+                return Some(hint);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    fn own_hint(&self) -> Option<String> {
         match self {
             Self::Project(error) => error.hint(),
             Self::Lock(error) => error.hint(),
@@ -301,7 +317,10 @@ impl Error {
             )),
             Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
             Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
-            Self::Open { .. } | Self::Threads { .. } => None,
+            Self::Open { .. } => None,
+            Self::Threads { .. } => Some(
+                "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`), or lower `--jobs`".into(),
+            ),
             Self::Bug { .. } => Some("please report it, with what you did".into()),
         }
     }

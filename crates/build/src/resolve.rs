@@ -56,15 +56,24 @@ pub struct PlatformResolution {
 
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
 pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Error> {
-    let project = wainwright_project::load(&request.root)?;
+    let project = Arc::new(wainwright_project::load(&request.root)?);
     let lock = read_lock(&project, tools)?;
     let selection = selection(request, &project);
     let tags = tags(request, &project)?;
     let ours = [request.root.join(".wain")];
     // What this build writes is no part of the project, wherever it lies: else every build would change the next.
     let written = ours.iter().chain(&request.report).chain(&tools.machine.cache).map(PathBuf::as_path);
-    let outputs: Vec<&Path> = request.outputs.iter().filter_map(output_path).chain(written).collect();
-    let tree = list_sources_except(&project, &outputs)?;
+    let outputs: Vec<PathBuf> =
+        request.outputs.iter().filter_map(output_path).chain(written).map(Path::to_owned).collect();
+    // Through the door, as is whatever takes long in a large project: a signal is heard meanwhile.
+    let tree = tools.cpu().await?.run({
+        let project = project.clone();
+        move || {
+            let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
+            Ok(Arc::new(list_sources_except(&project, &outputs)?))
+        }
+    });
+    let tree = tree.await?;
     tell_about(&project, &tree, tools);
     let start = start(&project, &tree)?;
     // All that the folder alone can tell comes first: a project that cannot be built asks nobody and writes nothing.
@@ -88,9 +97,13 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         let (source, source_digest) = match sources.get(&short) {
             Some((source, digest)) => (source.clone(), *digest),
             None => {
-                let entries = source_entries(&project, &tree, &layout)?;
-                let digest = fingerprint(&entries);
-                let entries = Arc::new(entries);
+                let (project, tree, layout) = (project.clone(), tree.clone(), layout.clone());
+                let read = move || {
+                    let entries = source_entries(&project, &tree, &layout)?;
+                    let digest = fingerprint(&entries);
+                    Ok((Arc::new(entries), digest))
+                };
+                let (entries, digest) = tools.cpu().await?.run(read).await?;
                 sources.insert(short, (entries.clone(), digest));
                 (entries, digest)
             }

@@ -159,12 +159,16 @@ fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<u64, Error> + S
         Ok(total)
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS.min(items.len())).map(|_| scope.spawn(run)).collect();
-        let totals = workers.into_iter().map(|worker| match worker.join() {
-            Ok(total) => total,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        totals.sum()
+        // This thread works too, so that a machine without room for others only takes longer.
+        let others = 1..WORKERS.min(items.len());
+        let others: Vec<_> =
+            others.map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok()).collect();
+        let mut total = run();
+        for worker in others {
+            let other = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            total = total.and_then(|total| Ok(total + other?));
+        }
+        total
     })
 }
 

@@ -81,15 +81,16 @@ pub enum Error {
     },
 }
 
+const MORE_FILES: &str =
+    "raise the limit of open files with `ulimit -n`, or lower `--jobs` and `--connections`";
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         const ELSEWHERE: &str = "choose another folder with `--cache-dir` or WAIN_CACHE_DIR";
         match self {
             Self::Full { .. } => Some(format!("free some space, or {ELSEWHERE}")),
-            Self::Disk { source, .. } if is_too_many_files(source) => {
-                Some("raise the limit of open files with `ulimit -n`, or lower `--jobs`".into())
-            }
+            Self::Disk { source, .. } if is_too_many_files(source) => Some(MORE_FILES.into()),
             Self::Disk { source, .. } => match source.kind() {
                 io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                     Some(format!("{ELSEWHERE}, or keep nothing with `--no-cache`"))
@@ -106,6 +107,13 @@ impl Error {
             }
             Self::Key { .. } => None,
         }
+    }
+
+    /// What the user can do about an error of the operating system that was not met in the store, where there is a way out;
+    /// an error of the store on its way through `std::io` is recognized.
+    pub fn hint_for(error: &io::Error) -> Option<String> {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
+        inner.map_or_else(|| is_too_many_files(error).then(|| MORE_FILES.into()), Self::hint)
     }
 
     /// Whether the outside world failed (disk, permissions) rather than the caller.
@@ -149,6 +157,7 @@ impl Error {
     }
 }
 
+/// Whether the system refused to open one more file.
 fn is_too_many_files(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let code = error.raw_os_error();
@@ -200,8 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_survives_std_io() {
+    fn the_kind_and_the_hint_survive_std_io() {
         let error = disk(rustix::io::Errno::NOSPC).into_io();
+        assert!(Error::hint_for(&error).unwrap().contains("free some space"));
+        let other = |errno: rustix::io::Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert!(Error::hint_for(&other(rustix::io::Errno::MFILE)).unwrap().contains("ulimit -n"));
+        assert_eq!(Error::hint_for(&other(rustix::io::Errno::IO)), None);
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("no space left to write `/`"));
     }

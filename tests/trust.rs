@@ -23,3 +23,8 @@ fn a_cache_that_is_damaged_or_shared() {
 fn killed_interrupted_and_several_at_once() {
     check("faults.py", &["--short", "kill", "signals", "together"]);
 }
+
+#[test]
+fn full_disks_failing_calls_and_limits() {
+    check("faults.py", &["--short", "disk", "calls", "limits"]);
+}

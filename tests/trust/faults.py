@@ -2,12 +2,13 @@
 
     python3 tests/trust/faults.py [--short] [--kills N] [PART ...]
 
-Parts: kill, signals, together, disk, limits, surroundings, tree. All of them without a name. `--short` has fewer moments to
+Parts: kill, signals, together, disk, calls, limits, surroundings, tree. All of them without a name. `--short` has fewer moments to
 kill at, and nothing that takes minutes. Full disks need root, or user namespaces.
 """
 
 import argparse
 
+import faults_disk
 import faults_kill
 from common import Table, wain, workshop
 from shop import Shop
@@ -24,6 +25,9 @@ def main() -> None:
         "kill": lambda table, shop, expected: faults_kill.killed(table, shop, expected, kills),
         "signals": faults_kill.signals,
         "together": faults_kill.together,
+        "disk": lambda table, shop, expected: faults_disk.all_rows(table, shop, expected, given.short),
+        "calls": faults_disk.failing_calls,
+        "limits": lambda table, shop, expected: faults_disk.limits(table, shop, expected, given.short),
     }
     unknown = set(given.parts) - set(parts)
     if unknown:

@@ -132,9 +132,27 @@ def signals(table, shop: Shop, expected: str) -> None:
             ok = found == code and seconds < 2 and not left
             what = " ".join(["while it delivers", *words])
             table.row(name, what, f"{found} after {seconds:.2f} s", ok=ok, detail=f"left: {left}")
+    interrupted_while_reading(table, shop, expected)
     interrupted_anywhere(table, shop, expected)
     stopped(table, shop, expected)
     unread(table, shop, expected)
+
+
+def interrupted_while_reading(table, shop: Shop, expected: str) -> None:
+    """A project whose reading takes long: whoever interrupts need not wait for its end."""
+    large = shop.folder / "project/large"
+    with large.open("wb") as file:
+        file.truncate(8 << 30)
+    process = shop.start()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code = process.wait(60)
+    seconds = time.monotonic() - begun
+    large.unlink()
+    left = shop.leftovers()
+    found = f"{code} after {seconds:.2f} s"
+    table.row("SIGINT", "while it reads 8 GiB", found, ok=code == 130 and seconds < 2 and not left, detail=f"left: {left}")
 
 
 def interrupted_anywhere(table, shop: Shop, expected: str) -> None:

@@ -45,6 +45,13 @@ class Shop:
         make_base(folder / "base")
         make_project(folder / "project", folder / "wheels", noise)
 
+    @classmethod
+    def of(cls, folder: Path, program: Path) -> "Shop":
+        """The same folder, with another program."""
+        shop = cls.__new__(cls)
+        shop.folder, shop.program = folder, program
+        return shop
+
     def words(self, *more: str) -> list[str]:
         """The command line of a build, with absolute paths."""
         base = ["--base", f"layout:{self.folder}/base", "--find-links", f"{self.folder}/wheels", "--no-index"]

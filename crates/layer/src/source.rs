@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use wainwright_blob::{Content, Entry, Kind};
@@ -12,14 +13,17 @@ use crate::environment::app;
 use crate::layout::directories;
 use crate::{Error, wheels};
 
-/// Files up to this size are kept in memory once they were hashed; larger ones are read again and checked.
+/// Files up to this size are kept in memory once they were read; larger ones are read again and checked.
 const KEPT: u64 = 1 << 20;
+/// So much of them is kept at most, or a project of many files would need as much memory as disk.
+const KEPT_TOGETHER: u64 = 32 << 20;
 
 /// The project's own layer: its files under `/app`, and what makes it an installed package.
 ///
 /// Nothing of the project is run. A project is made importable by a `.pth` file that names its import roots, as an
 /// editable install does; its scripts and `.dist-info` are written from `[project]`.
 pub fn source_entries(project: &Project, tree: &SourceTree, layout: &Layout) -> Result<Vec<Entry>, Error> {
+    let room = AtomicU64::new(KEPT_TOGETHER);
     let mut entries = tree
         .files
         .par_iter()
@@ -32,7 +36,7 @@ pub fn source_entries(project: &Project, tree: &SourceTree, layout: &Layout) -> 
                 SourceKind::Directory => Entry::directory(path),
                 SourceKind::Symlink { target } => Entry::symlink(path, target.clone()),
                 SourceKind::File { size, is_executable } => {
-                    Entry::file(path, *is_executable, content(&tree.disk(file), *size)?)
+                    Entry::file(path, *is_executable, content(&tree.disk(file), *size, &room)?)
                 }
             })
         })
@@ -94,11 +98,12 @@ pub fn fingerprint(entries: &[Entry]) -> Digest {
     hasher.finish()
 }
 
-/// Reads a file once: small ones are kept, large ones are remembered by their hash.
-fn content(disk: &Path, size: u64) -> Result<Content, Error> {
+/// Reads a file once: small ones are kept while there is room, others are remembered by their hash.
+fn content(disk: &Path, size: u64, room: &AtomicU64) -> Result<Content, Error> {
     let read = |source| Error::Read { path: disk.to_owned(), source };
     let file = File::open(disk).map_err(read)?;
-    if size <= KEPT {
+    let take = |left: u64| left.checked_sub(size);
+    if size <= KEPT && room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
         let mut bytes = Vec::with_capacity(size as usize);
         file.take(size + 1).read_to_end(&mut bytes).map_err(read)?;
         if bytes.len() as u64 != size {
@@ -117,4 +122,23 @@ fn content(disk: &Path, size: u64) -> Result<Content, Error> {
 
 fn changed(path: &Path) -> Error {
     Error::Changed { path: path.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_in_memory_stays_on_disk_and_is_the_same_layer() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("file");
+        std::fs::write(&disk, "1234567").unwrap();
+        let read = |room: &AtomicU64| content(&disk, 7, room).unwrap();
+        let room = AtomicU64::new(10);
+        let (kept, left) = (read(&room), read(&room));
+        assert!(matches!(&kept, Content::Bytes(bytes) if bytes[..] == *b"1234567"));
+        assert!(matches!(&left, Content::Disk { size: 7, digest: Some(_), .. }));
+        let fingerprint = |content| fingerprint(&[Entry::file(app(), false, content)]);
+        assert_eq!(fingerprint(kept), fingerprint(left));
+    }
 }

@@ -1,11 +1,11 @@
 use flate2::{Compress, FlushCompress};
-use wainwright_oci::{Hasher, ImagePath};
+use wainwright_oci::ImagePath;
 
-use crate::content::{Source, check_crc, check_digest, check_tail, read_at};
+use crate::content::{Source, check_crc, check_tail, read_at};
 use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop, WINDOW};
-use crate::produce::{Blocks, Part, Plain, compress, compressor};
+use crate::produce::{Blocks, Expected, Part, Plain, compress, compressor};
 use crate::{Error, tar};
 
 /// How much of a large content is in memory at a time.
@@ -38,7 +38,7 @@ impl<'a> Large<'a> {
     }
 
     /// The next chunk; the one that says so is the last.
-    pub(crate) fn next(&mut self) -> Result<Part, Error> {
+    pub(crate) fn next(&mut self) -> Result<Part<'a>, Error> {
         match self {
             Self::Deflated(large) => large.next(),
             Self::Other(large) => large.next(),
@@ -65,7 +65,6 @@ pub(crate) struct LargeDeflated<'a> {
     next_out: usize,
     made: u64,
     crc32: crc32fast::Hasher,
-    hasher: Hasher,
 }
 
 impl<'a> LargeDeflated<'a> {
@@ -86,11 +85,10 @@ impl<'a> LargeDeflated<'a> {
             next_out: 0,
             made: 0,
             crc32: crc32fast::Hasher::new(),
-            hasher: Hasher::new(),
         }
     }
 
-    fn next(&mut self) -> Result<Part, Error> {
+    fn next(&mut self) -> Result<Part<'a>, Error> {
         let kept = self.next_out.min(WINDOW);
         self.output.copy_within(self.next_out - kept..self.next_out, 0);
         self.next_out = kept;
@@ -105,24 +103,19 @@ impl<'a> LargeDeflated<'a> {
         }
         let crc32 = crc32fast::hash(&plain);
         self.crc32.combine(&crc32fast::Hasher::new_with_initial_len(crc32, plain.len() as u64));
-        if self.deflated.digest.is_some() {
-            self.hasher.update(&plain);
-        }
         let mut tail = None;
         if is_end {
             let end = self.inflater.end().unwrap_or(0);
             check_tail(self.path, end, self.deflated.span.length)?;
             check_crc(self.path, self.deflated.crc32, self.crc32.clone().finalize())?;
-            if let Some(expected) = self.deflated.digest {
-                check_digest(self.path, expected, std::mem::take(&mut self.hasher).finish())?;
-            }
             self.give(end / 8, &mut blocks);
             tail = (!end.is_multiple_of(8))
                 .then(|| (self.input[(end / 8 - self.input_start) as usize], (end % 8) as u32));
         }
         let blocks = self.wants_blocks.then_some(Blocks { bytes: blocks, tail });
         let header = std::mem::take(&mut self.header);
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end })
+        let expected = self.deflated.digest.map(|digest| Expected { path: self.path, digest });
+        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end, expected })
     }
 
     /// Fills the output once; returns whether the member ended.
@@ -185,8 +178,8 @@ pub(crate) struct LargeOther<'a> {
     compress: Option<Compress>,
 }
 
-impl LargeOther<'_> {
-    fn next(&mut self) -> Result<Part, Error> {
+impl<'a> LargeOther<'a> {
+    fn next(&mut self) -> Result<Part<'a>, Error> {
         let mut plain = vec![0; self.left.min(CHUNK as u64) as usize];
         self.source.fill(self.path, &mut plain)?;
         self.left -= plain.len() as u64;
@@ -202,6 +195,6 @@ impl LargeOther<'_> {
         });
         let header = std::mem::take(&mut self.header);
         let crc32 = crc32fast::hash(&plain);
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end })
+        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end, expected: None })
     }
 }

@@ -5,7 +5,7 @@ use flate2::{Compress, FlushCompress};
 use rayon::prelude::*;
 use wainwright_oci::{Digest, ImagePath};
 
-use crate::content::{Source, check_crc, check_digest, check_tail, read_at};
+use crate::content::{Source, check_crc, check_tail, read_at};
 use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop};
@@ -22,7 +22,7 @@ const TINY: usize = 64;
 const LEVEL: u32 = 6;
 
 /// The next stretch of a layer: in order, complete, checked.
-pub(crate) struct Part {
+pub(crate) struct Part<'a> {
     /// The tar header, when an entry starts here.
     pub(crate) header: Vec<u8>,
     /// The content as it is.
@@ -33,6 +33,16 @@ pub(crate) struct Part {
     pub(crate) crc32: u32,
     /// Whether the entry ends here and its content is padded.
     pub(crate) is_end: bool,
+    /// What the hash of the whole content has to be, where nobody compared it yet.
+    pub(crate) expected: Option<Expected<'a>>,
+}
+
+/// The sha256 that RECORD gives for an entry. Whoever hashes the tar compares it, since two hashes of the same bytes cost
+/// little more than one.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    pub(crate) path: &'a ImagePath,
+    pub(crate) digest: Digest,
 }
 
 /// Content bytes: made here, or shared with whoever generated them.
@@ -70,7 +80,7 @@ impl<'a> Producer<'a> {
     }
 
     /// The next parts, empty at the end.
-    pub(crate) fn next(&mut self) -> Result<Vec<Part>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Vec<Part<'a>>, Error> {
         if self.large.is_none()
             && let Some(entry) = self.entries.next_if(|entry| entry.size() > LARGE)
         {
@@ -119,10 +129,11 @@ pub(crate) fn compressor() -> Compress {
 }
 
 /// Makes one small entry.
-fn whole(entry: &Entry, mtime: u64, wants_blocks: bool, tools: &mut Tools) -> Result<Part, Error> {
+fn whole<'a>(entry: &'a Entry, mtime: u64, wants_blocks: bool, tools: &mut Tools) -> Result<Part<'a>, Error> {
     let header = tar::header(entry, mtime);
     let Kind::File(content) = &entry.kind else {
-        return Ok(Part { header, plain: Plain::Owned(Vec::new()), blocks: None, crc32: 0, is_end: true });
+        let plain = Plain::Owned(Vec::new());
+        return Ok(Part { header, plain, blocks: None, crc32: 0, is_end: true, expected: None });
     };
     if let Content::Deflated(deflated) = content {
         return inflate_whole(&entry.path, deflated, header, wants_blocks, tools);
@@ -145,16 +156,16 @@ fn whole(entry: &Entry, mtime: u64, wants_blocks: bool, tools: &mut Tools) -> Re
         Blocks { bytes: blocks, tail: None }
     });
     let crc32 = crc32fast::hash(bytes);
-    Ok(Part { header, plain, blocks, crc32, is_end: true })
+    Ok(Part { header, plain, blocks, crc32, is_end: true, expected: None })
 }
 
-fn inflate_whole(
-    path: &ImagePath,
-    deflated: &Deflated,
+fn inflate_whole<'a>(
+    path: &'a ImagePath,
+    deflated: &'a Deflated,
     header: Vec<u8>,
     wants_blocks: bool,
     tools: &mut Tools,
-) -> Result<Part, Error> {
+) -> Result<Part<'a>, Error> {
     let Tools { inflater, input, .. } = tools;
     // A small content cannot need much more compressed room than plain room; a longer claim is a lie or a tail.
     let length = deflated.span.length;
@@ -180,9 +191,6 @@ fn inflate_whole(
     check_tail(path, end, length as u64)?;
     let crc32 = crc32fast::hash(&plain);
     check_crc(path, deflated.crc32, crc32)?;
-    if let Some(expected) = deflated.digest {
-        check_digest(path, expected, Digest::of(&plain))?;
-    }
     let blocks = (wants_blocks && size > TINY).then(|| {
         let last_block = inflater.last_block().unwrap_or(0);
         input[(last_block / 8) as usize] &= !(1 << (last_block % 8));
@@ -190,7 +198,8 @@ fn inflate_whole(
         let tail = (!end.is_multiple_of(8)).then(|| (input[whole], (end % 8) as u32));
         Blocks { bytes: input[..whole].to_vec(), tail }
     });
-    Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end: true })
+    let expected = deflated.digest.map(|digest| Expected { path, digest });
+    Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end: true, expected })
 }
 
 /// Compresses all of `input` behind `output`.

@@ -4,6 +4,7 @@ use std::io::Write;
 use wainwright_oci::{Compression, Descriptor, DiffId, Hasher};
 
 use crate::body::{Body, Sink, ZEROS};
+use crate::content::check_digest;
 use crate::entry::{Entry, Kind};
 use crate::produce::{Part, Producer};
 use crate::{Error, tar};
@@ -43,7 +44,7 @@ pub fn write(
     sort(&mut entries)?;
     let wants_blocks = options.compression == Compression::Splice;
     let mut producer = Producer::new(&entries, options.mtime, wants_blocks);
-    let mut diff = DiffHasher { hasher: Hasher::new(), position: 0 };
+    let mut diff = DiffHasher::default();
     let mut sink = Sink::new(out);
     let mut body = Body::new(options.compression, &mut sink)?;
 
@@ -52,11 +53,11 @@ pub fn write(
         let (next, written) = rayon::join(
             || producer.next(),
             || {
-                let ((), written) = rayon::join(
-                    || parts.iter().for_each(|part| diff.add(part)),
+                let (checked, written) = rayon::join(
+                    || parts.iter().try_for_each(|part| diff.add(part)),
                     || body.add(&parts, &mut sink),
                 );
-                written
+                checked.and(written)
             },
         );
         written?;
@@ -107,20 +108,34 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Hashes the tar.
+/// Hashes the tar, and the contents in it that RECORD gives hashes for.
+#[derive(Default)]
 struct DiffHasher {
     hasher: Hasher,
     position: u64,
+    /// Of the content that is open.
+    content: Hasher,
 }
 
 impl DiffHasher {
-    fn add(&mut self, part: &Part) {
+    fn add(&mut self, part: &Part<'_>) -> Result<(), Error> {
         let plain = part.plain.as_ref();
         self.bytes(&part.header);
-        self.bytes(plain);
+        match part.expected {
+            Some(expected) => {
+                self.hasher.update_both(&mut self.content, plain);
+                self.position += plain.len() as u64;
+                if part.is_end {
+                    let found = std::mem::take(&mut self.content).finish();
+                    check_digest(expected.path, expected.digest, found)?;
+                }
+            }
+            None => self.bytes(plain),
+        }
         if part.is_end {
             self.bytes(&ZEROS[..tar::padding(self.position)]);
         }
+        Ok(())
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

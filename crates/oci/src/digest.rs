@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Error;
+use crate::{Error, Hasher};
 
 /// The sha256 of some bytes exactly as they are stored or sent.
 ///
@@ -128,27 +128,6 @@ pub struct DiffId(pub Digest);
 impl fmt::Display for DiffId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Hashes bytes as they pass.
-#[derive(Clone, Default)]
-pub struct Hasher(Sha256);
-
-impl Hasher {
-    /// A hasher that has seen nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of everything seen.
-    pub fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
     }
 }
 

@@ -44,12 +44,13 @@ for component in rustfmt clippy; do
     cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
 
-# The peer whose installations ours are compared with.
+# The peers whose installations ours are compared with.
 tools=${CARGO_TARGET_DIR:-target}/test-tools
-if ! "$tools/bin/uv" --version 2>/dev/null | grep -qF "$(sed -n 's/^uv==/uv /p' tests/requirements.txt)"; then
+if ! cmp -s tests/requirements.txt "$tools/requirements.txt"; then
     rm -rf "$tools"
     python3 -m venv "$tools"
     "$tools/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+    cp tests/requirements.txt "$tools/requirements.txt"
 fi
 
 step "format"

@@ -17,7 +17,7 @@ use crate::runtime::RuntimeRecipe;
 use crate::{Error, Output};
 
 /// Raised when wheels are laid out in another way than before, or a wheel that made a layer would be refused now.
-const WHEELS: u32 = 2;
+const WHEELS: u32 = 3;
 /// Raised when an environment is laid out in another way than before.
 const ENVIRONMENT: u32 = 1;
 /// Raised when a project is laid out in another way than before.

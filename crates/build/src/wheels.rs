@@ -91,7 +91,7 @@ fn check_python(wheel: &Wheel, layout: &Layout) -> Result<(), Error> {
 }
 
 pub(crate) fn facts_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
-    Ok(CacheKey::of("wheel-facts", &json!({ "format": 1, "wheel": wheel, "layout": layout_facts(layout) }))?)
+    Ok(CacheKey::of("wheel-facts", &json!({ "format": 2, "wheel": wheel, "layout": layout_facts(layout) }))?)
 }
 
 /// The paths a wheel owns with what they hold, and what is odd about it, as a memo.

@@ -30,10 +30,12 @@ pub(crate) const PLACEHOLDER: &[u8] = b"#!python";
 
 /// Gives a script that starts with [`PLACEHOLDER`] a first line of our own.
 ///
-/// The old line ends at the first line feed or carriage return, which is dropped alone, as uv does.
+/// The old line ends at the first line feed or carriage return, as it does for uv; one of each is one end.
 pub(crate) fn rewrite(script: &[u8], interpreter: &str) -> Vec<u8> {
     let line = script.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    let rest = line.and_then(|line| script.get(line + 1..)).unwrap_or_default();
+    let rest = line.and_then(|line| script.get(line..)).unwrap_or_default();
+    let rest =
+        [&b"\r\n"[..], b"\n", b"\r"].iter().find_map(|end| rest.strip_prefix(*end)).unwrap_or_default();
     let mut rewritten = shebang(interpreter).into_bytes();
     rewritten.push(b'\n');
     rewritten.extend_from_slice(rest);
@@ -84,7 +86,8 @@ mod tests {
     #[test]
     fn only_the_first_line_is_replaced() {
         assert_eq!(rewrite(b"#!python3 -E\nimport x\n", "/p"), b"#!/p\nimport x\n");
-        assert_eq!(rewrite(b"#!pythonw\r\nx\r\n", "/p"), b"#!/p\n\nx\r\n");
+        assert_eq!(rewrite(b"#!pythonw\r\nx\r\n", "/p"), b"#!/p\nx\r\n");
+        assert_eq!(rewrite(b"#!python\rx\n", "/p"), b"#!/p\nx\n");
         assert_eq!(rewrite(b"#!python", "/p"), b"#!/p\n");
     }
 }

@@ -23,7 +23,7 @@ use libdeflater::Decompressor;
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 use wainwright_blob::{Compression, Content, Entry, Kind, Options, write};
-use wainwright_layer::wheel_entries;
+use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::{Hasher, ImagePath};
 use wainwright_python::WheelFilename;
 use wainwright_store::Store;
@@ -133,7 +133,7 @@ fn find(folder: &Path) -> Result<Vec<WheelFile>> {
 fn entries(wheel: &WheelFile) -> Result<Vec<Entry>> {
     let layout = Layout::venv(ImagePath::new("app/.venv")?, "3.13".parse()?);
     let wheel = Wheel::open(Arc::new(File::open(&wheel.path)?), &wheel.name)?;
-    Ok(wheel_entries(&[wheel], &layout)?)
+    Ok(wheel_entries(&[wheel], &layout, &Lost::new())?)
 }
 
 /// One of the three things that cannot be left out, for one wheel.

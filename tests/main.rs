@@ -5,6 +5,7 @@
 
 mod architecture;
 mod cache;
+mod clashes;
 mod diff;
 mod docker;
 mod equality;

@@ -116,8 +116,8 @@ fn two_wheels_with_one_path() {
     shop.lock(&[wheel("one").file("same/__init__.py", "1")]);
     shop.lock(&[wheel("two").file("same/__init__.py", "2")]);
     insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
-    error: E-CLASH: `app/.venv/lib/python3.13/site-packages/same/__init__.py` is in both `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`, with different contents
-      hint: installing both would keep whichever came last; leave one of the packages out (`wain explain E-CLASH`)
+    error: E-CLASH: `/app/.venv/lib/python3.13/site-packages/same/__init__.py` is in both `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`, and not the same
+      hint: leave one of the packages out, or say whose file stays: --allow-clash PACKAGE (`wain explain E-CLASH`)
     ");
 }
 

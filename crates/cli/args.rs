@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use wainwright_build::{Base, ImageSource, Output};
+use wainwright_build::{AllowedClash, Base, ImageSource, Output};
 use wainwright_oci::{Compression, Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
 
@@ -172,6 +172,13 @@ pub(crate) struct ProjectArguments {
     /// (level 3) compress anew; Docker reads zstd from version 23 on. A base that is an image stays as it is.
     #[arg(long, value_name = "HOW", value_parser = parse_compression)]
     pub(crate) compression: Option<Compression>,
+
+    /// Whose file stays where packages own one path with different contents (may be repeated)
+    ///
+    /// `PACKAGE`, wherever it clashes, or `/PATH/IN/THE/IMAGE=PACKAGE` for one path. The first that fits decides; the other
+    /// packages are installed without that file. Without this, E-CLASH refuses such packages.
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) allow_clash: Vec<AllowedClash>,
 
     /// Package index to use instead of the configured one
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]

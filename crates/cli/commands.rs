@@ -168,6 +168,7 @@ pub(crate) fn prepare(
         platforms: project.platform.clone(),
         python: project.python,
         selection,
+        allow_clash: project.allow_clash.clone(),
         indexes: IndexOptions {
             place: "the command line".into(),
             index_url: project.index_url.clone(),

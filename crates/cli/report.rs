@@ -97,13 +97,14 @@ impl Report {
         let platforms: BTreeMap<String, Value> = images
             .images
             .iter()
-            .zip(&images.layers)
-            .map(|(image, layers)| {
+            .zip(images.layers.iter().zip(&images.shared))
+            .map(|(image, (layers, shared))| {
                 let value = json!({
                     "digest": image.manifest.digest(),
                     "config": image.config.digest(),
                     "size": image.layers.iter().map(|layer| layer.descriptor.size).sum::<u64>(),
                     "layers": layers,
+                    "sharedPaths": shared,
                 });
                 (image.platform.to_string(), value)
             })

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use wainwright_blob::{Entry, Options, write};
-use wainwright_layer::wheel_entries;
+use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
 use wainwright_store::{CacheKey, Store};
 
 use crate::image::{NamedLayer, compose, index};
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
-use crate::together::compare;
+use crate::together::{Shared, compare, lost};
 use crate::wheels::{Fetches, blame, open_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
@@ -23,6 +23,8 @@ pub struct Images {
     pub index: Option<Document>,
     /// For each image, its layers with what they hold, lowest first.
     pub layers: Vec<Vec<LayerReport>>,
+    /// For each image, the paths that several packages own.
+    pub shared: Vec<Vec<Shared>>,
 }
 
 /// A layer, for a report.
@@ -46,14 +48,28 @@ pub struct LayerReport {
 /// Fetches and makes what is missing, then writes the documents. Nothing is delivered yet.
 pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     let runtimes = runtimes(plan, tools);
-    let layers = layers(plan, tools);
+    let fetches = Arc::new(Fetches::default());
+    let layers = async {
+        // A clash that is allowed decides what layers hold; without one, nothing has to wait until every wheel is here.
+        let mut all = BTreeMap::new();
+        for image in plan.images.iter().filter(|image| !image.allow_clash.is_empty()) {
+            let found = Arc::new(lost(&compare(image, &fetches, tools).await?.shared));
+            all.extend(image.layers.iter().map(|layer| (layer.key, found.clone())));
+        }
+        layers(plan, &all, &fetches, tools).await
+    };
     let (runtimes, made) = futures_util::future::try_join(runtimes, layers).await?;
     // Platforms share wheels; what is odd about one is told once.
-    let mut notes = BTreeSet::new();
+    let (mut notes, mut warnings) = (BTreeSet::new(), BTreeSet::new());
+    let mut shared = Vec::new();
     for image in &plan.images {
-        notes.extend(compare(image, tools).await?);
+        let together = compare(image, &fetches, tools).await?;
+        notes.extend(together.notes());
+        warnings.extend(together.warnings(&image.allow_clash));
+        shared.push(together.shared);
     }
     notes.into_iter().for_each(|message| tools.tell(Event::Noted { message }));
+    warnings.into_iter().for_each(|message| tools.tell(Event::Warned { message }));
     let mut images = Vec::new();
     let mut reports = Vec::new();
     for (image, runtime) in plan.images.iter().zip(runtimes) {
@@ -66,7 +82,7 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     }
     let annotations = plan.images.first().map(|image| image.annotations.clone()).unwrap_or_default();
     let index = (images.len() > 1).then(|| index(&images, &annotations));
-    Ok(Images { images, index, layers: reports })
+    Ok(Images { images, index, layers: reports, shared })
 }
 
 /// The base layers of every image that has its base assembled; one after the other, since they share work.
@@ -82,7 +98,14 @@ async fn runtimes(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Option<Vec<Runt
 }
 
 /// Our layers by key; those that platforms share are made once.
-async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, Layer>, Error> {
+///
+/// `lost` holds what packages lose to others, for layers of images where that is allowed.
+async fn layers(
+    plan: &Plan,
+    lost: &BTreeMap<CacheKey, Arc<Lost>>,
+    fetches: &Arc<Fetches>,
+    tools: &Arc<Tools>,
+) -> Result<BTreeMap<CacheKey, Layer>, Error> {
     let mut made = BTreeMap::new();
     let mut missing: BTreeMap<CacheKey, &LayerPlan> = BTreeMap::new();
     for layer in plan.images.iter().flat_map(|image| &image.layers) {
@@ -101,11 +124,11 @@ async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, La
     let mut order: Vec<&LayerPlan> = missing.into_values().collect();
     // The longest first, so that none is left alone at the end.
     order.sort_by_key(|layer| std::cmp::Reverse(layer.input_size()));
-    let fetches = Arc::new(Fetches::default());
     let mut jobs: JoinSet<Result<(CacheKey, Layer), Error>> = JoinSet::new();
     for layer in order {
         let (layer, tools, fetches, options) = (layer.clone(), tools.clone(), fetches.clone(), plan.options);
-        jobs.spawn(async move { Ok((layer.key, make(&layer, options, &fetches, &tools).await?)) });
+        let lost = lost.get(&layer.key).cloned().unwrap_or_default();
+        jobs.spawn(async move { Ok((layer.key, make(&layer, lost, options, &fetches, &tools).await?)) });
     }
     while let Some(done) = jobs.join_next().await {
         // Leaving early ends the other jobs.
@@ -118,6 +141,7 @@ async fn layers(plan: &Plan, tools: &Arc<Tools>) -> Result<BTreeMap<CacheKey, La
 /// Makes one layer and remembers it.
 async fn make(
     layer: &LayerPlan,
+    lost: Arc<Lost>,
     options: Options,
     fetches: &Fetches,
     tools: &Arc<Tools>,
@@ -140,7 +164,7 @@ async fn make(
             let job = move || {
                 tell(Event::LayerStarted { name: name.clone() });
                 let wheels = open_all(&wheels, &layout, &store)?;
-                write_entries(&name, wheel_entries(&wheels, &layout)?, &options, &store)
+                write_entries(&name, wheel_entries(&wheels, &layout, &lost)?, &options, &store)
                     .map_err(|error| blame(&wheels, error))
             };
             tools.cpu().await?.run(job).await?

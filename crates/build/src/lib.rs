@@ -41,6 +41,7 @@ pub use plan::{BasePlan, ImagePlan, LayerPlan, LayerState, Plan, plan};
 pub use request::{Base, EPOCH, Machine, Output, Pinning, Request};
 pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
+pub use together::Shared;
 pub use tools::Tools;
 pub use verify::{
     Finding, LayerVerdict, LayerVerification, Origin, OriginCount, PlatformVerification, Verdict,
@@ -49,3 +50,4 @@ pub use verify::{
 pub use wain_lock::{WainLock, lock};
 pub use wainwright_base::Source as ImageSource;
 pub use wainwright_image::replace;
+pub use wainwright_project::AllowedClash;

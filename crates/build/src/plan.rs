@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
 use wainwright_blob::{Entry, FORMAT, Options};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
+use wainwright_project::AllowedClash;
 use wainwright_python::Target;
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::Layout;
@@ -51,6 +52,8 @@ pub struct ImagePlan {
     pub base: BasePlan,
     /// Our layers, lowest first.
     pub layers: Vec<LayerPlan>,
+    /// Whose files stay where its packages clash; the first that fits decides.
+    pub allow_clash: Vec<AllowedClash>,
     /// What its config says.
     pub config: Config,
     /// Annotations of its manifest, but for those that name the base.
@@ -110,9 +113,15 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         let mut layers = vec![environment(resolved, &resolution.options, store)?];
         let sized: Vec<(&str, u64)> =
             resolved.wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
+        // What a wheel loses to others depends on all of them, and is known only once they are fetched.
+        let together = (!resolution.allow_clash.is_empty()).then(|| {
+            let digests: BTreeSet<Digest> = resolved.wheels.iter().map(|wheel| wheel.wanted.digest).collect();
+            let rules: Vec<String> = resolution.allow_clash.iter().map(ToString::to_string).collect();
+            json!({ "allowClash": rules, "digests": digests })
+        });
         for indices in group(&sized, wheel_layers(resolved, resolution.max_layers)?) {
             let wheels = indices.into_iter().map(|index| resolved.wheels[index].clone()).collect();
-            layers.push(wheel_layer(wheels, layout, &resolution.options, store)?);
+            layers.push(wheel_layer(wheels, layout, &resolution.options, together.as_ref(), store)?);
         }
         layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
         let base = match &resolved.base {
@@ -126,6 +135,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             base_reference: resolved.base_reference.clone(),
             base,
             layers,
+            allow_clash: resolution.allow_clash.clone(),
             config: resolved.config.clone(),
             annotations: resolution.annotations.clone(),
         });
@@ -172,19 +182,21 @@ fn wheel_layer(
     wheels: Vec<ChosenWheel>,
     layout: &Layout,
     options: &Options,
+    together: Option<&serde_json::Value>,
     store: &Store,
 ) -> Result<LayerPlan, Error> {
     let mut digests: Vec<Digest> = wheels.iter().map(|wheel| wheel.wanted.digest).collect();
     digests.sort();
-    let key = CacheKey::of(
-        "layer",
-        &json!({
-            "format": format(options),
-            "wheels": WHEELS,
-            "digests": digests,
-            "layout": layout_facts(layout),
-        }),
-    )?;
+    let mut facts = json!({
+        "format": format(options),
+        "wheels": WHEELS,
+        "digests": digests,
+        "layout": layout_facts(layout),
+    });
+    if let Some(together) = together {
+        facts["together"] = together.clone();
+    }
+    let key = CacheKey::of("layer", &facts)?;
     let packages: Vec<String> =
         wheels.iter().map(|wheel| format!("{} {}", wheel.name, wheel.wanted.filename.version)).collect();
     let name = match &packages[..] {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
 use wainwright_oci::{Compression, Platform, Reference};
+use wainwright_project::AllowedClash;
 use wainwright_pypi::IndexOptions;
 use wainwright_python::PythonVersion;
 
@@ -26,6 +27,8 @@ pub struct Request {
     pub python: Option<PythonVersion>,
     /// Which extras and groups of the project to install.
     pub selection: Selection,
+    /// Whose files stay where packages own one path with different contents; asked before the settings.
+    pub allow_clash: Vec<AllowedClash>,
     /// Which package indexes to use.
     pub indexes: IndexOptions,
     /// Address of the Debian archive.

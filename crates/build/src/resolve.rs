@@ -6,7 +6,7 @@ use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
 use wainwright_lock::{ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
-use wainwright_project::{Project, PythonProject, SourceTree, list_sources_except, start};
+use wainwright_project::{AllowedClash, Project, PythonProject, SourceTree, list_sources_except, start};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::{PackageName, PythonVersion, Target};
 use wainwright_wheel::Layout;
@@ -31,6 +31,8 @@ pub struct Resolution {
     pub tags: Vec<Reference>,
     /// Where it goes.
     pub outputs: Vec<Output>,
+    /// Whose files stay where packages clash; the first that fits decides.
+    pub allow_clash: Vec<AllowedClash>,
     /// How many layers an image may get on top of its base.
     pub max_layers: usize,
     /// Annotations of its manifests.
@@ -138,6 +140,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         platforms,
         tags,
         outputs: request.outputs.clone(),
+        allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
         options: Options { mtime: request.epoch, compression: compression(request, &project) },

@@ -10,8 +10,8 @@ pub enum Error {
     /// A wheel is refused.
     #[error(transparent)]
     Wheel(#[from] wainwright_wheel::Error),
-    /// Two wheels own one path with different contents.
-    #[error("E-CLASH: `{path}` is in both `{first}` and `{second}`, with different contents")]
+    /// Two owners of one path do not agree what it holds.
+    #[error("E-CLASH: `/{path}` is in both `{first}` and `{second}`, and not the same{}", also(*.more))]
     Clash {
         /// The path in the image.
         path: ImagePath,
@@ -19,6 +19,34 @@ pub enum Error {
         first: String,
         /// File name of the other.
         second: String,
+        /// How many paths more they or others do not agree about.
+        more: usize,
+    },
+    /// A path is a file for one wheel and a folder for another.
+    #[error("E-CLASH: `/{path}` is a file of `{file}` and a folder of `{folder}`")]
+    ClashOfKinds {
+        /// The path in the image.
+        path: ImagePath,
+        /// Who has it as a file.
+        file: String,
+        /// Who has files below it.
+        folder: String,
+    },
+    /// A wheel and the project own one path with different contents.
+    #[error("E-CLASH: `/{path}` is in both the project and `{wheel}`, and not the same")]
+    ClashWithProject {
+        /// The path in the image.
+        path: ImagePath,
+        /// File name of the wheel.
+        wheel: String,
+    },
+    /// A wheel would replace a part of the environment.
+    #[error("E-BASE: `{wheel}` would replace `/{path}` of the Python environment")]
+    ReplacesEnvironment {
+        /// The path in the image.
+        path: ImagePath,
+        /// File name of the wheel.
+        wheel: String,
     },
     /// A path of the project cannot stand in an image.
     #[error("a file of the project cannot go into the image")]
@@ -49,13 +77,31 @@ pub enum Error {
     },
 }
 
+fn also(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => "; nor is 1 path more".into(),
+        more => format!("; nor are {more} paths more"),
+    }
+}
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Wheel(error) => error.hint(),
-            Self::Clash { .. } => {
-                Some("installing both would keep whichever came last; leave one of the packages out (`wain explain E-CLASH`)".into())
+            Self::Clash { .. } => Some(
+                "leave one of the packages out, or say whose file stays: --allow-clash PACKAGE (`wain explain E-CLASH`)"
+                    .into(),
+            ),
+            Self::ClashOfKinds { .. } => {
+                Some("the packages cannot be installed together: leave one of them out (`wain explain E-CLASH`)".into())
+            }
+            Self::ClashWithProject { .. } => {
+                Some("rename the script or module of the project, or leave the package out (`wain explain E-CLASH`)".into())
+            }
+            Self::ReplacesEnvironment { .. } => {
+                Some("no sound package does this: leave it out, or ask its authors (`wain explain E-BASE`)".into())
             }
             Self::Environment { .. } => Some("rename it, or leave it out with `exclude`".into()),
             Self::Path { source } => source.hint(),

@@ -12,4 +12,4 @@ mod wheels;
 pub use environment::{Environment, app};
 pub use error::Error;
 pub use source::{fingerprint, source_entries};
-pub use wheels::{owned_paths, wheel_entries, wheel_origins};
+pub use wheels::{Lost, owned_paths, wheel_entries, wheel_origins};

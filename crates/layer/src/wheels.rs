@@ -1,32 +1,38 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wainwright_blob::{Content, Deflated, Entry, Span};
 use wainwright_oci::{Digest, ImagePath, one_below_another};
+use wainwright_python::PackageName;
 use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
 
 use crate::Error;
 use crate::layout::directories;
 
-/// The entries of a layer that holds the given wheels, installed.
+/// The paths that packages lose to others, by package: their layers do not hold them.
+pub type Lost = BTreeMap<PackageName, BTreeSet<ImagePath>>;
+
+/// The entries of a layer that holds the given wheels, installed, but for the files they lose.
 ///
 /// A path that two wheels own with equal contents is there once; with different contents it is refused.
-pub fn wheel_entries(wheels: &[Wheel], layout: &Layout) -> Result<Vec<Entry>, Error> {
+pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<Vec<Entry>, Error> {
     let mut owners: BTreeMap<ImagePath, (Entry, usize)> = BTreeMap::new();
+    let mut clashes = Vec::new();
     for (index, wheel) in wheels.iter().enumerate() {
-        for file in installed(wheel, layout)? {
+        for file in installed(wheel, layout, lost.get(&wheel.metadata().name))? {
             let entry = entry(wheel, file);
             if let Some((other, owner)) = owners.get(&entry.path) {
-                if digest(other).is_some() && digest(other) == digest(&entry) && other.mode == entry.mode {
-                    continue;
+                if digest(other).is_none() || digest(other) != digest(&entry) || other.mode != entry.mode {
+                    clashes.push((entry.path, *owner, index));
                 }
-                return Err(Error::Clash {
-                    path: entry.path,
-                    first: wheels[*owner].filename().to_string(),
-                    second: wheel.filename().to_string(),
-                });
+                continue;
             }
             owners.insert(entry.path.clone(), (entry, index));
         }
+    }
+    let more = clashes.len().saturating_sub(1);
+    if let Some((path, first, second)) = clashes.into_iter().next() {
+        let [first, second] = [first, second].map(|index| wheels[index].filename().to_string());
+        return Err(Error::Clash { path, first, second, more });
     }
     // The folder of one wheel would take the place of the file of another.
     if let Some((above, below)) = one_below_another(owners.keys().map(ImagePath::as_bytes)) {
@@ -35,7 +41,7 @@ pub fn wheel_entries(wheels: &[Wheel], layout: &Layout) -> Result<Vec<Entry>, Er
             owner.map_or_else(String::new, |(_, (_, owner))| wheels[*owner].filename().to_string())
         };
         let path = ImagePath::new(above).map_err(|source| Error::Path { source })?;
-        return Err(Error::Clash { path, first: owner(above), second: owner(below) });
+        return Err(Error::ClashOfKinds { path, file: owner(above), folder: owner(below) });
     }
     let mut folders = directories(owners.keys());
     for wheel in wheels {
@@ -58,7 +64,7 @@ pub fn owned_paths(
     wheel: &Wheel,
     layout: &Layout,
 ) -> Result<BTreeMap<ImagePath, (Option<Digest>, bool)>, Error> {
-    let files = installed(wheel, layout)?;
+    let files = installed(wheel, layout, None)?;
     Ok(files
         .into_iter()
         .map(|file| (file.path.clone(), (content_digest(&file.content), file.executable)))
@@ -74,13 +80,21 @@ pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePat
         }
         FileContent::Generated(_) => None,
     };
-    let files = installed(wheel, layout)?;
+    let files = installed(wheel, layout, None)?;
     Ok(files.into_iter().map(|file| (file.path, origin(&file.content))).collect())
 }
 
-/// The files of an installed wheel.
-fn installed(wheel: &Wheel, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
-    let mut files = wheel.install(layout)?;
+/// The files of an installed wheel, but for those it loses.
+fn installed(
+    wheel: &Wheel,
+    layout: &Layout,
+    lost: Option<&BTreeSet<ImagePath>>,
+) -> Result<Vec<InstalledFile>, Error> {
+    let is_lost = |path: &ImagePath| {
+        let landing = || beside_lib64(path.clone(), layout);
+        lost.is_some_and(|lost| landing().is_ok_and(|path| lost.contains(&path)))
+    };
+    let mut files = wheel.install_except(layout, &is_lost)?;
     for file in &mut files {
         file.path = beside_lib64(file.path.clone(), layout)?;
     }

@@ -3,6 +3,7 @@
 //! No code of the project runs here, and nothing outside its folder is read: no user-wide ignore files, no environment.
 //! The same folder gives the same project on every machine.
 
+mod allowed_clash;
 mod deny;
 mod dependency_groups;
 mod dist_info;
@@ -24,6 +25,7 @@ mod static_version;
 mod values;
 mod walk;
 
+pub use allowed_clash::AllowedClash;
 pub use dist_info::dist_info;
 pub use error::Error;
 pub use layout::{Layout, LayoutKind};

@@ -4,13 +4,13 @@ use std::fmt::Display;
 use wainwright_oci::{Compression, Platform};
 use wainwright_python::{ExtraName, PackageName, PythonVersion};
 
-use crate::Error;
 use crate::document::{Item, Table};
 use crate::rules::Rules;
 use crate::values::{
     Port, User, check_absolute, check_debian_package, check_env_name, check_label_key, check_signal,
     check_url, cut,
 };
+use crate::{AllowedClash, Error};
 
 /// What the user decided about the image; what is absent is decided later.
 ///
@@ -55,6 +55,8 @@ pub struct Settings {
     pub extras: Vec<ExtraName>,
     /// Dependency groups to install.
     pub groups: Vec<PackageName>,
+    /// Whose files stay where packages own one path with different contents; the first that fits decides.
+    pub allow_clash: Vec<AllowedClash>,
     /// Debian packages to install.
     pub system_packages: Vec<String>,
     /// Address of the Debian archive.
@@ -64,7 +66,8 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
+    "allow-clash",
     "annotations",
     "base",
     "cmd",
@@ -115,6 +118,7 @@ impl Settings {
             exclude: list("exclude")?.iter().map(pattern).collect::<Result<_, _>>()?,
             extras: distinct(list("extras")?, |item| item.parse())?,
             groups: distinct(list("groups")?, |item| item.parse())?,
+            allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
             compression: get("compression").map(|item| compression(&item)).transpose()?,
@@ -303,6 +307,7 @@ mod tests {
             exclude = ["/docs"]
             extras = ["Fast_API"]
             groups = ["prod"]
+            allow-clash = ["one", "/app/.venv/bin/tool=Two"]
             system-packages = ["libpq5"]
             mirror = "https://deb.debian.org/debian"
             compression = "zstd:9"
@@ -313,6 +318,7 @@ mod tests {
         assert_eq!(settings.env["TEXT"], "a\n$b \"c\"");
         assert_eq!(settings.ports.iter().map(Port::to_string).collect::<Vec<_>>(), ["8000/tcp", "53/udp"]);
         assert_eq!(settings.extras[0].as_str(), "fast-api");
+        assert_eq!(settings.allow_clash[1].to_string(), "/app/.venv/bin/tool=two");
         assert_eq!(settings.user, Some(User { uid: 1000, gid: None }));
         assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
@@ -432,6 +438,8 @@ mod tests {
             "compression = \"xz\"",
             "compression = \"gzip:10\"",
             "compression = 9",
+            "allow-clash = [\"bin/tool=one\"]",
+            "allow-clash = [\"one\", \"One\"]",
             "system-packages = [\"a;b\"]",
         ] {
             let message = refuse(text);

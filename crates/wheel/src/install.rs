@@ -80,9 +80,21 @@ impl Wheel {
     /// only who asked for the package could write. Reads the scripts of the wheel, and members that RECORD vouches for
     /// with another hash than sha256.
     pub fn install(&self, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
+        self.install_except(layout, &|_| false)
+    }
+
+    /// Every file of the wheel as installed, but for those that `is_left_out` says it loses to another package.
+    ///
+    /// They have no row in RECORD either: who checks rows finds all of them true, and who uninstalls this package leaves
+    /// the other one whole.
+    pub fn install_except(
+        &self,
+        layout: &Layout,
+        is_left_out: &dyn Fn(&ImagePath) -> bool,
+    ) -> Result<Vec<InstalledFile>, Error> {
         layout.check()?;
         let mut tree = Tree { wheel: self, layout, files: BTreeMap::new() };
-        tree.fill().map_err(|fault| fault.in_wheel(&self.filename))?;
+        tree.fill(is_left_out).map_err(|fault| fault.in_wheel(&self.filename))?;
         Ok(tree.files.into_values().map(|(file, _)| file).collect())
     }
 
@@ -119,7 +131,7 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    fn fill(&mut self) -> Result<(), Fault> {
+    fn fill(&mut self, is_left_out: &dyn Fn(&ImagePath) -> bool) -> Result<(), Fault> {
         let scripts = self.scripts();
         for (index, member) in self.wheel.members.iter().enumerate() {
             if !member.is_directory && !self.is_replaced(&member.name) {
@@ -133,6 +145,7 @@ impl Tree<'_> {
         let path = self.dist_info("INSTALLER")?;
         let line = format!("{}\n", self.layout.installer).into_bytes();
         self.add(path, false, FileContent::Generated(line), None)?;
+        self.files.retain(|path, _| !is_left_out(path));
         self.record()?;
         check_tree(self.files.keys().map(|path| (path.as_bytes(), false)))?;
         Ok(())

@@ -64,15 +64,15 @@ const SUSPECT: &str = "Do not install it by other means before someone has looke
 pub const RULES: &[Rule] = &[
     Rule {
         id: "E-BASE",
-        meaning: "Wheels go where the base has nothing: it may not hold `/app/.venv` already.",
+        meaning: "Wheels go where the base has nothing: it may not hold `/app/.venv` already, and no wheel may replace a part of that environment.",
         why: "Files of the base would be replaced without a word, or packages nobody locked would show through.",
-        advice: "Build on the base of that image instead.",
+        advice: "Build on the base of that image instead; leave out a wheel with a `bin/python` or `pyvenv.cfg` of its own.",
     },
     Rule {
         id: "E-CLASH",
         meaning: "Two wheels may not own one path with different bytes.",
         why: "Which of the two works would depend on the order of installation.",
-        advice: "Drop one of the two packages, or pin versions that do not overlap.",
+        advice: "Drop one of the two packages, pin versions that do not overlap, or say whose file stays: `--allow-clash PACKAGE`.",
     },
     Rule {
         id: E_CRC,

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use wainwright_base::{FileKind, LayerFile};
 use wainwright_blob::{Content, Entry, Kind, Span};
 use wainwright_layer::debian::RuntimeOrigin;
-use wainwright_layer::{app, wheel_entries, wheel_origins};
+use wainwright_layer::{Lost, app, wheel_entries, wheel_origins};
 use wainwright_oci::{Digest, Image, ImagePath, Layer};
 use wainwright_store::Store;
 use wainwright_wheel::Layout;
@@ -37,16 +37,19 @@ pub(super) struct Files {
 
 /// What the layers of an image have to hold, lowest first, by what wheels, packages and the project say.
 ///
-/// Finished layers are not looked at: `rebuilt` only lends their digests.
+/// Finished layers are not looked at: `rebuilt` only lends their digests. `lost` is what packages lose to others.
 pub(super) fn expected_layers(
     plan: &ImagePlan,
     rebuilt: &Image,
     base: Vec<(String, Option<Files>)>,
+    lost: &Lost,
     epoch: u64,
     store: &Store,
 ) -> Result<Vec<ExpectedLayer>, Error> {
-    let ours =
-        plan.layers.par_iter().map(|layer| Ok((layer.name.clone(), Some(of_layer(layer, epoch, store)?))));
+    let ours = plan
+        .layers
+        .par_iter()
+        .map(|layer| Ok((layer.name.clone(), Some(of_layer(layer, lost, epoch, store)?))));
     let ours: Vec<(String, Option<Files>)> = ours.collect::<Result<_, Error>>()?;
     let all: Vec<_> = base.into_iter().chain(ours).collect();
     if all.len() != rebuilt.layers.len() {
@@ -56,13 +59,13 @@ pub(super) fn expected_layers(
     Ok(layers.map(|((name, files), layer)| ExpectedLayer { name, layer: layer.clone(), files }).collect())
 }
 
-fn of_layer(layer: &LayerPlan, epoch: u64, store: &Store) -> Result<Files, Error> {
+fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result<Files, Error> {
     match &layer.recipe {
         Recipe::Entries(entries) => {
             let venv = app().join(".venv")?;
             of_entries(entries, epoch, |entry| of_entry(entry, &venv))
         }
-        Recipe::Wheels(wheels, layout) => of_wheels(wheels, layout, epoch, store),
+        Recipe::Wheels(wheels, layout) => of_wheels(wheels, layout, lost, epoch, store),
     }
 }
 
@@ -80,12 +83,22 @@ fn of_entry(entry: &Entry, venv: &ImagePath) -> Origin {
 }
 
 /// The files of wheels: their contents by RECORD.
-fn of_wheels(wheels: &[ChosenWheel], layout: &Layout, epoch: u64, store: &Store) -> Result<Files, Error> {
+fn of_wheels(
+    wheels: &[ChosenWheel],
+    layout: &Layout,
+    lost: &Lost,
+    epoch: u64,
+    store: &Store,
+) -> Result<Files, Error> {
     let opened = open_all(wheels, layout, store)?;
     let mut origins: BTreeMap<ImagePath, Origin> = BTreeMap::new();
     for (chosen, wheel) in wheels.iter().zip(&opened) {
         let (name, version) = (chosen.name.to_string(), chosen.wanted.filename.version.to_string());
+        let lost = lost.get(&chosen.name);
         for (path, member) in wheel_origins(wheel, layout)? {
+            if lost.is_some_and(|lost| lost.contains(&path)) {
+                continue;
+            }
             let origin = match member {
                 Some(member) => Origin::Wheel { name: name.clone(), version: version.clone(), member },
                 None => Origin::Ours { what: "installation", package: Some(format!("{name} {version}")) },
@@ -93,7 +106,7 @@ fn of_wheels(wheels: &[ChosenWheel], layout: &Layout, epoch: u64, store: &Store)
             origins.entry(path).or_insert(origin);
         }
     }
-    let entries = wheel_entries(&opened, layout)?;
+    let entries = wheel_entries(&opened, layout, lost)?;
     of_entries(&entries, epoch, |entry| match origins.get(&entry.path) {
         Some(origin) => origin.clone(),
         None => Origin::Ours { what: "folders of wheels", package: None },

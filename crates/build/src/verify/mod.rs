@@ -23,6 +23,7 @@ pub use self::report::{
     Finding, LayerVerdict, LayerVerification, OriginCount, PlatformVerification, Verdict, Verification,
 };
 use crate::plan::BasePlan;
+use crate::together::lost;
 use crate::{
     Error, Images, LayerState, Output, Pinning, Plan, Request, Tools, documents, execute, plan, resolve,
     runtime,
@@ -52,15 +53,16 @@ pub async fn verify(source: &Source, request: &Request, tools: &Arc<Tools>) -> R
 
     let mut problems = Vec::new();
     let mut platforms = Vec::new();
-    for ((image_plan, made), base) in plan.images.iter().zip(&rebuilt.images).zip(bases) {
+    let images = rebuilt.images.iter().zip(&rebuilt.shared);
+    for ((image_plan, (made, shared)), base) in plan.images.iter().zip(images).zip(bases) {
         let Some(found) = image.images.iter().find(|found| found.platform == made.platform) else {
             problems.push(format!("it has no image for {}", made.platform));
             continue;
         };
         let (image_plan, made, found) = (image_plan.clone(), made.clone(), found.clone());
-        let (store, epoch) = (tools.store.clone(), plan.options.mtime);
+        let (store, epoch, lost) = (tools.store.clone(), plan.options.mtime, lost(shared));
         let job = move || {
-            let expected = expected_layers(&image_plan, &made, base, epoch, &store)?;
+            let expected = expected_layers(&image_plan, &made, base, &lost, epoch, &store)?;
             compare::compare(expected, &made, &found, epoch, &store)
         };
         platforms.push(tools.cpu().await?.run(job).await?);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::retry::{Fault, Patience, Tries};
@@ -17,7 +17,7 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     patience: Patience,
     pub(crate) offline: bool,
     pub(crate) idle_timeout: Duration,
@@ -64,7 +64,7 @@ impl Client {
         }
         let shared = Shared {
             http: http.build().map_err(|error| Error::Client { reason: innermost(&error) })?,
-            permits: Semaphore::new(settings.connections.max(1)),
+            permits: Arc::new(Semaphore::new(settings.connections.max(1))),
             patience: Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget),
             offline: settings.offline,
             idle_timeout: settings.idle_timeout,
@@ -130,17 +130,19 @@ impl Client {
         Ok(Response { status: answer.response.status().as_u16(), content_type, url: answer.url, body })
     }
 
-    pub(crate) fn tries(&self, url: &Url) -> Tries<'_> {
+    /// Counts the tries of one request, and waits between them.
+    pub fn tries(&self, url: &Url) -> Tries<'_> {
         Tries::new(&self.shared.patience, url.as_str())
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
+    /// The clock that waits go by.
+    pub fn clock(&self) -> &Clock {
         &self.shared.patience.clock
     }
 
     /// Held while bytes move, not while waiting for a better moment.
-    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.shared.permits.acquire().await.ok()
+    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.shared.permits.clone().acquire_owned().await.ok()
     }
 }
 

@@ -40,7 +40,8 @@ impl Clock {
         }
     }
 
-    pub(crate) async fn wait(&self, time: Duration) {
+    /// Lets time pass; on paper, only writes it down.
+    pub async fn wait(&self, time: Duration) {
         match &self.0 {
             Kind::Real(_) => tokio::time::sleep(time).await,
             Kind::OnPaper(waits) => waits.lock().unwrap_or_else(PoisonError::into_inner).push(time),

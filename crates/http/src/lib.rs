@@ -12,6 +12,7 @@ mod clock;
 mod date;
 mod download;
 mod error;
+mod exchange;
 #[cfg(any(test, feature = "testing"))]
 pub mod loopback;
 mod part;
@@ -27,7 +28,9 @@ pub use client::{Client, Request, Response};
 pub use clock::Clock;
 pub use download::Download;
 pub use error::Error;
+pub use exchange::{Answer, Body, Exchange, Method};
 pub use redirect::{is_same_server, target};
+pub use retry::{Fault, Retry, Tries, is_passing, retry_after};
 pub use secret::{Auth, Secret, redacted, take_credentials};
 pub use settings::{Proxies, Settings};
 pub use url::Url;

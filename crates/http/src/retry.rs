@@ -10,38 +10,46 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A failed try, and whether another one makes sense.
-pub(crate) struct Fault {
-    pub(crate) error: Error,
-    pub(crate) retry: Retry,
+pub struct Fault {
+    /// What went wrong.
+    pub error: Error,
+    /// Whether another try makes sense.
+    pub retry: Retry,
 }
 
 /// What the next try may hope for.
-pub(crate) enum Retry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
     /// Nothing: the answer would be the same.
     Never,
     /// The fault may be gone after a while; the failed try itself took `lost`.
-    Later { lost: Duration },
+    Later {
+        /// How long that was.
+        lost: Duration,
+    },
     /// The server named a time.
     After(Duration),
 }
 
 impl Fault {
-    pub(crate) fn is_final(error: Error) -> Self {
+    /// A fault that stays.
+    pub fn is_final(error: Error) -> Self {
         Self { error, retry: Retry::Never }
     }
 
-    pub(crate) fn may_pass(error: Error) -> Self {
+    /// A fault of the moment.
+    pub fn may_pass(error: Error) -> Self {
         Self { error, retry: Retry::Later { lost: Duration::ZERO } }
     }
 }
 
 /// Whether a status speaks of the moment rather than of the request.
-pub(crate) fn is_passing(status: u16) -> bool {
+pub fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524)
 }
 
 /// `Retry-After` in seconds or as a date, which is compared with the server's own `Date`. Garbage is `None`.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
@@ -87,7 +95,7 @@ impl Patience {
 }
 
 /// The tries of one request.
-pub(crate) struct Tries<'a> {
+pub struct Tries<'a> {
     patience: &'a Patience,
     seed: u64,
     /// Faults in a row.
@@ -104,29 +112,40 @@ impl<'a> Tries<'a> {
     }
 
     /// Waits before the next try, or hands the error back when there is to be none.
-    pub(crate) async fn again(&mut self, fault: Fault, has_progressed: bool) -> Result<(), Error> {
+    pub async fn again(&mut self, fault: Fault, has_progressed: bool) -> Result<(), Error> {
+        tracing::debug!(error = %fault.error, "failed");
+        if self.wait(fault.retry, has_progressed).await { Ok(()) } else { Err(self.counted(fault.error)) }
+    }
+
+    /// How many tries have failed.
+    pub fn count(&self) -> usize {
+        self.total
+    }
+
+    /// Waits before the next try; `false` when there is to be none.
+    pub async fn wait(&mut self, retry: Retry, has_progressed: bool) -> bool {
         self.total += 1;
         if has_progressed {
             self.row = 0;
         }
         self.row += 1;
-        let (wait, lost) = match fault.retry {
-            Retry::Never => return Err(self.counted(fault.error)),
+        let (wait, lost) = match retry {
+            Retry::Never => return false,
             // A server that names a time is not in doubt about itself: only the budget limits those tries.
             Retry::After(time) => {
                 self.row -= 1;
                 (time.max(FIRST_WAIT), Duration::ZERO)
             }
-            Retry::Later { .. } if self.row >= self.patience.tries => return Err(self.counted(fault.error)),
+            Retry::Later { .. } if self.row >= self.patience.tries => return false,
             Retry::Later { lost } if has_progressed => (Duration::ZERO, lost),
             Retry::Later { lost } => (self.back_off(), lost),
         };
         if !self.patience.spend(lost, wait) {
-            return Err(self.counted(fault.error));
+            return false;
         }
-        tracing::debug!(error = %fault.error, ?wait, "trying again");
+        tracing::debug!(?wait, "trying again");
         self.patience.clock.wait(wait).await;
-        Ok(())
+        true
     }
 
     /// Doubles with every fault in a row; up to a quarter more, so that requests that failed together part.

@@ -18,7 +18,21 @@ impl Secret {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Auth(HeaderValue);
 
+impl Secret {
+    /// The text, for whoever sends it to the one place it is meant for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Auth {
+    /// A token (RFC 6750); `None` when it has characters that no header may have.
+    pub fn bearer(token: &Secret) -> Option<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.0)).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
     /// A user name and a password (RFC 7617); the password may be empty, as with tokens used as user names.
     pub fn basic(user: &str, password: &Secret) -> Self {
         let encoded = BASE64_STANDARD.encode(format!("{user}:{}", password.0));

@@ -98,7 +98,7 @@ impl Client {
         }
     }
 
-    fn stalled(&self, url: &Url) -> Fault {
+    pub(crate) fn stalled(&self, url: &Url) -> Fault {
         let lost = self.shared.idle_timeout;
         let reason = format!("nothing came for {} s", lost.as_secs_f32());
         let error = Error::Unreachable { url: redacted(url), reason, tries: 1 };
@@ -106,7 +106,7 @@ impl Client {
     }
 }
 
-fn check_scheme(url: &Url) -> Result<(), Fault> {
+pub(crate) fn check_scheme(url: &Url) -> Result<(), Fault> {
     let reason = match url.scheme() {
         "http" | "https" if url.has_host() => return Ok(()),
         "http" | "https" => "it names no server",
@@ -132,7 +132,7 @@ fn bad_status(url: &Url, response: &reqwest::Response) -> Fault {
 }
 
 /// A connection that did not open, or broke. Refused certificates stay refused; anything else may pass.
-fn broken(url: &Url, error: &reqwest::Error) -> Fault {
+pub(crate) fn broken(url: &Url, error: &reqwest::Error) -> Fault {
     if let Some(reason) = tls::refusal(error) {
         let host = url.host_str().unwrap_or_default().to_owned();
         return Fault::is_final(Error::Tls { host, reason });

@@ -1,0 +1,204 @@
+use std::time::Duration;
+
+use wainwright_http::{
+    Answer, Body, Exchange, Method, Retry, Url, is_passing, is_same_server, redacted, retry_after,
+};
+
+use crate::error::{ServerError, clean};
+use crate::{Error, Registry, Scope};
+
+/// A question to a registry.
+#[derive(Clone)]
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    pub(crate) registry: &'a str,
+    pub(crate) scope: &'a Scope,
+    pub(crate) to: To,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Body,
+}
+
+/// Where a question goes.
+#[derive(Clone)]
+pub(crate) enum To {
+    /// Below `/v2/REPOSITORY/` of the registry.
+    Path(String),
+    /// Where an answer of the registry led.
+    Url(Url),
+}
+
+/// A question that got no answer to use, and what another try may hope for.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) retry: Retry,
+}
+
+impl Failure {
+    pub(crate) fn is_final(error: impl Into<Error>) -> Self {
+        Self { error: error.into(), retry: Retry::Never }
+    }
+}
+
+/// How much of a refusal is read.
+const LONGEST_REFUSAL: usize = 64 << 10;
+
+impl Registry {
+    /// Asks until there is an answer: with new credentials when the registry wants some, and again when it is in passing
+    /// trouble. The answer may be any other refusal.
+    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
+        let base = self.base(ask.registry)?;
+        let mut tries = self.http().tries(&base);
+        loop {
+            match self.ask_once(ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => {
+                    tracing::debug!(error = %failure.error, "failed");
+                    if !tries.wait(failure.retry, false).await {
+                        return Err(failure.error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks once. Tokens that ran out are renewed without counting as another try.
+    pub(crate) async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+        let mut is_renewed = false;
+        let mut scheme = None;
+        loop {
+            let base = match scheme {
+                Some(scheme) => crate::host::base(ask.registry, scheme),
+                None => self.base(ask.registry),
+            }
+            .map_err(Failure::is_final)?;
+            let url = self.url(ask, &base)?;
+            // Credentials are for the registry; whoever it sends us to gets none.
+            let is_home = is_same_server(&url, &base);
+            let auth = match is_home {
+                true => self.auth(ask.registry, &base, ask.scope).await.map_err(Failure::is_final)?,
+                false => None,
+            };
+            let exchange = Exchange {
+                method: ask.method.clone(),
+                url: &url,
+                headers: ask.headers.clone(),
+                auth: auth.as_ref(),
+                body: ask.body.clone(),
+            };
+            let answer = match self.http().exchange(&exchange).await {
+                Ok(answer) => answer,
+                Err(fault) => {
+                    let is_mute = matches!(&fault.error, wainwright_http::Error::Unreachable { .. });
+                    if let (true, None, Some(other)) =
+                        (is_mute, scheme, self.other_scheme(ask.registry, &url))
+                    {
+                        // A server that expects encryption may also just hang up.
+                        scheme = Some(other);
+                        continue;
+                    }
+                    return Err(Failure { error: fault.error.into(), retry: fault.retry });
+                }
+            };
+            let status = answer.status();
+            if status == 400
+                && let (None, Some(other)) = (scheme, self.other_scheme(ask.registry, &url))
+            {
+                let error = refusal(ask, answer).await;
+                if error.to_string().to_ascii_lowercase().contains("https") {
+                    scheme = Some(other);
+                    continue;
+                }
+                return Err(Failure::is_final(error));
+            }
+            self.answered_to(ask.registry, if base.scheme() == "http" { "http" } else { "https" });
+            self.show_warnings(&answer);
+            match status {
+                401 if is_home && !is_renewed => {
+                    let headers: Vec<String> = answer
+                        .headers()
+                        .get_all("www-authenticate")
+                        .iter()
+                        .filter_map(|value| value.to_str().ok().map(str::to_owned))
+                        .collect();
+                    drop(answer);
+                    let headers = headers.iter().map(String::as_str);
+                    self.authorize(ask.registry, &base, ask.scope, headers)
+                        .await
+                        .map_err(Failure::is_final)?;
+                    is_renewed = true;
+                }
+                401 => {
+                    let errors = ServerError::read(&answer.start(LONGEST_REFUSAL).await);
+                    return Err(Failure::is_final(self.denied(ask.registry, ask.scope, errors).await));
+                }
+                status if is_passing(status) => {
+                    let retry = match retry_after(answer.headers()) {
+                        Some(time) => Retry::After(time),
+                        None => Retry::Later { lost: Duration::ZERO },
+                    };
+                    return Err(Failure { error: refusal(ask, answer).await, retry });
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    fn url(&self, ask: &Ask<'_>, base: &Url) -> Result<Url, Failure> {
+        match &ask.to {
+            To::Url(url) => Ok(url.clone()),
+            To::Path(path) => base.join(&format!("{}/{path}", ask.scope.repository())).map_err(|_| {
+                Failure::is_final(Error::Document {
+                    reference: path.clone(),
+                    reason: "it makes no URL".into(),
+                })
+            }),
+        }
+    }
+
+    /// Prints what a registry warns of (distribution-spec, "Warnings"), each once.
+    fn show_warnings(&self, answer: &Answer) {
+        for value in
+            answer.headers().get_all("warning").iter().filter_map(|value| value.to_str().ok()).take(5)
+        {
+            if let Some(text) = value.strip_prefix("299 - ") {
+                let host = answer.url().host_str().unwrap_or_default();
+                self.tell(format!("{host} warns: {}", clean(text.trim_matches('"'))));
+            }
+        }
+    }
+
+    /// Reads a whole small answer from elsewhere than a registry, again if need be.
+    pub(crate) async fn read_patiently(
+        &self,
+        exchange: &Exchange<'_>,
+        limit: usize,
+    ) -> Result<(u16, Vec<u8>), Error> {
+        let mut tries = self.http().tries(exchange.url);
+        loop {
+            let read = async {
+                let answer = self.http().exchange(exchange).await?;
+                let status = answer.status();
+                let retry = is_passing(status).then(|| retry_after(answer.headers()));
+                Ok((status, retry, answer.bytes(limit).await?))
+            };
+            match read.await {
+                Err(fault) => tries.again(fault, false).await?,
+                Ok((status, Some(time), body)) => {
+                    let retry = time.map_or(Retry::Later { lost: Duration::ZERO }, Retry::After);
+                    if !tries.wait(retry, false).await {
+                        return Ok((status, body));
+                    }
+                }
+                Ok((status, None, body)) => return Ok((status, body)),
+            }
+        }
+    }
+}
+
+/// An answer that is no success, as an error.
+pub(crate) async fn refusal(ask: &Ask<'_>, answer: Answer) -> Error {
+    let (status, url) = (answer.status(), redacted(answer.url()));
+    let method = ask.method.to_string();
+    let errors = ServerError::read(&answer.start(LONGEST_REFUSAL).await);
+    Error::Refused { method, url, status, errors }
+}

@@ -1,0 +1,203 @@
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wainwright_http::{Body, Fault, Method, Retry, Url, is_same_server, redacted, target};
+use wainwright_oci::{Descriptor, Digest, Hasher};
+
+use crate::ask::{Ask, Failure, To, refusal};
+use crate::{Error, Registry, Scope};
+
+/// Where the bytes of a blob are that is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In memory.
+    Bytes(Arc<[u8]>),
+    /// In a file, from `offset` on.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where the blob begins in it, in bytes.
+        offset: u64,
+    },
+}
+
+/// The most redirects that are followed to the bytes of a blob.
+const MOST_REDIRECTS: usize = 10;
+/// Bytes that make a failed try worth something.
+const PROGRESS: u64 = 64 << 10;
+
+impl Registry {
+    /// Whether a registry says that it has a blob; `None` when its answer is neither yes nor no.
+    pub async fn has_blob(
+        &self,
+        registry: &str,
+        scope: &Scope,
+        digest: &Digest,
+    ) -> Result<Option<bool>, Error> {
+        let ask = blob(Method::HEAD, registry, scope, digest);
+        let answer = self.ask(&ask).await?;
+        Ok(match answer.status() {
+            200..=299 if crate::manifest::is_html(&answer) => None,
+            200..=299 => Some(true),
+            // A registry that keeps blobs elsewhere sends us there.
+            301 | 302 | 303 | 307 | 308 => Some(true),
+            404 => Some(false),
+            _ => None,
+        })
+    }
+
+    /// Fetches a blob into `out`, which is emptied first, and checks size and digest while bytes arrive.
+    ///
+    /// A transfer that breaks goes on where it broke. After an error the content of `out` means nothing. `path` names the
+    /// file for messages; `progress` hears of every byte.
+    pub async fn fetch_blob(
+        &self,
+        registry: &str,
+        scope: &Scope,
+        descriptor: &Descriptor,
+        (out, path): (&mut File, &Path),
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), Error> {
+        let mut part = Part { out, path, descriptor, hasher: Hasher::new(), length: 0, progress };
+        part.restart()?;
+        let mut tries = self.http().tries(&self.base(registry)?);
+        loop {
+            let before = part.length;
+            match self.fetch_once(registry, scope, &mut part).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => {
+                    tracing::debug!(error = %failure.error, "failed");
+                    if !tries.wait(failure.retry, part.length >= before + PROGRESS).await {
+                        return Err(failure.error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fetch_once(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Failure> {
+        let mut ask = blob(Method::GET, registry, scope, &part.descriptor.digest);
+        if part.length > 0 {
+            ask.headers.push(("range", format!("bytes={}-", part.length)));
+        }
+        let mut from: Option<Url> = None;
+        for _ in 0..=MOST_REDIRECTS {
+            let mut answer = self.ask_once(&ask).await?;
+            let url = answer.url().clone();
+            if let Some(from) = from.take().filter(|from| !is_same_server(from, &url)) {
+                tracing::debug!(from = redacted(&from), to = redacted(&url), "followed without credentials");
+            }
+            match answer.status() {
+                301 | 302 | 303 | 307 | 308 => {
+                    let location = answer.header("location").unwrap_or_default();
+                    let next = target(&url, location).map_err(Failure::is_final)?;
+                    from = Some(url);
+                    ask.to = To::Url(next);
+                    continue;
+                }
+                200 if part.length > 0 => part.restart().map_err(Failure::is_final)?,
+                200 => {}
+                206 if part.length > 0 && starts_at(answer.header("content-range"), part.length) => {}
+                // A range that was not asked for, or another one than that.
+                206 | 416 => {
+                    part.restart().map_err(Failure::is_final)?;
+                    let error = Error::NotARegistry {
+                        url: redacted(&url),
+                        reason: "it sent another part than was asked for".into(),
+                    };
+                    return Err(Failure { error, retry: Retry::Later { lost: std::time::Duration::ZERO } });
+                }
+                404 => {
+                    let reference = format!("{registry}/{}@{}", scope.repository(), part.descriptor.digest);
+                    return Err(Failure::is_final(Error::Absent { reference }));
+                }
+                _ => return Err(Failure::is_final(refusal(&ask, answer).await)),
+            }
+            if crate::manifest::is_html(&answer) {
+                let reason = "it sent a web page instead of a layer".into();
+                return Err(Failure::is_final(Error::NotARegistry { url: redacted(&url), reason }));
+            }
+            loop {
+                match answer.chunk().await {
+                    Ok(Some(chunk)) => part.take(&chunk, &url).map_err(Failure::is_final)?,
+                    Ok(None) => return part.finish(&url),
+                    Err(Fault { error, retry }) => return Err(Failure { error: error.into(), retry }),
+                }
+            }
+        }
+        let error = Error::Elsewhere {
+            from: redacted(&self.base(registry).map_err(Failure::is_final)?),
+            to: from.as_ref().map(redacted).unwrap_or_default(),
+            reason: "that is one redirect too many (10 are followed)",
+        };
+        Err(Failure::is_final(error))
+    }
+}
+
+/// A blob that is arriving.
+struct Part<'a> {
+    out: &'a mut File,
+    path: &'a Path,
+    descriptor: &'a Descriptor,
+    hasher: Hasher,
+    length: u64,
+    progress: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+impl Part<'_> {
+    fn restart(&mut self) -> Result<(), Error> {
+        self.hasher = Hasher::new();
+        self.length = 0;
+        let emptied = self.out.set_len(0).and_then(|()| self.out.rewind());
+        emptied.map_err(|source| Error::Write { path: self.path.to_owned(), source })
+    }
+
+    fn take(&mut self, chunk: &[u8], url: &Url) -> Result<(), Error> {
+        self.length += chunk.len() as u64;
+        if self.length > self.descriptor.size {
+            let reason = format!("it sent more than the {} bytes of the blob", self.descriptor.size);
+            return Err(Error::NotARegistry { url: redacted(url), reason });
+        }
+        self.hasher.update(chunk);
+        self.out.write_all(chunk).map_err(|source| Error::Write { path: self.path.to_owned(), source })?;
+        (self.progress)(chunk.len() as u64);
+        Ok(())
+    }
+
+    fn finish(&mut self, url: &Url) -> Result<(), Failure> {
+        if self.length < self.descriptor.size {
+            let reason =
+                format!("the connection ended after {} of {} bytes", self.length, self.descriptor.size);
+            let error = wainwright_http::Error::Unreachable { url: redacted(url), reason, tries: 1 };
+            return Err(Failure {
+                error: error.into(),
+                retry: Retry::Later { lost: std::time::Duration::ZERO },
+            });
+        }
+        let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
+        if found == self.descriptor.digest {
+            return Ok(());
+        }
+        Err(Failure::is_final(Error::Digest { url: redacted(url), expected: self.descriptor.digest, found }))
+    }
+}
+
+/// Whether `bytes START-END/TOTAL` begins where it should.
+fn starts_at(range: Option<&str>, start: u64) -> bool {
+    let first = range
+        .and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse::<u64>().ok());
+    first == Some(start)
+}
+
+pub(crate) fn blob<'a>(method: Method, registry: &'a str, scope: &'a Scope, digest: &Digest) -> Ask<'a> {
+    Ask {
+        method,
+        registry,
+        scope,
+        to: To::Path(format!("blobs/{digest}")),
+        headers: Vec::new(),
+        body: Body::Empty,
+    }
+}

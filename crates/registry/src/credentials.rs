@@ -1,0 +1,319 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use wainwright_http::Secret;
+
+use crate::Error;
+use crate::error::clean;
+
+/// Who we are at which registry: asked for when a registry wants to know, never before.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The environment: per-registry variables, and what credential helpers are run with.
+    vars: BTreeMap<String, String>,
+    configs: Vec<DockerConfig>,
+}
+
+/// Docker's `config.json`, or podman's `auth.json`, which has the same form.
+#[derive(Clone)]
+pub struct DockerConfig {
+    path: PathBuf,
+    json: Value,
+}
+
+/// What a user proves to be one with.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) secret: Secret,
+    /// The secret is a refresh token (OAuth 2), not a password.
+    pub(crate) is_identity_token: bool,
+}
+
+/// What a helper may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The most a config file or a helper's answer may have.
+const LARGEST: u64 = 4 << 20;
+/// How Docker writes its own registry.
+const DOCKER_KEY: &str = "https://index.docker.io/v1/";
+
+impl Credentials {
+    /// Reads the files that hold credentials on this machine.
+    ///
+    /// `$REGISTRY_AUTH_FILE`, or else: `$DOCKER_CONFIG/config.json` (`~/.docker/config.json`), then podman's
+    /// `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`. Variables like
+    /// `WAIN_REGISTRY_USER_GHCR_IO` and `WAIN_REGISTRY_PASSWORD_GHCR_IO` come first. What is absent is no error.
+    pub fn load(vars: &BTreeMap<String, String>, home: Option<&Path>) -> Result<Self, Error> {
+        let set = |name: &str| vars.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let paths = match set("REGISTRY_AUTH_FILE") {
+            Some(file) => vec![file],
+            None => {
+                let docker = set("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
+                let user = set("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+                [
+                    docker.map(|folder| folder.join("config.json")),
+                    set("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+                    user.map(|folder| folder.join("containers/auth.json")),
+                ]
+                .into_iter()
+                .flatten()
+                .collect()
+            }
+        };
+        let mut configs = Vec::new();
+        for path in paths {
+            configs.extend(DockerConfig::read(&path)?);
+        }
+        Ok(Self { vars: vars.clone(), configs })
+    }
+
+    /// Whose credentials to show for a repository.
+    pub(crate) async fn find(&self, registry: &str, repository: &str) -> Result<Option<Login>, Error> {
+        if let Some(login) = self.from_vars(registry) {
+            return Ok(Some(login));
+        }
+        for config in &self.configs {
+            if let Some(helper) = config.helper(registry) {
+                let found = ask_helper(&helper, registry, &self.vars).await?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            if let Some(login) = config.login(registry, repository)? {
+                return Ok(Some(login));
+            }
+        }
+        Ok(None)
+    }
+
+    fn from_vars(&self, registry: &str) -> Option<Login> {
+        let letter =
+            |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
+        let host: String = registry.chars().map(letter).collect();
+        let read = |kind: &str| {
+            self.vars.get(&format!("WAIN_REGISTRY_{kind}_{host}")).filter(|text| !text.is_empty())
+        };
+        let (user, password) = (read("USER")?, read("PASSWORD")?);
+        Some(Login { user: user.clone(), secret: Secret::new(password), is_identity_token: false })
+    }
+}
+
+impl DockerConfig {
+    /// Reads a file; `None` when there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let refuse = |reason: String| Error::Config { path: path.to_owned(), reason };
+        let bytes = match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(refuse(error.to_string())),
+            Ok(metadata) if metadata.len() > LARGEST => return Err(refuse("it has more than 4 MiB".into())),
+            Ok(metadata) if !metadata.is_file() => return Err(refuse("it is not a file".into())),
+            Ok(_) => std::fs::read(path).map_err(|error| refuse(error.to_string()))?,
+        };
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        // The position alone: the rest of a message could quote a secret.
+        let json: Value = serde_json::from_slice(text).map_err(|error| {
+            refuse(format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+        })?;
+        if !json.is_object() {
+            return Err(refuse("it is not a JSON object".into()));
+        }
+        Ok(Some(Self { path: path.to_owned(), json }))
+    }
+
+    /// The program that knows the credentials for a registry.
+    fn helper(&self, registry: &str) -> Option<String> {
+        let helpers = self.json.get("credHelpers").and_then(Value::as_object);
+        let own = helpers.and_then(|helpers| {
+            helpers.iter().find(|(key, _)| normal(key) == registry).and_then(|(_, helper)| helper.as_str())
+        });
+        let store = || self.json.get("credsStore").and_then(Value::as_str);
+        let name = own.or_else(store).filter(|name| !name.is_empty())?;
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        is_name.then(|| format!("docker-credential-{name}"))
+    }
+
+    /// What stands in the file itself: the entry with the longest name that the repository is under.
+    fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, Error> {
+        let Some(auths) = self.json.get("auths").and_then(Value::as_object) else { return Ok(None) };
+        let full = format!("{registry}/{repository}");
+        let is_over =
+            |key: &str| full == key || full.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+        let found = auths
+            .iter()
+            .map(|(key, entry)| (normal(key), entry))
+            .filter(|(key, _)| is_over(key))
+            .max_by_key(|(key, _)| key.len());
+        let Some((key, entry)) = found else { return Ok(None) };
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if let Some(token) = text("identitytoken") {
+            return Ok(Some(Login {
+                user: String::new(),
+                secret: Secret::new(token),
+                is_identity_token: true,
+            }));
+        }
+        if let (Some(user), Some(password)) = (text("username"), text("password")) {
+            let secret = Secret::new(password);
+            return Ok(Some(Login { user: user.into(), secret, is_identity_token: false }));
+        }
+        let Some(auth) = text("auth") else { return Ok(None) };
+        let decoded = base64::engine::general_purpose::STANDARD.decode(auth.trim()).ok();
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let pair = decoded.as_deref().and_then(|text| text.trim_end_matches('\0').split_once(':'));
+        let Some((user, password)) = pair else {
+            return Err(Error::Config {
+                path: self.path.clone(),
+                reason: format!("`auth` of `{key}` is not `user:password` in Base64"),
+            });
+        };
+        Ok(Some(Login { user: user.into(), secret: Secret::new(password), is_identity_token: false }))
+    }
+}
+
+/// The registry, with a namespace behind it where there is one, that a key of a config file means.
+fn normal(key: &str) -> String {
+    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let key = key.trim_end_matches('/');
+    let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
+    match key {
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => "docker.io".into(),
+        key => key.to_owned(),
+    }
+}
+
+/// Runs a credential helper (docker-credential-helpers, "Development"): the server on its standard input, JSON back.
+async fn ask_helper(
+    helper: &str,
+    registry: &str,
+    vars: &BTreeMap<String, String>,
+) -> Result<Option<Login>, Error> {
+    let refuse = |reason: String| Error::Helper { helper: helper.to_owned(), reason };
+    let server = if registry == "docker.io" { DOCKER_KEY } else { registry };
+    let run = async {
+        let mut child = tokio::process::Command::new(helper)
+            .arg("get")
+            .env_clear()
+            .envs(vars)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A helper that does not read is one that answers anyway.
+            let _ = stdin.write_all(server.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    };
+    let output = match tokio::time::timeout(PATIENCE, run).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(refuse(error.to_string())),
+        Err(_) => return Err(refuse("it gave no answer in 30 s".into())),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        // What helpers say on standard output when they do not know the server.
+        if text.contains("credentials not found") {
+            return Ok(None);
+        }
+        return Err(refuse(format!("{} ({})", output.status, clean(&text))));
+    }
+    let json: Value =
+        serde_json::from_slice(&output.stdout).map_err(|_| refuse("its answer is not JSON".into()))?;
+    let field = |name: &str| json.get(name).and_then(Value::as_str);
+    let (Some(user), Some(secret)) = (field("Username"), field("Secret")) else {
+        return Err(refuse("its answer has no `Username` and `Secret`".into()));
+    };
+    let is_identity_token = user == "<token>";
+    Ok(Some(Login { user: user.into(), secret: Secret::new(secret), is_identity_token }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn find(config: &str, registry: &str, repository: &str) -> Result<Option<String>, Error> {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".docker")).unwrap();
+        std::fs::write(home.path().join(".docker/config.json"), config).unwrap();
+        let credentials = Credentials::load(&BTreeMap::new(), Some(home.path()))?;
+        Ok(credentials
+            .find(registry, repository)
+            .await?
+            .map(|login| format!("{} {}", login.user, login.secret.reveal())))
+    }
+
+    #[tokio::test]
+    async fn the_longest_name_wins() {
+        // u:p, v:p:q
+        let config = r#"{"auths": {"https://reg.example/v2/": {"auth": "dTpw"}, "reg.example/team": {"auth": "djpwOnE="}}}"#;
+        assert_eq!(find(config, "reg.example", "a").await.unwrap().as_deref(), Some("u p"));
+        assert_eq!(find(config, "reg.example", "team/a").await.unwrap().as_deref(), Some("v p:q"));
+        assert_eq!(find(config, "reg.example", "teams").await.unwrap().as_deref(), Some("u p"));
+        assert_eq!(find(config, "reg.example:443", "a").await.unwrap(), None);
+        assert_eq!(find(config, "evil.example", "reg.example/team").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn dockers_own_registry_has_its_own_key() {
+        let config = r#"{"auths": {"https://index.docker.io/v1/": {"username": "u", "password": "p"}}}"#;
+        assert_eq!(find(config, "docker.io", "library/python").await.unwrap().as_deref(), Some("u p"));
+        assert_eq!(find(config, "index.docker.io.example", "x").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn broken_files_are_named_and_nothing_of_them_is_shown() {
+        for config in ["{\"auths\": CANARY", "[]", r#"{"auths": {"r.example": {"auth": "Q0FOQVJZ"}}}"#] {
+            let error = find(config, "r.example", "x").await.err().expect(config);
+            let text = format!("{error} {error:?}");
+            assert!(text.contains("config.json") && !text.contains("CANARY"), "{text}");
+        }
+        assert_eq!(find("", "r.example", "x").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn helpers_are_asked() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let helper = |name: &str, body: &str| {
+            let path = folder.path().join(format!("docker-credential-{name}"));
+            std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        helper("good", r#"read server; echo "{\"Username\": \"for $server\", \"Secret\": \"p\"}""#);
+        helper("empty", "echo 'credentials not found in native keychain'; exit 1");
+        helper("bad", "echo CANARY-is-not-json");
+        std::fs::write(
+            folder.path().join("config.json"),
+            r#"{"credsStore": "empty", "credHelpers": {"a.example": "good", "b.example": "bad", "c.example": "../x"}}"#,
+        )
+        .unwrap();
+        let path = format!("{}:/bin:/usr/bin", folder.path().display());
+        let vars =
+            [("PATH".to_owned(), path), ("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())];
+        let credentials = Credentials::load(&vars.into(), None).unwrap();
+        assert_eq!(credentials.find("a.example", "x").await.unwrap().unwrap().user, "for a.example");
+        assert!(credentials.find("d.example", "x").await.unwrap().is_none());
+        assert!(credentials.find("c.example", "x").await.unwrap().is_none());
+        let text = format!("{:?}", credentials.find("b.example", "x").await.err().unwrap());
+        assert!(text.contains("docker-credential-bad") && !text.contains("CANARY"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn variables_come_first() {
+        let vars =
+            [("WAIN_REGISTRY_USER_R_EXAMPLE_5000", "u"), ("WAIN_REGISTRY_PASSWORD_R_EXAMPLE_5000", "p")];
+        let vars = vars.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let credentials = Credentials::load(&vars, None).unwrap();
+        assert_eq!(credentials.find("r.example:5000", "x").await.unwrap().unwrap().user, "u");
+        assert!(credentials.find("r.example", "x").await.unwrap().is_none());
+    }
+}

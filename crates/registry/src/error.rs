@@ -1,0 +1,297 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use wainwright_oci::Digest;
+
+/// What can go wrong with a registry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No answer came, or none that may be used.
+    #[error(transparent)]
+    Http(#[from] wainwright_http::Error),
+    /// The registry refused.
+    #[error("{method} {url}: {status}{}", ServerError::list(errors))]
+    Refused {
+        /// What was asked.
+        method: String,
+        /// Without anything secret.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+        /// What the registry said about it.
+        errors: Vec<ServerError>,
+    },
+    /// Nobody may do this, or we are not who may.
+    #[error("{registry} lets {who} not {what} {repository}{}", ServerError::list(errors))]
+    Denied {
+        /// The registry.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// `read` or `write`.
+        what: &'static str,
+        /// `nobody` or the user whose credentials were sent.
+        who: String,
+        /// What the registry said about it.
+        errors: Vec<ServerError>,
+    },
+    /// There is nothing by that name.
+    #[error("{reference} does not exist")]
+    Absent {
+        /// The reference.
+        reference: String,
+    },
+    /// The answer is not what a registry answers.
+    #[error("{url} did not answer like a registry: {reason}")]
+    NotARegistry {
+        /// What was asked.
+        url: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// Other bytes than were asked for.
+    #[error("{url} gave {found} instead of {expected}")]
+    Digest {
+        /// What was asked.
+        url: String,
+        /// What should have come.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// Everything was sent, and the registry has something else.
+    #[error("{reference} is {} after the push, not {expected}", found.map_or("absent".to_owned(), |digest| digest.to_string()))]
+    NotThere {
+        /// The reference.
+        reference: String,
+        /// What was pushed.
+        expected: Digest,
+        /// What the registry has.
+        found: Option<Digest>,
+    },
+    /// A document is larger than any registry takes.
+    #[error("the manifest at {url} has more than {limit} bytes")]
+    Large {
+        /// What was asked.
+        url: String,
+        /// How many bytes are accepted.
+        limit: usize,
+    },
+    /// A document that cannot be one.
+    #[error("{reference}: {reason}")]
+    Document {
+        /// What it is called.
+        reference: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A challenge that cannot be met.
+    #[error("{registry} asks for credentials in a way that cannot be answered: {reason}")]
+    Challenge {
+        /// The registry.
+        registry: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The registry sends us to a place that may not have our credentials or bytes.
+    #[error("{from} leads to {to}: {reason}")]
+    Elsewhere {
+        /// Where we were.
+        from: String,
+        /// Where it leads.
+        to: String,
+        /// Why we do not go there.
+        reason: &'static str,
+    },
+    /// A registry without encryption that was not named as one.
+    #[error("{registry} would have to be spoken to without encryption")]
+    Insecure {
+        /// The registry.
+        registry: String,
+    },
+    /// A file with credentials cannot be used.
+    #[error("cannot use the credentials in `{}`: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing of its content.
+        reason: String,
+    },
+    /// A program that keeps credentials failed.
+    #[error("the credential helper `{helper}` failed: {reason}")]
+    Helper {
+        /// The program.
+        helper: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A file that is to be sent cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) => error.hint(),
+            Self::Refused { status, errors, .. } => refusal_hint(*status, errors),
+            Self::Denied { registry, who, .. } if who == NOBODY => {
+                Some(format!("give credentials with `wain login {registry}` or `docker login {registry}`"))
+            }
+            Self::Denied { .. } => {
+                Some("check that the repository exists and that this user may use it".into())
+            }
+            Self::Absent { .. } => Some("check the name, the tag, and whether it is private".into()),
+            Self::NotARegistry { .. } => {
+                Some("check the host and port; a proxy or a login page may be answering".into())
+            }
+            Self::Digest { .. } => Some("something between here and the registry changes what it sends".into()),
+            Self::NotThere { .. } => Some("somebody else may have pushed at the same time; push again".into()),
+            Self::Large { .. } => Some("this is not an image".into()),
+            Self::Document { .. } => None,
+            Self::Challenge { .. } => Some("basic and bearer authentication are supported".into()),
+            Self::Elsewhere { .. } => {
+                Some("the registry or a proxy before it is set up wrongly (X-Forwarded-Proto, or its public address)".into())
+            }
+            Self::Insecure { registry } => Some(format!(
+                "if that is meant, allow it with `--insecure-registry {registry}`"
+            )),
+            Self::Config { .. } => Some("mend the file, or log in again".into()),
+            Self::Helper { helper, .. } => Some(format!("try `{helper} get` by hand, or remove it from config.json")),
+            Self::Read { .. } | Self::Write { .. } => None,
+        }
+    }
+
+    /// Whether the outside world failed rather than the input.
+    pub fn is_outside(&self) -> bool {
+        !matches!(self, Self::Document { .. } | Self::Config { .. } | Self::Digest { .. })
+    }
+
+    /// The status of a refusal.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the registry named this code (distribution-spec, "Error Codes").
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        match self {
+            Self::Refused { errors, .. } | Self::Denied { errors, .. } => {
+                errors.iter().any(|error| error.code == code)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Who asks when no credentials are known.
+pub(crate) const NOBODY: &str = "nobody";
+
+fn refusal_hint(status: u16, errors: &[ServerError]) -> Option<String> {
+    let has = |code: &str| errors.iter().any(|error| error.code == code);
+    Some(
+        match status {
+            _ if has("NAME_UNKNOWN") => "create the repository at the registry first",
+            _ if has("TAG_IMMUTABLE") || has("IMAGE_TAG_ALREADY_EXISTS") => {
+                "that tag may not move; push another one"
+            }
+            413 => "a limit of the registry, or of a proxy before it, is in the way of this size",
+            429 => "the registry limits how often it may be asked; try later, or log in",
+            507 => "the registry's storage is full",
+            500..=599 => "the registry is in trouble; try again later",
+            415 | 400 if has("MANIFEST_INVALID") || has("UNSUPPORTED") => {
+                "the registry may not know OCI images of this kind; its message says more"
+            }
+            _ => return None,
+        }
+        .into(),
+    )
+}
+
+/// One thing that a registry said about a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    /// `MANIFEST_UNKNOWN` and the like; empty when the answer was not in the registries' format.
+    pub code: String,
+    /// The message, cleaned and cut.
+    pub message: String,
+    /// The digest in its detail, where there is one.
+    pub digest: Option<Digest>,
+}
+
+/// How much of a server's text is shown.
+const SHOWN: usize = 300;
+
+impl ServerError {
+    /// Reads the body of a refusal (distribution-spec, "Error Codes"); a body in no such format is one message.
+    pub(crate) fn read(body: &[u8]) -> Vec<Self> {
+        let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+        let errors = json.as_ref().and_then(|json| json.get("errors")?.as_array());
+        let Some(errors) = errors else {
+            let text = clean(&String::from_utf8_lossy(body));
+            if text.is_empty() {
+                return Vec::new();
+            }
+            return vec![Self { code: String::new(), message: text, digest: None }];
+        };
+        errors
+            .iter()
+            .take(500)
+            .map(|error| {
+                let text =
+                    |key: &str| clean(error.get(key).and_then(|value| value.as_str()).unwrap_or_default());
+                let detail = error.get("detail");
+                let digest = detail.and_then(|detail| match detail {
+                    serde_json::Value::String(text) => text.parse().ok(),
+                    other => other.get("digest").or_else(|| other.get("Digest"))?.as_str()?.parse().ok(),
+                });
+                Self { code: text("code"), message: text("message"), digest }
+            })
+            .collect()
+    }
+
+    fn list(errors: &[Self]) -> impl fmt::Display + '_ {
+        let mut seen: Vec<String> = errors.iter().take(5).map(ToString::to_string).collect();
+        seen.dedup();
+        let text = seen.join("; ");
+        if text.is_empty() { text } else { format!(" ({text})") }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", message) => f.write_str(message),
+            (code, "") => f.write_str(code),
+            (code, message) => write!(f, "{code}: {message}"),
+        }
+    }
+}
+
+/// A server's text on one line without control characters.
+pub(crate) fn clean(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    let mut shown: String = line.chars().filter(|letter| !letter.is_control()).take(SHOWN).collect();
+    if shown.chars().count() == SHOWN {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,161 @@
+use wainwright_http::{Answer, Body, Method, redacted};
+use wainwright_oci::{Digest, Document, Reference, media_type};
+
+use crate::ask::{Ask, To, refusal};
+use crate::error::clean;
+use crate::{Error, Registry, Scope};
+
+/// A manifest or index as a registry has it; the bytes have the digest that was asked for, where one was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What the registry calls it, or what it calls itself.
+    pub media_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+/// Registries take manifests of 4 MiB (distribution-spec, "Pushing Manifests"); a larger one is none.
+const LARGEST: usize = 4 << 20;
+
+/// All on one line: some proxies keep only one `Accept` header.
+const ACCEPT: [&str; 4] =
+    [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_INDEX, media_type::DOCKER_MANIFEST];
+
+impl Registry {
+    /// Asks what a reference stands for; `None` where there is nothing. One request, two where a registry does not answer
+    /// HEAD with a digest.
+    pub async fn digest(&self, reference: &Reference, scope: &Scope) -> Result<Option<Digest>, Error> {
+        let ask = manifest(reference, scope, Method::HEAD);
+        let answer = self.ask(&ask).await?;
+        match answer.status() {
+            404 => Ok(None),
+            200 => match answer.header("docker-content-digest").and_then(|digest| digest.parse().ok()) {
+                Some(digest) if !is_html(&answer) => Ok(Some(digest)),
+                _ => Ok(self.find(reference, scope).await?.map(|found| found.digest)),
+            },
+            // Some registries refuse HEAD, and some say 403 for what does not exist.
+            _ => Ok(self.find(reference, scope).await?.map(|found| found.digest)),
+        }
+    }
+
+    /// Fetches a manifest or an index.
+    pub async fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
+        let scope = Scope::read(reference.repository());
+        let found = self.find(reference, &scope).await?;
+        found.ok_or_else(|| Error::Absent { reference: reference.to_string() })
+    }
+
+    async fn find(&self, reference: &Reference, scope: &Scope) -> Result<Option<Found>, Error> {
+        let ask = manifest(reference, scope, Method::GET);
+        let mut tries = self.http().tries(&self.base(ask.registry)?);
+        loop {
+            let answer = self.ask(&ask).await?;
+            let url = redacted(answer.url());
+            match answer.status() {
+                200 => {}
+                404 => return Ok(None),
+                403 => {
+                    let Error::Refused { errors, .. } = refusal(&ask, answer).await else { return Ok(None) };
+                    return Err(self.denied(ask.registry, scope, errors).await);
+                }
+                _ => return Err(refusal(&ask, answer).await),
+            }
+            let content_type = content_type(&answer);
+            let looks_wrong = is_html(&answer);
+            let bytes = match answer.bytes(LARGEST).await {
+                Ok(bytes) => bytes,
+                Err(fault) if matches!(fault.error, wainwright_http::Error::Large { .. }) => {
+                    return Err(Error::Large { url, limit: LARGEST });
+                }
+                Err(fault) => {
+                    tries.again(fault, false).await?;
+                    continue;
+                }
+            };
+            if looks_wrong {
+                let start: String = String::from_utf8_lossy(&bytes).chars().take(80).collect();
+                let reason = format!("it sent {content_type}, beginning with `{}`", clean(&start));
+                return Err(Error::NotARegistry { url, reason });
+            }
+            let digest = Digest::of(&bytes);
+            if let Some(expected) = reference.digest().filter(|expected| **expected != digest) {
+                return Err(Error::Digest { url, expected: *expected, found: digest });
+            }
+            let media_type = self_stated(&bytes, &content_type, reference)?;
+            return Ok(Some(Found { media_type, bytes, digest }));
+        }
+    }
+
+    /// Puts a manifest or an index, by its digest or under a tag.
+    ///
+    /// The registry's refusal is an error that names what is missing ([`Error::Refused`] with `MANIFEST_BLOB_UNKNOWN`).
+    pub(crate) async fn put_manifest(
+        &self,
+        name: &str,
+        registry: &str,
+        document: &Document,
+        scope: &Scope,
+    ) -> Result<(), Error> {
+        let ask = Ask {
+            method: Method::PUT,
+            registry,
+            scope,
+            to: To::Path(format!("manifests/{name}")),
+            headers: vec![("content-type", document.descriptor.media_type.clone())],
+            body: Body::Bytes(document.bytes().into()),
+        };
+        let answer = self.ask(&ask).await?;
+        match answer.status() {
+            // Whether it is really there is asked afterwards; some servers answer 200 or 202.
+            200..=299 if !is_html(&answer) => Ok(()),
+            200..=299 => Err(Error::NotARegistry {
+                url: redacted(answer.url()),
+                reason: format!("it answered a manifest with {}", content_type(&answer)),
+            }),
+            _ => Err(refusal(&ask, answer).await),
+        }
+    }
+}
+
+fn manifest<'a>(reference: &'a Reference, scope: &'a Scope, method: Method) -> Ask<'a> {
+    let digest = reference.digest().map(Digest::to_string);
+    let name = digest.as_deref().or(reference.tag()).unwrap_or("latest");
+    Ask {
+        method,
+        registry: reference.registry(),
+        scope,
+        to: To::Path(format!("manifests/{name}")),
+        headers: vec![("accept", ACCEPT.join(", "))],
+        body: Body::Empty,
+    }
+}
+
+/// Without parameters, in lower case.
+fn content_type(answer: &Answer) -> String {
+    let text = answer.header("content-type").unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub(crate) fn is_html(answer: &Answer) -> bool {
+    content_type(answer) == "text/html"
+}
+
+/// The media type of a document, which must not be contradicted by the header (CVE-2021-41190).
+fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Result<String, Error> {
+    let refuse = |reason: String| Error::Document { reference: reference.to_string(), reason };
+    let json: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| refuse(format!("its manifest is not JSON: {error}")))?;
+    let stated = json.get("mediaType").and_then(|stated| stated.as_str()).unwrap_or_default();
+    let is_known = |text: &str| ACCEPT.contains(&text);
+    match (stated, content_type) {
+        ("", sent) if is_known(sent) => Ok(sent.to_owned()),
+        // Old servers send `text/plain` or nothing; the document's own shape decides then.
+        ("", _) => Ok(String::new()),
+        (stated, sent) if is_known(sent) && sent != stated => {
+            Err(refuse(format!("the registry calls it `{sent}`, and it calls itself `{}`", clean(stated))))
+        }
+        (stated, _) => Ok(stated.to_owned()),
+    }
+}

@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("layer", 2),
     ("pypi", 2),
     ("debian", 2),
+    ("registry", 2),
     ("image", 2),
     ("base", 2),
     ("project", 1),
@@ -26,7 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Where bytes move between the network and files.
-const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image"];
+const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry"];
 /// Where files become other files.
 const PARALLEL: &[&str] = &["build", "blob", "layer"];
 

@@ -61,12 +61,12 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--output", "registry.example/a"]), @"
-    error: invalid value 'registry.example/a' for '--output <WHERE>': `registry.example/a` is not an output; write `layout:DIR`, `archive:FILE` or `docker`
+    error: invalid value 'registry.example/a' for '--output <WHERE>': `registry.example/a` is not an output; write `layout:DIR`, `archive:FILE`, `docker` or `registry`
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(check(&["build", "--base", "python:3.13"]), @"
-    error: invalid value 'python:3.13' for '--base <BASE>': `python:3.13` is not a base; write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`
+    insta::assert_snapshot!(check(&["build", "--base", "Python:3.13"]), @"
+    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
 
     For more information, try '--help'.
     ");

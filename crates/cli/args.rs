@@ -125,11 +125,11 @@ pub(crate) struct ProjectArguments {
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) path: PathBuf,
 
-    /// What to build on: debian:SUITE, layout:DIR or archive:FILE
+    /// What to build on: debian:SUITE, layout:DIR, archive:FILE or an image in a registry
     ///
     /// `debian:trixie` (Python 3.13) and `debian:bookworm` (3.11) are assembled from the signed Debian archive. The
     /// default is the newest of them whose Python fits requires-python. `layout:DIR[:TAG]` and `archive:FILE[:TAG]` take
-    /// any OCI or Docker image.
+    /// any OCI or Docker image; anything else is a reference like `ghcr.io/acme/python:3.13`, pinned in wain.lock.
     #[arg(long, value_name = "BASE", value_parser = parse_base)]
     pub(crate) base: Option<Base>,
 
@@ -207,6 +207,10 @@ pub(crate) struct ProjectArguments {
     /// Do not use the network
     #[arg(long)]
     pub(crate) offline: bool,
+
+    /// Registry that may be spoken to without encryption, `HOST[:PORT]` (may be repeated); loopback always may
+    #[arg(long, value_name = "HOST")]
+    pub(crate) insecure_registry: Vec<String>,
 
     /// How many layers to make at a time [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -286,13 +290,19 @@ pub(crate) struct ImageArguments {
     #[arg(long, short, value_name = "REF", value_parser = parse_reference)]
     pub(crate) tag: Vec<Reference>,
 
-    /// Where the image goes: layout:DIR, archive:FILE or docker (may be repeated) [default: layout:.wain/image]
+    /// Where the image goes: layout:DIR, archive:FILE, docker or registry (may be repeated) [default: layout:.wain/image]
     #[arg(long, short, value_name = "WHERE", value_parser = parse_output)]
     pub(crate) output: Vec<Output>,
 
     /// Load the image into Docker; short for --output docker
     #[arg(long)]
     pub(crate) load: bool,
+
+    /// Push the image to the registry of every --tag; short for --output registry
+    ///
+    /// Credentials are those of `docker login` and `podman login`. Tags move last, and the registry is asked afterwards.
+    #[arg(long)]
+    pub(crate) push: bool,
 }
 
 #[derive(Args)]

@@ -149,6 +149,9 @@ pub(crate) fn prepare(
     if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
         outputs.push(Output::Docker);
     }
+    if image.is_some_and(|image| image.push) && !outputs.contains(&Output::Registry) {
+        outputs.push(Output::Registry);
+    }
     if outputs.is_empty() {
         let folder = if project.path == Path::new(".") { Path::new("") } else { &project.path };
         outputs.push(Output::Layout(folder.join(".wain").join("image")));

@@ -27,6 +27,7 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         now: SystemTime::now(),
         jobs: arguments.jobs.map_or(processors, usize::from).min(limits::most_jobs()),
         connections: usize::from(arguments.connections).min(limits::most_connections()),
+        insecure_registries: arguments.insecure_registry.iter().cloned().collect(),
         is_offline: arguments.offline,
         lock_timeout: arguments.lock_timeout,
         vars,

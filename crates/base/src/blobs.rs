@@ -2,7 +2,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use wainwright_oci::{Descriptor, Digest, Document, Place};
+use wainwright_oci::{Descriptor, Digest, Document, Place, Reference};
+use wainwright_store::Store;
 
 use crate::Error;
 use crate::archive::Members;
@@ -20,6 +21,8 @@ pub(crate) struct Blobs {
 enum Files {
     Folder(PathBuf),
     Archive(Members),
+    /// What has been fetched from a registry so far.
+    Fetched(Store, Reference),
 }
 
 /// Where some bytes are.
@@ -41,10 +44,16 @@ impl Blobs {
         Self { shown: shown.to_owned(), files: Files::Archive(members) }
     }
 
+    pub(crate) fn fetched(store: &Store, reference: &Reference) -> Self {
+        Self { shown: reference.to_string().into(), files: Files::Fetched(store.clone(), reference.clone()) }
+    }
+
     /// Finds a regular file by its name in the layout.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Span>, Error> {
         match &self.files {
             Files::Archive(members) => members.find(name),
+            // A store has blobs and no names.
+            Files::Fetched(..) => Ok(None),
             Files::Folder(folder) => {
                 let path = folder.join(name);
                 match path.metadata() {
@@ -57,8 +66,25 @@ impl Blobs {
         }
     }
 
+    /// Where the bytes of a layer are, or from where they can be fetched.
+    pub(crate) fn layer(&self, what: &str, descriptor: &Descriptor) -> Result<Place, Error> {
+        match &self.files {
+            Files::Fetched(_, reference) => Ok(Place::Registry(reference.clone())),
+            Files::Folder(_) | Files::Archive(_) => Ok(self.blob(what, descriptor)?.place()),
+        }
+    }
+
     /// Finds the blob of a descriptor, and compares the size: the digest is compared by whoever reads it.
     pub(crate) fn blob(&self, what: &str, descriptor: &Descriptor) -> Result<Span, Error> {
+        if let Files::Fetched(store, _) = &self.files {
+            let (path, size) = (store.path(&descriptor.digest), descriptor.size);
+            return match store.contains(&descriptor.digest, Some(size)) {
+                true => Ok(Span { path, offset: 0, size }),
+                false => {
+                    Err(Error::Unfetched { what: what.to_owned(), descriptor: Box::new(descriptor.clone()) })
+                }
+            };
+        }
         let name = format!("blobs/sha256/{}", descriptor.digest.hex());
         let (path, what) = (self.shown.clone(), what.to_owned());
         match self.find(&name)? {

@@ -48,6 +48,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A document of an image in a registry that has to be fetched first.
+    #[error("the {what} {} has not been fetched", descriptor.digest)]
+    Unfetched {
+        /// `image config` or a manifest or an index.
+        what: String,
+        /// What to fetch.
+        descriptor: Box<wainwright_oci::Descriptor>,
+    },
     /// No image of that name.
     #[error("`{}` holds no image named `{name}`; it holds {}", path.display(), list(found, "no named image"))]
     Name {
@@ -208,6 +216,7 @@ impl Error {
             Self::Source { .. } => "write `layout:FOLDER[:NAME][@sha256:...]` or `archive:FILE[:NAME]`",
             Self::Kind { hint, .. } => return hint.map(Into::into),
             Self::Disk { .. } => "check that the path is right and that you may read it",
+            Self::Unfetched { .. } => "fetch it first",
             Self::Name { .. } => "use one of these names, or none if there is only one image",
             Self::Platform { .. } => "choose one of these with `--platform`, or another base image",
             Self::Ambiguous { .. } | Self::Several { .. } => {

@@ -1,7 +1,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use wainwright_oci::{Hasher, Image, Layer, Place, Platform};
+use wainwright_oci::{Descriptor, Hasher, Image, Layer, Place, Platform, Reference};
 use wainwright_store::Store;
 
 use crate::blobs::{Blobs, Span};
@@ -51,6 +51,21 @@ pub fn open(source: &Source, platform: &Platform, store: &Store) -> Result<BaseI
             Ok(base)
         }
     }
+}
+
+/// Finds the image for a platform behind a reference to a registry, among the documents that are in the store.
+///
+/// `root` describes what the reference stands for: an index or a manifest. Asks nobody: what is missing is an
+/// [`Error::Unfetched`], to be fetched into the store before the next try. Layers that are not in the store stay in the
+/// registry.
+pub fn open_fetched(
+    reference: &Reference,
+    root: &Descriptor,
+    platform: &Platform,
+    store: &Store,
+) -> Result<BaseImage, Error> {
+    let image = layout::find_fetched(&Blobs::fetched(store, reference), root, platform)?;
+    Ok(BaseImage { image, name: Some(reference.to_string()) })
 }
 
 pub(crate) fn check_folder(dir: &Path) -> Result<(), Error> {

@@ -35,6 +35,11 @@ pub fn inspect(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
     Ok(offers)
 }
 
+/// Whether [`inspect`] remembers a base, so that it needs no layer of it.
+pub fn is_inspected(base: &BaseImage, store: &Store) -> Result<bool, Error> {
+    Ok(store.recall(&key(base)?)?.is_some_and(|value| serde_json::from_value::<Offers>(value).is_ok()))
+}
+
 /// Both digests of each layer: that this blob unpacks to this diff ID is one of the things that were checked.
 fn key(base: &BaseImage) -> Result<CacheKey, Error> {
     let layers: Vec<_> =

@@ -151,7 +151,8 @@ fn open(layer: &Layer, store: &Store) -> Result<io::Take<File>, Error> {
             let span = Span { path: path.clone(), offset: *offset, size: layer.descriptor.size };
             span.open().map_err(Error::disk("read", path))
         }
-        Place::Store => match store.open_blob(&digest)? {
+        // What was in a registry has been fetched when it is read.
+        Place::Store | Place::Registry(_) => match store.open_blob(&digest)? {
             // One byte more than it should have shows a blob that is too long.
             Some(file) => Ok(file.take(layer.descriptor.size.saturating_add(1))),
             None => Err(wainwright_store::Error::Missing { digest }.into()),
@@ -162,7 +163,7 @@ fn open(layer: &Layer, store: &Store) -> Result<io::Take<File>, Error> {
 fn path(layer: &Layer, store: &Store) -> std::path::PathBuf {
     match &layer.place {
         Place::File { path, .. } => path.clone(),
-        Place::Store => store.path(&layer.descriptor.digest),
+        Place::Store | Place::Registry(_) => store.path(&layer.descriptor.digest),
     }
 }
 

@@ -36,6 +36,13 @@ pub(crate) fn index(blobs: &Blobs) -> Result<Document, Error> {
     blobs.parse("index.json", "", &index)
 }
 
+/// Finds an image among what has been fetched from a registry; `root` is what its reference stands for.
+pub(crate) fn find_fetched(blobs: &Blobs, root: &Descriptor, platform: &Platform) -> Result<Image, Error> {
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [root]});
+    let chosen = select::select(blobs, &index, Wish { name: None, digest: None, platform })?;
+    read_image(blobs, &chosen.descriptor, platform)
+}
+
 /// Reads a manifest and its config, and finds the layers.
 pub(crate) fn read_image(
     blobs: &Blobs,
@@ -66,7 +73,7 @@ pub(crate) fn read_image(
         if is_plain && diff_id != descriptor.digest {
             return Err(Error::DiffId { position: index + 1, expected: diff_id, found: descriptor.digest });
         }
-        let place = blobs.blob(&what, &descriptor)?.place();
+        let place = blobs.layer(&what, &descriptor)?;
         Ok(Layer { descriptor, diff_id: DiffId(diff_id), place })
     };
     let layers = layers.into_iter().zip(diff_ids).enumerate().map(layer).collect::<Result<_, _>>()?;

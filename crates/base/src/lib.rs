@@ -35,8 +35,8 @@ mod whole;
 
 pub use accounts::{Group, User};
 pub use error::Error;
-pub use image::{BaseImage, open};
-pub use inspect::inspect;
+pub use image::{BaseImage, open, open_fetched};
+pub use inspect::{inspect, is_inspected};
 pub use interpreter::Interpreter;
 pub use listing::{FileKind, LayerFile, Listing, each_file, list};
 pub use merge::merge;

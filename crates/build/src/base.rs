@@ -1,13 +1,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wainwright_base::{BaseImage, PathKind, inspect};
+use wainwright_base::{BaseImage, PathKind, inspect, is_inspected};
 use wainwright_blob::Options;
 use wainwright_debian::Suite;
 use wainwright_oci::{Compression, Platform};
 use wainwright_project::Project;
 use wainwright_python::{Libc, PythonVersion, Target, Version, VersionSpecifiers};
 
+use crate::remote;
 use crate::runtime::{RuntimeRecipe, debian_architecture};
 use crate::wain_lock::{self, WainLock, recipe_of};
 use crate::{Base, Error, Event, Pinning, Request, Tools};
@@ -57,11 +58,11 @@ pub(crate) async fn resolve_base(
     let base = base(request, project)?;
     let found = match &base {
         Base::Debian(suite) => debian(request, project, suite, &platforms, &mut lock, tools).await?,
-        Base::Disk(_) => {
+        Base::Disk(_) | Base::Registry(_) => {
             if !project.settings.system_packages.is_empty() {
                 return Err(Error::NotDebian { setting: "system-packages", base: base.to_string() });
             }
-            image(request, project, &base, &platforms, &mut lock, tools)?
+            image(request, project, &base, &platforms, &mut lock, tools).await?
         }
     };
     if lock != before {
@@ -207,7 +208,7 @@ async fn debian(
     Ok(found)
 }
 
-fn image(
+async fn image(
     request: &Request,
     project: &Project,
     base: &Base,
@@ -215,11 +216,17 @@ fn image(
     lock: &mut WainLock,
     tools: &Tools,
 ) -> Result<Vec<Found>, Error> {
-    let Base::Disk(source) = base else { return Ok(Vec::new()) };
     let wanted = wanted_python(request, project);
     let mut found = Vec::new();
     for platform in platforms {
-        let image = wainwright_base::open(source, platform, &tools.store)?;
+        let image = match base {
+            Base::Debian(_) => continue,
+            Base::Disk(source) => wainwright_base::open(source, platform, &tools.store)?,
+            Base::Registry(reference) => {
+                let pin = lock.image(&base.to_string(), platform);
+                remote::open(reference, pin, platform, tools).await?
+            }
+        };
         let digest = image.image.manifest.digest();
         if let Some(old) = lock.image(&base.to_string(), platform).filter(|old| *old != digest) {
             if request.is_locked {
@@ -231,6 +238,9 @@ fn image(
                 .tell(Event::Warned { message: format!("the base {base} is another than before: {digest}") });
         }
         lock.set_image(&base.to_string(), platform, digest);
+        if !is_inspected(&image, &tools.store)? {
+            remote::fetch_layers(&image.image, tools).await?;
+        }
         let offers = inspect(&image, &tools.store)?;
         if offers.at("app/.venv").is_some() {
             return Err(Error::HasEnvironment { base: base.to_string() });

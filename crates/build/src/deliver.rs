@@ -5,6 +5,8 @@ use serde::Serialize;
 use wainwright_image::{Delivered, DockerHost, Release, load_docker, write_archive, write_layout};
 use wainwright_oci::{Digest, Reference};
 
+use crate::push::push;
+use crate::remote::fetch_layers;
 use crate::{Error, Event, Images, Output, Tools};
 
 /// What was delivered.
@@ -37,6 +39,12 @@ pub async fn deliver(
     tags: &[Reference],
     tools: &Arc<Tools>,
 ) -> Result<Delivery, Error> {
+    // Only a registry may have the layers of a base that came from one.
+    if outputs.iter().any(|output| *output != Output::Registry) {
+        for image in &images.images {
+            fetch_layers(image, tools).await?;
+        }
+    }
     let release =
         Arc::new(Release { images: images.images.clone(), index: images.index.clone(), tags: tags.to_vec() });
     let mut outcomes = Vec::new();
@@ -44,6 +52,7 @@ pub async fn deliver(
         let name = output.to_string();
         tools.tell(Event::DeliveryStarted { output: name.clone() });
         let delivered = match output {
+            Output::Registry => push(&release, &name, tools).await?,
             Output::Docker => {
                 let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });

@@ -57,7 +57,15 @@ pub enum Error {
     UnknownBase {
         /// What was written.
         text: String,
+        /// Why it is no reference either.
+        source: wainwright_oci::Error,
     },
+    /// A registry did not do what was asked of it.
+    #[error(transparent)]
+    Registry(#[from] wainwright_registry::Error),
+    /// A push without a name to push to.
+    #[error("nothing says where to push to")]
+    NoTag,
     /// An address of an archive that is none.
     #[error("`{text}` is not the address of a Debian archive: {reason}")]
     Mirror {
@@ -280,12 +288,14 @@ impl Error {
             Self::Image(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Http(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
+            Self::NoTag => Some("name it with its registry: `--tag ghcr.io/acme/api:1.4`".into()),
             Self::Oci(error) => error.hint(),
             Self::UnknownBase { .. } => {
-                Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`".into())
+                Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`".into())
             }
             Self::Mirror { .. } => Some("write it as `https://deb.debian.org/debian`".into()),
-            Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE` or `docker`".into()),
+            Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE`, `docker` or `registry`".into()),
             Self::NoLock { .. } => Some(
                 "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
                  pyproject.toml`"
@@ -360,9 +370,12 @@ impl Error {
             Self::Image(error) => error.is_outside(),
             Self::Store(error) => error.is_outside(),
             Self::Http(error) => error.is_outside(),
+            Self::Registry(error) => error.is_outside(),
             Self::Open { .. } | Self::Threads { .. } => true,
             Self::Bug { .. } => return 70,
-            Self::UnknownBase { .. } | Self::Mirror { .. } | Self::UnknownOutput { .. } => return 2,
+            Self::UnknownBase { .. } | Self::NoTag | Self::Mirror { .. } | Self::UnknownOutput { .. } => {
+                return 2;
+            }
             _ => false,
         };
         if is_outside { 3 } else { 1 }
@@ -404,6 +417,6 @@ mod tests {
             assert!(error.is_damage(), "{error}");
         }
         assert!(!Error::Base(wainwright_base::Error::Store(Store::NotOurs { path: "x".into() })).is_damage());
-        assert!(!Error::UnknownBase { text: "x".into() }.is_damage());
+        assert!(!Error::NoTag.is_damage());
     }
 }

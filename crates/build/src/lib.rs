@@ -20,6 +20,8 @@ mod layering;
 mod pairs;
 mod plan;
 mod plan_view;
+mod push;
+mod remote;
 mod request;
 mod resolve;
 mod runtime;

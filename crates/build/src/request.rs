@@ -85,6 +85,8 @@ pub struct Machine {
     pub jobs: usize,
     /// How many downloads run at a time.
     pub connections: usize,
+    /// Registries that may be spoken to without encryption.
+    pub insecure_registries: std::collections::BTreeSet<String>,
     /// Refuse to use the network.
     pub is_offline: bool,
     /// How long to wait while another process removes files from the store.
@@ -98,6 +100,8 @@ pub enum Base {
     Debian(String),
     /// An image on disk: `layout:DIR` or `archive:FILE`.
     Disk(wainwright_base::Source),
+    /// An image in a registry: `ghcr.io/acme/python:3.13`.
+    Registry(Reference),
 }
 
 impl FromStr for Base {
@@ -110,7 +114,8 @@ impl FromStr for Base {
         if text.starts_with("layout:") || text.starts_with("archive:") {
             return Ok(Self::Disk(text.parse()?));
         }
-        Err(Error::UnknownBase { text: text.chars().take(200).collect() })
+        let refuse = |source| Error::UnknownBase { text: text.chars().take(200).collect(), source };
+        Ok(Self::Registry(text.parse().map_err(refuse)?))
     }
 }
 
@@ -119,6 +124,7 @@ impl fmt::Display for Base {
         match self {
             Self::Debian(suite) => write!(f, "debian:{suite}"),
             Self::Disk(source) => source.fmt(f),
+            Self::Registry(reference) => reference.fmt(f),
         }
     }
 }
@@ -132,6 +138,8 @@ pub enum Output {
     Archive(PathBuf),
     /// A Docker daemon.
     Docker,
+    /// The registries that the tags name.
+    Registry,
 }
 
 impl FromStr for Output {
@@ -143,6 +151,7 @@ impl FromStr for Output {
             Some(("layout" | "archive", "-")) => Err(Error::UnknownOutput { text: text.to_owned() }),
             Some(("layout", path)) if !path.is_empty() => Ok(Self::Layout(path.into())),
             Some(("archive", path)) if !path.is_empty() => Ok(Self::Archive(path.into())),
+            None if text == "registry" => Ok(Self::Registry),
             None | Some(("docker", "")) if text.trim_end_matches(':') == "docker" => Ok(Self::Docker),
             _ => Err(Error::UnknownOutput { text: text.chars().take(200).collect() }),
         }
@@ -155,6 +164,7 @@ impl fmt::Display for Output {
             Self::Layout(path) => write!(f, "layout:{}", path.display()),
             Self::Archive(path) => write!(f, "archive:{}", path.display()),
             Self::Docker => f.write_str("docker"),
+            Self::Registry => f.write_str("registry"),
         }
     }
 }

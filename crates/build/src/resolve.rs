@@ -216,6 +216,9 @@ fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
     if !request.tags.is_empty() {
         return Ok(request.tags.clone());
     }
+    if request.outputs.contains(&Output::Registry) {
+        return Err(Error::NoTag);
+    }
     let name = project.name.clone().or_else(|| folder_name(&project.root));
     name.map_or(Ok(Vec::new()), |name| Ok(vec![format!("{name}:latest").parse()?]))
 }
@@ -223,7 +226,7 @@ fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
 fn output_path(output: &Output) -> Option<&Path> {
     match output {
         Output::Layout(path) | Output::Archive(path) => Some(path),
-        Output::Docker => None,
+        Output::Docker | Output::Registry => None,
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use wainwright_http::{Client, Settings};
 use wainwright_pypi::{Index, IndexOptions, IndexSettings, Places};
+use wainwright_registry::{Credentials, Hosts, Registry};
 use wainwright_store::{Patience, Store, Waiting};
 
 use crate::cpu::Cpu;
@@ -19,6 +20,7 @@ pub struct Tools {
     pub(crate) cpu: OnceCell<Cpu>,
     http: OnceCell<Client>,
     index: OnceCell<Index>,
+    registry: OnceCell<Registry>,
     index_options: Mutex<Vec<IndexOptions>>,
     root: std::path::PathBuf,
     listener: Arc<Listener>,
@@ -41,6 +43,7 @@ impl Tools {
             cpu: OnceCell::new(),
             http: OnceCell::new(),
             index: OnceCell::new(),
+            registry: OnceCell::new(),
             index_options: Mutex::new(vec![request.indexes.clone()]),
             root: request.root.clone(),
             listener,
@@ -77,12 +80,32 @@ impl Tools {
         self.cpu.get_or_try_init(|| async { Cpu::new(self.machine.jobs) }).await
     }
 
+    pub(crate) async fn registry(&self) -> Result<&Registry, Error> {
+        let make = || async {
+            let listener = self.listener.clone();
+            let vars = &self.machine.vars;
+            let settings = wainwright_registry::Settings {
+                http: self.http_settings(),
+                hosts: Hosts { insecure: self.machine.insecure_registries.clone(), ..Hosts::default() },
+                credentials: Credentials::load(vars, self.machine.home.as_deref())?,
+                listener: Arc::new(move |message| listener(Event::Warned { message })),
+            };
+            Ok::<_, Error>(Registry::new(settings)?)
+        };
+        self.registry.get_or_try_init(make).await
+    }
+
+    fn http_settings(&self) -> Settings {
+        let agent = concat!("wainwright/", env!("CARGO_PKG_VERSION"));
+        let mut settings = Settings::new(agent).with_vars(&self.machine.vars);
+        settings.connections = self.machine.connections;
+        settings.offline = self.machine.is_offline;
+        settings
+    }
+
     pub(crate) async fn http(&self) -> Result<&Client, Error> {
         let make = || async {
-            let agent = concat!("wainwright/", env!("CARGO_PKG_VERSION"));
-            let mut settings = Settings::new(agent).with_vars(&self.machine.vars);
-            settings.connections = self.machine.connections;
-            settings.offline = self.machine.is_offline;
+            let mut settings = self.http_settings();
             if settings.ca_file.is_none() {
                 settings.ca_file = self.index_settings()?.ca_file;
             }

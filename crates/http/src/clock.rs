@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// The time since the clock was made.
-    pub(crate) fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         match &self.0 {
             Kind::Real(start) => start.elapsed(),
             Kind::OnPaper(_) => self.waits().iter().sum(),

@@ -94,7 +94,8 @@ impl Release {
         }
         for layer in self.images.iter().flat_map(|image| &image.layers) {
             let source = match &layer.place {
-                Place::Store => Source::Store,
+                // What was in a registry has been fetched when its bytes are wanted.
+                Place::Store | Place::Registry(_) => Source::Store,
                 Place::File { path, offset } => Source::File { path, offset: *offset },
             };
             let blob = Blob::new(&layer.descriptor, source);

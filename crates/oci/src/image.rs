@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::{Descriptor, DiffId, Document, Platform};
+use crate::{Descriptor, DiffId, Document, Platform, Reference};
 
 /// One image for one platform: its documents, and where the bytes of its layers are.
 #[derive(Clone, Debug)]
@@ -40,4 +40,6 @@ pub enum Place {
         /// Where the blob starts in it, in bytes.
         offset: u64,
     },
+    /// In the repository that the image came from, and in the store from when somebody needs them.
+    Registry(Reference),
 }

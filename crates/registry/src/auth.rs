@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use wainwright_http::{Auth, Body, Exchange, Method, Secret, Url, redacted};
@@ -56,7 +56,7 @@ pub(crate) struct Keys {
 struct Token {
     auth: Auth,
     /// By the monotonic clock: a machine's date may be wrong.
-    until: Instant,
+    until: Duration,
     who: String,
 }
 
@@ -131,7 +131,7 @@ impl Registry {
     fn token(&self, registry: &str, scope: &Scope) -> Option<Token> {
         let tokens = lock(&self.keys().tokens);
         let token = tokens.get(&(registry.to_owned(), scope.clone()))?;
-        (token.until > Instant::now() + MARGIN).then(|| token.clone())
+        (token.until > self.http().clock().now() + MARGIN).then(|| token.clone())
     }
 
     /// Credentials are looked for once: a helper may ask a person.
@@ -157,7 +157,7 @@ impl Registry {
         let token = if challenge.scheme == "basic" {
             let Some(login) = login.filter(|login| !login.is_identity_token) else { return Ok(None) };
             let auth = Auth::basic(&login.user, &login.secret);
-            Token { auth, until: Instant::now() + Duration::from_secs(86_400), who: login.user }
+            Token { auth, until: self.http().clock().now() + Duration::from_secs(86_400), who: login.user }
         } else {
             self.fetch_token(registry, base, scope, challenge, login).await?
         };
@@ -254,7 +254,7 @@ impl Registry {
         let auth = auth.ok_or_else(|| refuse(format!("{} gave no token", redacted(exchange.url))))?;
         let life = json.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let life = life.map_or(USUAL_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
-        Ok(Token { auth, until: Instant::now() + life.max(MARGIN * 2), who })
+        Ok(Token { auth, until: self.http().clock().now() + life.max(MARGIN * 2), who })
     }
 }
 

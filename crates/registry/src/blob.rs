@@ -12,6 +12,8 @@ use crate::{Error, Registry, Scope};
 /// Where the bytes of a blob are that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// Nowhere here: the registry may have it, or take it from another of its repositories.
+    Absent,
     /// In memory.
     Bytes(Arc<[u8]>),
     /// In a file, from `offset` on.

@@ -126,6 +126,12 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The registry does not have a blob whose bytes are not here.
+    #[error("the registry lacks {digest}")]
+    BytesNeeded {
+        /// The blob.
+        digest: Digest,
+    },
     /// A file that is to be sent cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -173,6 +179,7 @@ impl Error {
             )),
             Self::Config { .. } => Some("mend the file, or log in again".into()),
             Self::Helper { helper, .. } => Some(format!("try `{helper} get` by hand, or remove it from config.json")),
+            Self::BytesNeeded { .. } => Some("fetch it first".into()),
             Self::Read { .. } | Self::Write { .. } => None,
         }
     }

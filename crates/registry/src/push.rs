@@ -36,6 +36,8 @@ pub struct Push {
     pub tags: Vec<String>,
     /// Blobs that the repository had when somebody last asked.
     pub known: BTreeSet<Digest>,
+    /// All tags stood for the root when somebody last asked: asking about the last one, which is moved last, will do.
+    pub is_settled: bool,
 }
 
 /// What a push took.
@@ -87,7 +89,8 @@ impl Registry {
     }
 
     async fn is_at(&self, push: &Push, names: &[String], scope: &Scope) -> Result<bool, Error> {
-        for name in names {
+        let asked = if push.is_settled { names.len().saturating_sub(1) } else { 0 };
+        for name in names.iter().skip(asked) {
             let found = self.digest(&reference(push, name)?, scope).await;
             match found {
                 Ok(Some(digest)) if digest == push.root.digest() => {}
@@ -138,6 +141,7 @@ impl Registry {
                             pushed.bytes += blob.descriptor.size;
                         }
                         Uploaded::Mounted => drop(pushed.mounted.insert(digest)),
+                        Uploaded::There => {}
                     }
                 }
                 _ = tick.tick() => drain(),

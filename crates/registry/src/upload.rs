@@ -13,6 +13,8 @@ pub(crate) enum Uploaded {
     Sent,
     /// The registry took it from another of its repositories.
     Mounted,
+    /// It was there.
+    There,
 }
 
 /// How bytes are sent (distribution-spec, "Pushing Blobs").
@@ -83,9 +85,20 @@ impl Registry {
         strategy: Strategy,
         progress: &Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Uploaded, Failure> {
+        if blob.source == Source::Absent && from.is_none() {
+            let digest = blob.descriptor.digest;
+            return match self.has_blob(registry, scope, &digest).await.map_err(Failure::is_final)? {
+                Some(true) => Ok(Uploaded::There),
+                _ => Err(Failure::is_final(Error::BytesNeeded { digest })),
+            };
+        }
         let Some(session) = self.open_session(registry, scope, blob, from).await? else {
             return Ok(Uploaded::Mounted);
         };
+        if blob.source == Source::Absent {
+            self.cancel(registry, scope, session).await;
+            return Err(Failure::is_final(Error::BytesNeeded { digest: blob.descriptor.digest }));
+        }
         let sent = match strategy {
             Strategy::Whole => {
                 let body = body(&blob.source, 0, blob.descriptor.size, progress);
@@ -248,6 +261,7 @@ fn location(answer: &Answer) -> Result<Url, Failure> {
 
 fn body(source: &Source, offset: u64, length: u64, progress: &Arc<dyn Fn(u64) + Send + Sync>) -> Body {
     match source {
+        Source::Absent => Body::Empty,
         Source::Bytes(bytes) => {
             let range = offset as usize..(offset + length) as usize;
             progress(length);

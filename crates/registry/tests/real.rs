@@ -43,6 +43,7 @@ fn image(registry: &str, repository: &str, layers: &[&[u8]]) -> Push {
         root,
         tags: vec!["1".into(), "latest".into()],
         known: BTreeSet::new(),
+        is_settled: false,
     }
 }
 

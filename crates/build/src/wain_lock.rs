@@ -53,6 +53,8 @@ impl WainLock {
                 return Ok(Self { version: VERSION, ..Self::default() });
             }
             Err(error) => return Err(refuse(error.to_string())),
+            // A pipe would be waited for.
+            Ok(found) if !found.is_file() => return Err(refuse("it is not a regular file".into())),
             Ok(found) if found.len() > LARGEST => return Err(refuse("it is too large".into())),
             Ok(_) => {}
         }
@@ -216,5 +218,9 @@ mod tests {
             let error = WainLock::read(folder.path()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+        std::fs::remove_file(path(folder.path())).unwrap();
+        std::fs::create_dir(path(folder.path())).unwrap();
+        let error = WainLock::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
     }
 }

@@ -23,6 +23,8 @@ cc gcc
 skopeo skopeo
 strace strace
 umoci umoci
+faketime faketime
+bwrap bubblewrap
 podman podman
 dockerd docker.io
 docker docker.io

@@ -28,3 +28,13 @@ fn killed_interrupted_and_several_at_once() {
 fn full_disks_failing_calls_and_limits() {
     check("faults.py", &["--short", "disk", "calls", "limits"]);
 }
+
+#[test]
+fn odd_surroundings_and_odd_projects() {
+    check("faults.py", &["--short", "surroundings", "tree"]);
+}
+
+#[test]
+fn one_digest_whatever_surrounds_the_build() {
+    check("reproducibility.py", &[]);
+}

@@ -10,6 +10,8 @@ import argparse
 
 import faults_disk
 import faults_kill
+import faults_surroundings
+import faults_tree
 from common import Table, wain, workshop
 from shop import Shop
 
@@ -27,6 +29,8 @@ def main() -> None:
         "together": faults_kill.together,
         "disk": lambda table, shop, expected: faults_disk.all_rows(table, shop, expected, given.short),
         "calls": faults_disk.failing_calls,
+        "surroundings": faults_surroundings.all_rows,
+        "tree": lambda table, shop, expected: faults_tree.all_rows(table, shop, expected, given.short),
         "limits": lambda table, shop, expected: faults_disk.limits(table, shop, expected, given.short),
     }
     unknown = set(given.parts) - set(parts)

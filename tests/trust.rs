@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use wainwright_testing::{need, run};
+use wainwright_testing::{need, run, skip};
 
-use crate::WAIN;
+use crate::{WAIN, real};
 
 /// Runs a table; every row of it must be green.
 fn check(script: &str, words: &[&str]) {
@@ -37,4 +37,18 @@ fn odd_surroundings_and_odd_projects() {
 #[test]
 fn one_digest_whatever_surrounds_the_build() {
     check("reproducibility.py", &[]);
+}
+
+#[test]
+fn no_privilege_is_needed() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can take everything away from a process");
+    }
+    let Some(_) = need("bwrap") else { return };
+    // The packages of the base are there once a sample was built.
+    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store").display().to_string();
+    match real::requirements() {
+        Some(_) => check("unprivileged.py", &["--short", "--debian", "--packages", &packages]),
+        None => check("unprivileged.py", &["--short"]),
+    }
 }

@@ -165,6 +165,9 @@ def image(program: Path, folder: Path, name: str, wheels: Path | None) -> Path:
     if ran.returncode != 0:
         print(f"wain build of {name}: {ran.stderr}", file=sys.stderr)
         sys.exit(ran.returncode)
+    # All images of a run stand on the same base.
+    pins.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(project / "wain.lock", pins)
     return folder / "image"
 
 

@@ -70,14 +70,24 @@ impl Sample {
 
     /// Builds it once more, with these arguments besides.
     pub(crate) fn build_again(&self, words: &[&str]) -> Ran {
-        let mut build = Command::new(WAIN);
+        self.wain("build", &[], &[&["--tag", "wain/sample:1"], words].concat())
+    }
+
+    /// Verifies its image, with these arguments besides.
+    pub(crate) fn verify(&self, words: &[&str]) -> Ran {
+        self.wain("verify", &[&format!("layout:{}:1", self.layout.display())], words)
+    }
+
+    /// A command about the project, with arguments before and behind it.
+    fn wain(&self, command: &str, before: &[&str], behind: &[&str]) -> Ran {
+        let mut wain = Command::new(WAIN);
         // Everything else in the environment says how to reach the network.
         for variable in ["SOURCE_DATE_EPOCH", "DOCKER_HOST"] {
-            build.env_remove(variable);
+            wain.env_remove(variable);
         }
-        build.env("WAIN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"));
-        build.arg("build").arg(&self.project).args(&self.words).args(["--tag", "wain/sample:1"]).args(words);
-        run(&mut build)
+        wain.env("WAIN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"));
+        wain.arg(command).args(before).arg(&self.project).args(&self.words).args(behind);
+        run(&mut wain)
     }
 }
 

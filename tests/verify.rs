@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use wainwright_oci::{Digest, canonical_json};
 use wainwright_testing::{Forger, Member, Ran, Tree, With as _, Workshop, run};
 
-use crate::workshop;
+use crate::{real, workshop};
 
 const PACKAGES: &str = "app/.venv/lib/python3.13/site-packages";
 
@@ -198,6 +199,69 @@ fn other_bytes_with_the_same_files_are_told_apart() {
 }
 
 #[test]
+fn every_compression_can_be_verified() {
+    let shop = workshop();
+    for compression in ["gzip:1", "zstd:3", "none"] {
+        let words = ["--compression", compression, "--output", "layout:out"];
+        run(&mut shop.build().with(&words)).digest();
+        let words = ["--platform", "linux/amd64", "--compression", compression];
+        run(&mut command(&shop, "out").with(&words)).ok();
+        let ran = verify(&shop, "out");
+        assert_eq!(ran.code, 1);
+        assert!(
+            ran.stdout.contains("holds the same files as this project builds, in other bytes"),
+            "{}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn a_cache_that_lies_is_not_believed() {
+    let shop = built();
+    // Whoever can write to the cache can have a build take other layers; a verification makes them anew.
+    let mut image = Forger::open(&shop.path("out"));
+    image.edit(PROJECT, |members| member(members, "app/main.py").content.extend(b"evil()\n"));
+    image.write(&shop.path("forged"));
+    let layer = |layout: &str| -> Value {
+        let image = Forger::open(&shop.path(layout));
+        json!({ "descriptor": image.manifest["layers"][PROJECT], "diffId": image.config["rootfs"]["diff_ids"][PROJECT] })
+    };
+    let (good, evil) = (layer("out"), layer("forged"));
+    let digest = |layer: &Value| {
+        layer["descriptor"]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned()
+    };
+    let name = digest(&evil);
+    let blobs = found(&shop, &digest(&good)).parent().unwrap().parent().unwrap().to_owned();
+    fs::create_dir_all(blobs.join(&name[..2])).unwrap();
+    fs::copy(shop.path("forged/blobs/sha256").join(&name), blobs.join(&name[..2]).join(&name)).unwrap();
+    let mut memos = files(&shop.path("store")).into_iter().filter(|path| {
+        let is_of_layer = path.components().any(|part| part.as_os_str() == "layer");
+        is_of_layer && fs::read_to_string(path).is_ok_and(|text| text.contains(&digest(&good)))
+    });
+    let memo = memos.next_back().expect("no memo names the layer");
+    let key = Digest::from_hex(memo.file_name().unwrap().to_str().unwrap()).unwrap();
+    let value = canonical_json(&evil);
+    let checksum = Digest::of([b"layer\0", &key.as_bytes()[..], &value].concat()).hex();
+    fs::write(&memo, [checksum.as_bytes(), b"\n", &value].concat()).unwrap();
+    run(&mut shop.build().with(&["--output", "layout:evil"])).digest();
+    let ran = verify(&shop, "evil");
+    assert_eq!(ran.code, 1, "the build took the good layer after all: {}", ran.stdout);
+    assert!(ran.stdout.contains("differs: app/main.py in layer 4 (project app)"), "{}", ran.stdout);
+}
+
+/// The file of that name in the cache.
+fn found(shop: &Workshop, name: &str) -> std::path::PathBuf {
+    files(&shop.path("store")).into_iter().find(|path| path.ends_with(name)).expect("it is not in the cache")
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
 fn a_damaged_layer_is_named() {
     let shop = built();
     let manifest = Forger::open(&shop.path("out")).manifest;
@@ -261,4 +325,18 @@ fn an_image_that_is_not_there_is_wrong_usage() {
     let ran = verify(&shop, "nowhere");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("there is no such folder or file"), "{}", ran.stderr);
+}
+
+#[test]
+fn every_file_of_real_packages_has_an_origin() {
+    let Some(sample) = real::wheels() else { return };
+    let ran = sample.verify(&["--json"]).ok();
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let platform = &found["platforms"][0];
+    let files = |origin: &str| -> u64 {
+        let origins = platform["origins"].as_array().unwrap().iter();
+        origins.filter(|row| row["origin"] == origin).map(|row| row["files"].as_u64().unwrap()).sum()
+    };
+    assert!(files("debian packages") > 1000 && files("wheels") > 100 && files("project") == 3, "{platform}");
+    assert_eq!((&platform["unexplained"], &platform["missing"]), (&json!([]), &json!([])));
 }

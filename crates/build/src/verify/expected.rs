@@ -206,3 +206,49 @@ impl Read for Positional {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use wainwright_blob::Deflated;
+
+    use super::*;
+
+    #[test]
+    fn a_content_without_a_known_hash_is_read() {
+        let text = b"signature ".repeat(100);
+        let mut deflater = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        deflater.write_all(&text).unwrap();
+        let deflated = deflater.finish().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[b"front", &deflated[..], &text, b"behind"].concat()).unwrap();
+        let file = Arc::new(file);
+        let span = |offset, length| Span { file: file.clone(), offset, length };
+        let packed = deflated.len() as u64;
+        let contents = [
+            Content::Bytes(text.clone().into()),
+            Content::Stored { span: span(5 + packed, 1000), crc32: None, digest: None },
+            Content::Deflated(Deflated { span: span(5, packed), size: 1000, crc32: 0, digest: None }),
+        ];
+        for content in contents {
+            assert_eq!(digest(&content).unwrap(), Digest::of(&text), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn paths_tell_the_project_from_its_environment() {
+        let check = |path: &str, is_folder: bool, expected: &str| {
+            let path = ImagePath::new(path).unwrap();
+            let entry = if is_folder { Entry::directory(path) } else { Entry::bytes(path, "") };
+            let venv = app().join(".venv").unwrap();
+            assert_eq!(of_entry(&entry, &venv).to_string(), expected);
+        };
+        check("app", true, "made by wain: environment");
+        check("app/main.py", false, "project");
+        check("app/.venvs/x", false, "project");
+        check("app/.venv/pyvenv.cfg", false, "made by wain: environment");
+        check("app/.venv/lib/python3.13/site-packages", true, "made by wain: environment");
+        check("app/.venv/bin/serve", false, "made by wain: installation of the project");
+    }
+}

@@ -22,7 +22,7 @@ use std::time::Instant;
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
-use wainwright_blob::{Compression, Content, Entry, Kind, Options, write};
+use wainwright_blob::{Compression, Content, Entry, Kind, Lazy, Options, write};
 use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::{Hasher, ImagePath};
 use wainwright_python::WheelFilename;
@@ -224,7 +224,7 @@ fn room(buffer: &mut Vec<u8>, size: usize) -> &mut [u8] {
 
 /// The layers as a build makes them: every wheel a job, their contents shared out further by `write`.
 fn ours(wheels: &[WheelFile], store: Option<&Store>) -> Result<()> {
-    let options = Options { mtime: 315_532_801, compression: Compression::Splice };
+    let options = Options { mtime: 315_532_801, compression: Compression::Splice, lazy: Lazy::No };
     wheels.par_iter().with_max_len(1).try_for_each(|wheel| {
         let entries = entries(wheel)?;
         match store {

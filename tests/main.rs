@@ -14,6 +14,7 @@ mod full_disk;
 mod golden;
 mod help;
 mod interrupted;
+mod lazy;
 mod outputs;
 mod plans;
 mod real;

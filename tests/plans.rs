@@ -63,5 +63,5 @@ fn a_plan_is_data() {
     assert_eq!(json, plan(&shop, &["--json"]));
     let value: Value = serde_json::from_str(&json).unwrap();
     let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
-    insta::assert_snapshot!(format!("{keys:?}"), @r#"["compression", "images", "outputs", "tags", "version"]"#);
+    insta::assert_snapshot!(format!("{keys:?}"), @r#"["compression", "images", "lazy", "outputs", "tags", "version"]"#);
 }

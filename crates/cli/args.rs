@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use wainwright_build::{AllowedClash, Base, ImageSource, Output};
-use wainwright_oci::{Compression, Platform, Reference};
+use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
 
 use crate::units::{Age, Limit, parse_age, parse_limit, parse_size, parse_time};
@@ -179,6 +179,14 @@ pub(crate) struct ProjectArguments {
     /// packages are installed without that file. Without this, E-CLASH refuses such packages.
     #[arg(long, value_name = "OWNER")]
     pub(crate) allow_clash: Vec<AllowedClash>,
+
+    /// Make layers that can be mounted before they were fetched: estargz or no [default: no]
+    ///
+    /// `estargz` is gzip with a table of contents, for the stargz snapshotter of containerd and for podman's partial
+    /// pulls. Everybody else reads the layers as any gzip of several members; they are a tenth larger or less. The folder
+    /// `/` gets two small files.
+    #[arg(long, value_name = "HOW", value_parser = parse_lazy)]
+    pub(crate) lazy: Option<Lazy>,
 
     /// Package index to use instead of the configured one
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
@@ -464,6 +472,10 @@ fn parse_image(text: &str) -> Result<ImageSource, String> {
 
 fn parse_output(text: &str) -> Result<Output, String> {
     text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_lazy(text: &str) -> Result<Lazy, String> {
+    text.parse().map_err(|error: wainwright_oci::Error| with_hint(error.to_string(), error.hint()))
 }
 
 fn parse_compression(text: &str) -> Result<Compression, String> {

@@ -144,6 +144,11 @@ pub(crate) fn prepare(
     project: &ProjectArguments,
     image: Option<&ImageArguments>,
 ) -> Result<(Request, Machine), String> {
+    if let (Some(lazy), Some(compression)) = (project.lazy, project.compression)
+        && !lazy.goes_with(compression)
+    {
+        return Err(format!("a layer for lazy pulling cannot have the compression `{compression}`"));
+    }
     let machine = machine::read(project);
     let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());
     if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
@@ -184,6 +189,7 @@ pub(crate) fn prepare(
         report: None,
         max_layers: project.max_layers,
         compression: project.compression,
+        lazy: project.lazy,
         is_locked: project.locked,
         pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,

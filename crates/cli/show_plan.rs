@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use wainwright_build::{BasePlan, LayerState, Plan};
+use wainwright_oci::Lazy;
 
 use crate::report::bytes;
 
@@ -68,7 +69,8 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
             let _ = writeln!(text, "{count} files to fetch ({})", bytes(total));
         }
     }
-    let _ = writeln!(text, "compression: {}", plan.options.compression);
+    let lazy = if plan.options.lazy == Lazy::No { "" } else { ", lazy with a table of contents" };
+    let _ = writeln!(text, "compression: {}{lazy}", plan.options.compression);
     for output in &plan.outputs {
         let names: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "to {output} as {}", names.join(", "));

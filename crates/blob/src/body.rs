@@ -1,12 +1,13 @@
 use std::io::Write;
 
-use wainwright_oci::{Compression, Digest, Hasher};
+use wainwright_oci::{Compression, Digest, Hasher, Lazy};
 
+use crate::estargz::{Estargz, Table};
 use crate::gzip::Gzip;
 use crate::joiner::Joiner;
 use crate::produce::Part;
 use crate::zstd::Zstd;
-use crate::{Error, tar};
+use crate::{Entry, Error, Options, tar};
 
 /// Zeros for padding and for the end of the archive.
 pub(crate) const ZEROS: [u8; 2 * tar::BLOCK] = [0; 2 * tar::BLOCK];
@@ -28,6 +29,11 @@ impl<'a> Sink<'a> {
         (self.hasher.finish(), self.size)
     }
 
+    /// How many bytes were written so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
@@ -36,9 +42,10 @@ impl<'a> Sink<'a> {
 }
 
 /// The compressed form of the tar, on its way to the sink.
-pub(crate) enum Body {
+pub(crate) enum Body<'a> {
     Splice { joiner: Box<Joiner>, crc32: crc32fast::Hasher },
     Whole { encoder: Encoder, position: u64 },
+    Estargz(Box<Estargz<'a>>),
 }
 
 /// What takes the tar as it is, byte for byte.
@@ -48,9 +55,12 @@ pub(crate) enum Encoder {
     Plain,
 }
 
-impl Body {
-    pub(crate) fn new(compression: Compression, sink: &mut Sink<'_>) -> Result<Self, Error> {
-        let encoder = match compression {
+impl<'a> Body<'a> {
+    pub(crate) fn new(entries: &'a [Entry], options: &Options, sink: &mut Sink<'_>) -> Result<Self, Error> {
+        if options.lazy == Lazy::Estargz {
+            return Ok(Self::Estargz(Box::new(Estargz::new(entries, options))));
+        }
+        let encoder = match options.compression {
             Compression::Splice => {
                 return Ok(Self::Splice { joiner: Box::new(Joiner::new()), crc32: crc32fast::Hasher::new() });
             }
@@ -63,8 +73,12 @@ impl Body {
 
     /// Takes the next parts.
     pub(crate) fn add(&mut self, parts: &[Part], sink: &mut Sink<'_>) -> Result<(), Error> {
+        if let Self::Estargz(estargz) = self {
+            return estargz.add(parts, sink);
+        }
         for part in parts {
             match self {
+                Self::Estargz(_) => {}
                 Self::Splice { joiner, crc32 } => {
                     splice(joiner, crc32, part);
                     if joiner.out.len() > 1 << 18 {
@@ -87,24 +101,28 @@ impl Body {
     }
 
     /// Writes the end of the tar and of its compressed form.
-    pub(crate) fn finish(self, sink: &mut Sink<'_>) -> Result<(), Error> {
+    ///
+    /// A table of contents, where there is one, stands between the last part and the end of the tar.
+    pub(crate) fn finish(self, sink: &mut Sink<'_>) -> Result<Option<Table>, Error> {
         match self {
+            Self::Estargz(estargz) => return estargz.finish(sink).map(Some),
             Self::Splice { mut joiner, mut crc32 } => {
                 joiner.finish(|end| {
                     crc32.update(end);
                     crc32.finalize()
                 });
-                sink.write(&joiner.out)
+                sink.write(&joiner.out)?;
             }
             Self::Whole { mut encoder, .. } => {
                 encoder.add(&ZEROS, sink)?;
                 match encoder {
-                    Encoder::Gzip(gzip) => gzip.finish(sink),
-                    Encoder::Zstd(zstd) => zstd.finish(sink),
-                    Encoder::Plain => Ok(()),
+                    Encoder::Gzip(gzip) => gzip.finish(sink)?,
+                    Encoder::Zstd(zstd) => zstd.finish(sink)?,
+                    Encoder::Plain => {}
                 }
             }
         }
+        Ok(None)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use wainwright_oci::{Digest, ImagePath};
+use wainwright_oci::{Compression, Digest, ImagePath};
 
 use crate::inflate::Corrupt;
 
@@ -60,6 +60,18 @@ pub enum Error {
         path: ImagePath,
         /// What is wrong with it.
         problem: MemberProblem,
+    },
+    /// Lazy pulling takes gzip apart, nothing else.
+    #[error("a layer for lazy pulling cannot have the compression `{compression}`")]
+    LazyNeedsGzip {
+        /// The compression asked for.
+        compression: Compression,
+    },
+    /// A name that no table of contents can hold, because JSON is UTF-8.
+    #[error("`{name}` is not UTF-8, and cannot stand in the table of contents of a lazy layer")]
+    NotUtf8 {
+        /// The name, with its bytes escaped.
+        name: String,
     },
     /// The compressor does not work.
     #[error("cannot compress the layer")]
@@ -123,6 +135,8 @@ impl Error {
             Self::Member { .. } => {
                 Some("fetch the package again; if it stays so, its publisher has to mend it".into())
             }
+            Self::LazyNeedsGzip { .. } => Some("use `splice` or `gzip`, or no lazy layout".into()),
+            Self::NotUtf8 { .. } => Some("rename it, or build without a lazy layout".into()),
             Self::Compress { .. } => Some("is there memory left? a lower level needs less".into()),
             Self::Write { .. } => Some("is there room on the disk?".into()),
             _ => None,

@@ -89,7 +89,9 @@ fn hash(bytes: &[u8]) -> crc32fast::Hasher {
     hasher
 }
 
-fn deflate(level: u8, before: &[u8], bytes: &[u8], is_last: bool) -> Vec<u8> {
+/// Deflates bytes at once, with the window before them; unless they are the last, they end at a byte boundary and without
+/// a last block.
+pub(crate) fn deflate(level: u8, before: &[u8], bytes: &[u8], is_last: bool) -> Vec<u8> {
     let mut compressor = Compress::new(Compression::new(level.into()), false);
     if !before.is_empty() {
         // Refused only in the middle of a block, and nothing was compressed yet.

@@ -12,6 +12,8 @@ pub(crate) struct Joiner {
     held: u32,
     /// Length of the tar so far.
     position: u64,
+    /// Where the member begins in the tar.
+    member_start: u64,
     /// The last header and where it ends in the tar: the next one resembles it.
     last_header: Vec<u8>,
     last_header_end: u64,
@@ -35,9 +37,25 @@ impl Joiner {
             bits: 0,
             held: 0,
             position: 0,
+            member_start: 0,
             last_header: Vec::new(),
             last_header_end: 0,
         }
+    }
+
+    /// Begins another member, from some place of the tar on.
+    pub(crate) fn begin_member(&mut self, position: u64) {
+        self.out.extend_from_slice(&GZIP_HEADER);
+        self.position = position;
+        self.member_start = position;
+        self.last_header.clear();
+    }
+
+    /// Ends a member whose content has this CRC-32.
+    pub(crate) fn end_member(&mut self, crc32: u32) {
+        self.put(0b011, 3);
+        self.symbol(END_OF_BLOCK);
+        self.trailer(crc32);
     }
 
     /// Zero bytes that the tar lacks to its next header.
@@ -57,6 +75,14 @@ impl Joiner {
         self.last_header.extend_from_slice(header);
         self.last_header_end = self.position + (padding + header.len()) as u64;
         self.position += piece.len() as u64;
+    }
+
+    /// Adds a content, or a piece of one, small enough to be encoded here.
+    pub(crate) fn content(&mut self, content: &[u8]) {
+        self.put(0b010, 3);
+        self.encode(content, content.len(), 0);
+        self.symbol(END_OF_BLOCK);
+        self.position += content.len() as u64;
     }
 
     /// Adds foreign blocks that inflate to `plain` bytes: whole bytes, then the low `tail_bits` of one more byte.
@@ -81,12 +107,16 @@ impl Joiner {
         self.encode(&end, 0, 0);
         self.symbol(END_OF_BLOCK);
         self.position += end.len() as u64;
+        self.trailer(crc32_of(&end));
+        self.position
+    }
+
+    fn trailer(&mut self, crc32: u32) {
         if self.held > 0 {
             self.put(0, 8 - self.held);
         }
-        self.out.extend_from_slice(&crc32_of(&end).to_le_bytes());
-        self.out.extend_from_slice(&(self.position as u32).to_le_bytes());
-        self.position
+        self.out.extend_from_slice(&crc32.to_le_bytes());
+        self.out.extend_from_slice(&((self.position - self.member_start) as u32).to_le_bytes());
     }
 
     /// Ends at a byte boundary with an empty stored block.

@@ -13,13 +13,13 @@ use crate::large::Large;
 use crate::{Error, tar};
 
 /// Contents above this size pass in chunks; smaller ones are made whole, several at a time.
-const LARGE: u64 = 4 << 20;
+pub(crate) const LARGE: u64 = 4 << 20;
 /// How much a batch of small contents holds, compressed and plain together.
 const BATCH: u64 = 8 << 20;
 /// Contents up to this size are encoded together with their header; a block of their own would cost more.
-const TINY: usize = 64;
+pub(crate) const TINY: usize = 64;
 /// zlib level for what arrives uncompressed.
-const LEVEL: u32 = 6;
+pub(crate) const LEVEL: u32 = 6;
 
 /// The next stretch of a layer: in order, complete, checked.
 pub(crate) struct Part<'a> {
@@ -71,12 +71,20 @@ pub(crate) struct Producer<'a> {
     entries: std::iter::Peekable<std::slice::Iter<'a, Entry>>,
     large: Option<Large<'a>>,
     mtime: u64,
-    wants_blocks: bool,
+    wanted: Wanted,
+}
+
+/// Which contents are wanted as deflate blocks too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Plain,
+    SmallBlocks,
+    Blocks,
 }
 
 impl<'a> Producer<'a> {
-    pub(crate) fn new(entries: &'a [Entry], mtime: u64, wants_blocks: bool) -> Self {
-        Self { entries: entries.iter().peekable(), large: None, mtime, wants_blocks }
+    pub(crate) fn new(entries: &'a [Entry], mtime: u64, wanted: Wanted) -> Self {
+        Self { entries: entries.iter().peekable(), large: None, mtime, wanted }
     }
 
     /// The next parts, empty at the end.
@@ -84,7 +92,7 @@ impl<'a> Producer<'a> {
         if self.large.is_none()
             && let Some(entry) = self.entries.next_if(|entry| entry.size() > LARGE)
         {
-            self.large = Large::start(entry, self.mtime, self.wants_blocks)?;
+            self.large = Large::start(entry, self.mtime, self.wanted == Wanted::Blocks)?;
         }
         if let Some(large) = &mut self.large {
             let part = large.next()?;
@@ -100,7 +108,7 @@ impl<'a> Producer<'a> {
             room = room.saturating_sub(entry.size() + entry.size() / 3 + 1024);
             batch.push(entry);
         }
-        let (mtime, wants_blocks) = (self.mtime, self.wants_blocks);
+        let (mtime, wants_blocks) = (self.mtime, self.wanted != Wanted::Plain);
         batch
             .into_par_iter()
             .with_min_len(4)

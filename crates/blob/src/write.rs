@@ -1,13 +1,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-use wainwright_oci::{Compression, Descriptor, DiffId, Hasher};
+use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation};
 
 use crate::body::{Body, Sink, ZEROS};
 use crate::content::check_digest;
 use crate::entry::{Entry, Kind};
-use crate::produce::{Part, Producer};
-use crate::{Error, tar};
+use crate::produce::{Part, Producer, Wanted};
+use crate::{Error, estargz, tar};
 
 /// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
 pub const FORMAT: u32 = 2;
@@ -19,6 +19,18 @@ pub struct Options {
     pub mtime: u64,
     /// How the tar is compressed.
     pub compression: Compression,
+    /// Whether it can be mounted before it was fetched.
+    pub lazy: Lazy,
+}
+
+impl Options {
+    /// Whether these can go together.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.lazy.goes_with(self.compression) {
+            true => Ok(()),
+            false => Err(Error::LazyNeedsGzip { compression: self.compression }),
+        }
+    }
 }
 
 /// A layer that was written.
@@ -41,12 +53,20 @@ pub fn write(
     options: &Options,
     out: &mut (dyn Write + Send),
 ) -> Result<Written, Error> {
+    options.check()?;
+    let wanted = match (options.compression, options.lazy) {
+        (Compression::Splice, Lazy::No) => Wanted::Blocks,
+        (Compression::Splice, Lazy::Estargz) => Wanted::SmallBlocks,
+        _ => Wanted::Plain,
+    };
+    if options.lazy == Lazy::Estargz {
+        estargz::add_landmark(&mut entries)?;
+    }
     sort(&mut entries)?;
-    let wants_blocks = options.compression == Compression::Splice;
-    let mut producer = Producer::new(&entries, options.mtime, wants_blocks);
+    let mut producer = Producer::new(&entries, options.mtime, wanted);
     let mut diff = DiffHasher::default();
     let mut sink = Sink::new(out);
-    let mut body = Body::new(options.compression, &mut sink)?;
+    let mut body = Body::new(&entries, options, &mut sink)?;
 
     let mut parts = producer.next()?;
     while !parts.is_empty() {
@@ -63,10 +83,17 @@ pub fn write(
         written?;
         parts = next?;
     }
-    body.finish(&mut sink)?;
+    let table = body.finish(&mut sink)?;
+    if let Some(table) = &table {
+        diff.bytes(&table.tar);
+    }
     let (diff_id, tar_size) = diff.finish();
     let (digest, size) = sink.finish();
-    let descriptor = Descriptor::new(options.compression.media_type(), digest, size);
+    let mut descriptor = Descriptor::new(options.compression.media_type(), digest, size);
+    if let Some(table) = table {
+        descriptor.annotations.insert(annotation::TOC_DIGEST.into(), table.digest.to_string());
+        descriptor.annotations.insert(annotation::TAR_SIZE.into(), tar_size.to_string());
+    }
     Ok(Written { descriptor, diff_id, tar_size })
 }
 
@@ -163,7 +190,7 @@ mod tests {
     use crate::entry::{Content, Deflated, Span};
     use crate::error::MemberProblem;
 
-    const SPLICE: Options = Options { mtime: 315_532_801, compression: Compression::Splice };
+    const SPLICE: Options = Options { mtime: 315_532_801, compression: Compression::Splice, lazy: Lazy::No };
 
     fn path(text: &str) -> ImagePath {
         ImagePath::new(text).unwrap()

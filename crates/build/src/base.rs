@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wainwright_base::{BaseImage, PathKind, inspect, is_inspected};
-use wainwright_blob::Options;
 use wainwright_debian::Suite;
-use wainwright_oci::{Compression, Platform};
+use wainwright_oci::Platform;
 use wainwright_project::Project;
 use wainwright_python::{Libc, PythonVersion, Target, Version, VersionSpecifiers};
 
+use crate::format::options;
 use crate::remote;
 use crate::runtime::{RuntimeRecipe, debian_architecture};
 use crate::wain_lock::{self, WainLock, recipe_of};
@@ -125,11 +125,6 @@ fn base(request: &Request, project: &Project) -> Result<Base, Error> {
     Err(Error::NoPython { wanted })
 }
 
-/// How our layers are compressed: asked for, else set, else joined from what wheels hold.
-pub(crate) fn compression(request: &Request, project: &Project) -> Compression {
-    request.compression.or(project.settings.compression).unwrap_or_default()
-}
-
 /// The Python that somebody named, and who did.
 fn wanted_python(request: &Request, project: &Project) -> Option<(PythonVersion, &'static str)> {
     let asked = request.python.map(|version| (version, "--python"));
@@ -190,7 +185,7 @@ async fn debian(
             mirrors.clone(),
             platform,
             python,
-            Options { mtime: request.epoch, compression: compression(request, project) },
+            options(request, project)?,
             &tools.store,
         )?;
         found.push(Found {

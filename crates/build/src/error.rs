@@ -46,6 +46,12 @@ pub enum Error {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] wainwright_store::Error),
+    /// Ways to write layers that do not go together.
+    #[error(transparent)]
+    Format {
+        /// Which ones.
+        source: wainwright_blob::Error,
+    },
     /// The network cannot be used.
     #[error(transparent)]
     Http(#[from] wainwright_http::Error),
@@ -284,7 +290,7 @@ impl Error {
             Self::Runtime(error) => error.hint(),
             Self::Base(error) => error.hint(),
             Self::Layer(error) => error.hint(),
-            Self::Blob { source, .. } => source.hint(),
+            Self::Blob { source, .. } | Self::Format { source } => source.hint(),
             Self::Image(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Http(error) => error.hint(),
@@ -366,7 +372,7 @@ impl Error {
             Self::Runtime(error) => error.is_outside(),
             Self::Base(error) => error.is_outside(),
             Self::Layer(error) => error.is_outside(),
-            Self::Blob { source, .. } => source.is_outside(),
+            Self::Blob { source, .. } | Self::Format { source } => source.is_outside(),
             Self::Image(error) => error.is_outside(),
             Self::Store(error) => error.is_outside(),
             Self::Http(error) => error.is_outside(),

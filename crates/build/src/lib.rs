@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod execute;
 mod fields;
+mod format;
 mod image;
 mod layering;
 mod pairs;

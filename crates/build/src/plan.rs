@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use wainwright_blob::{Entry, FORMAT, Options};
+use wainwright_blob::{Entry, Options};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
 use wainwright_project::AllowedClash;
 use wainwright_python::Target;
@@ -33,7 +33,7 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// The names they get.
     pub tags: Vec<Reference>,
-    /// Modification time of every file we make, and how layers are compressed.
+    /// How our layers are written.
     pub options: Options,
 }
 
@@ -163,7 +163,7 @@ fn environment(resolved: &PlatformResolution, options: &Options, store: &Store) 
     let key = CacheKey::of(
         "layer",
         &json!({
-            "format": format(options),
+            "format": crate::format::facts(options),
             "environment": ENVIRONMENT,
             "facts": environment,
         }),
@@ -188,7 +188,7 @@ fn wheel_layer(
     let mut digests: Vec<Digest> = wheels.iter().map(|wheel| wheel.wanted.digest).collect();
     digests.sort();
     let mut facts = json!({
-        "format": format(options),
+        "format": crate::format::facts(options),
         "wheels": WHEELS,
         "digests": digests,
         "layout": layout_facts(layout),
@@ -226,7 +226,7 @@ fn source(
 ) -> Result<LayerPlan, Error> {
     let key = CacheKey::of(
         "layer",
-        &json!({ "format": format(&resolution.options), "source": SOURCE, "digest": digest }),
+        &json!({ "format": crate::format::facts(&resolution.options), "source": SOURCE, "digest": digest }),
     )?;
     Ok(LayerPlan {
         name: format!("project {}", resolution.name),
@@ -236,12 +236,6 @@ fn source(
         packages: Vec::new(),
         recipe: Recipe::Entries(entries.clone()),
     })
-}
-
-/// What decides the bytes of a layer beside its entries, for a cache key.
-pub(crate) fn format(options: &Options) -> serde_json::Value {
-    let Options { mtime, compression } = options;
-    json!({ "number": FORMAT, "mtime": mtime, "compression": compression.to_string() })
 }
 
 pub(crate) fn layout_facts(layout: &Layout) -> serde_json::Value {

@@ -41,6 +41,7 @@ impl Plan {
         json!({
             "version": 1,
             "compression": self.options.compression.to_string(),
+            "lazy": self.options.lazy.to_string(),
             "tags": self.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "outputs": self.outputs.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "images": self.images.iter().map(ImagePlan::to_json).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
-use wainwright_oci::{Compression, Platform, Reference};
+use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_project::AllowedClash;
 use wainwright_pypi::IndexOptions;
 use wainwright_python::PythonVersion;
@@ -41,6 +41,8 @@ pub struct Request {
     pub max_layers: Option<u8>,
     /// How layers are compressed; absent: the settings, else [`Compression::Splice`].
     pub compression: Option<Compression>,
+    /// Whether layers can be mounted before they were fetched; absent: the settings, else [`Lazy::No`].
+    pub lazy: Option<Lazy>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
     /// What becomes of new pins.

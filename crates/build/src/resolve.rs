@@ -11,9 +11,10 @@ use wainwright_pypi::IndexOptions;
 use wainwright_python::{PackageName, PythonVersion, Target};
 use wainwright_wheel::Layout;
 
-use crate::base::{PlatformBase, compression, fits, requires, resolve_base};
+use crate::base::{PlatformBase, fits, requires, resolve_base};
 use crate::choose::{ChosenWheel, choose};
 use crate::describe::{annotations, config};
+use crate::format::options;
 use crate::image::Config;
 use crate::{Error, Event, Output, Request, Tools};
 
@@ -37,7 +38,7 @@ pub struct Resolution {
     pub max_layers: usize,
     /// Annotations of its manifests.
     pub annotations: BTreeMap<String, String>,
-    /// Modification time of every file we make, and how layers are compressed.
+    /// How our layers are written.
     pub options: Options,
 }
 
@@ -143,7 +144,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
-        options: Options { mtime: request.epoch, compression: compression(request, &project) },
+        options: options(request, &project)?,
     })
 }
 

@@ -13,7 +13,8 @@ use wainwright_python::PythonVersion;
 use wainwright_store::{CacheKey, Store};
 
 use crate::execute::write_entries;
-use crate::plan::{format, read_layer, write_layer};
+use crate::format::facts;
+use crate::plan::{read_layer, write_layer};
 use crate::{Error, Event, Tools};
 
 /// How a base is assembled from Debian packages.
@@ -59,7 +60,7 @@ impl RuntimeRecipe {
         let key = CacheKey::of(
             "runtime",
             &json!({
-                "format": format(&options), "runtime": RUNTIME, "python": python.short(), "bytecode": true, "debs": debs,
+                "format": facts(&options), "runtime": RUNTIME, "python": python.short(), "bytecode": true, "debs": debs,
             }),
         )?;
         let made = store.recall(&key)?.and_then(|memo| read(&memo, store));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tempfile::TempDir;
-use wainwright_blob::{Compression, Entry, Options, write};
+use wainwright_blob::{Compression, Entry, Lazy, Options, write};
 use wainwright_oci::{Document, Image, ImagePath, Layer, Place, Platform, media_type};
 use wainwright_store::Store;
 
@@ -70,7 +70,7 @@ impl Sample {
 
     fn layer(&self, file: &str, content: &[u8]) -> Layer {
         let entry = Entry::bytes(ImagePath::new(file).unwrap(), content);
-        let options = Options { mtime: 315_532_801, compression: Compression::Splice };
+        let options = Options { mtime: 315_532_801, compression: Compression::Splice, lazy: Lazy::No };
         let mut bytes = Vec::new();
         let written = write(vec![entry], &options, &mut bytes).unwrap();
         assert_eq!(self.store.put(&bytes).unwrap(), written.descriptor.digest);

@@ -38,6 +38,12 @@ pub enum Error {
         /// The highest level there is.
         highest: u8,
     },
+    /// Not a lazy layout that we know.
+    #[error("`{text}` is not a layout for lazy pulling")]
+    Lazy {
+        /// What was found.
+        text: String,
+    },
     /// A path that cannot stand in a layer.
     #[error("`{path}` cannot be a path in an image: {reason}")]
     Path {
@@ -72,6 +78,7 @@ impl Error {
             Self::Compression { .. } | Self::Level { .. } => {
                 Some("write it as `splice`, `gzip`, `gzip:9`, `zstd`, `zstd:19` or `none`".into())
             }
+            Self::Lazy { .. } => Some("write it as `estargz` or `no`".into()),
             Self::Path { .. } | Self::Document { .. } => None,
         }
     }

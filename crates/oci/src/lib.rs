@@ -10,9 +10,11 @@ mod error;
 mod hasher;
 mod image;
 mod image_path;
+mod lazy;
 mod path_order;
 mod platform;
 mod reference;
+mod time;
 
 pub use compression::Compression;
 pub use descriptor::{Descriptor, media_type};
@@ -22,9 +24,11 @@ pub use error::Error;
 pub use hasher::Hasher;
 pub use image::{Image, Layer, Place};
 pub use image_path::ImagePath;
+pub use lazy::Lazy;
 pub use path_order::{by_component, one_below_another};
 pub use platform::Platform;
 pub use reference::Reference;
+pub use time::rfc3339;
 
 /// The names of annotations (OCI image-spec, "Pre-Defined Annotation Keys").
 pub mod annotation {
@@ -35,4 +39,9 @@ pub mod annotation {
         ANNOTATION_REF_NAME as REF_NAME, ANNOTATION_SOURCE as SOURCE, ANNOTATION_TITLE as TITLE,
         ANNOTATION_URL as URL, ANNOTATION_VERSION as VERSION,
     };
+
+    /// Of a layer: the digest of its table of contents (eStargz, "Content Verification").
+    pub const TOC_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
+    /// Of a layer: how many bytes its tar has; podman mounts no layer lazily without it.
+    pub const TAR_SIZE: &str = "io.containers.estargz.uncompressed-size";
 }

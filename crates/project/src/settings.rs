@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use wainwright_oci::{Compression, Platform};
+use wainwright_oci::{Compression, Lazy, Platform};
 use wainwright_python::{ExtraName, PackageName, PythonVersion};
 
 use crate::document::{Item, Table};
@@ -63,10 +63,12 @@ pub struct Settings {
     pub mirror: Option<String>,
     /// How layers are compressed.
     pub compression: Option<Compression>,
+    /// Whether layers can be mounted before they were fetched.
+    pub lazy: Option<Lazy>,
 }
 
 /// Every key, as written.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "allow-clash",
     "annotations",
     "base",
@@ -79,6 +81,7 @@ const KEYS: [&str; 23] = [
     "groups",
     "include",
     "labels",
+    "lazy",
     "mirror",
     "name",
     "platforms",
@@ -121,7 +124,8 @@ impl Settings {
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
-            compression: get("compression").map(|item| compression(&item)).transpose()?,
+            compression: get("compression").map(|item| oci_word(&item)).transpose()?,
+            lazy: get("lazy").map(|item| oci_word(&item)).transpose()?,
         })
     }
 }
@@ -203,7 +207,8 @@ fn platform(item: &Item<'_>) -> Result<Platform, Error> {
     Ok(platform)
 }
 
-fn compression(item: &Item<'_>) -> Result<Compression, Error> {
+/// A word whose grammar knows what to write instead.
+fn oci_word<T: std::str::FromStr<Err = wainwright_oci::Error>>(item: &Item<'_>) -> Result<T, Error> {
     item.string()?.parse().map_err(|error: wainwright_oci::Error| match error.hint() {
         Some(hint) => item.refuse_with(error.to_string(), &hint),
         None => item.refuse(error),
@@ -311,6 +316,7 @@ mod tests {
             system-packages = ["libpq5"]
             mirror = "https://deb.debian.org/debian"
             compression = "zstd:9"
+            lazy = "estargz"
             "#,
         )
         .unwrap();
@@ -323,7 +329,7 @@ mod tests {
         assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
         assert_eq!(settings.max_layers, Some(20));
-        assert_eq!(settings.compression, Some(Compression::Zstd(9)));
+        assert_eq!((settings.compression, settings.lazy), (Some(Compression::Zstd(9)), Some(Lazy::Estargz)));
     }
 
     #[test]
@@ -440,6 +446,8 @@ mod tests {
             "compression = 9",
             "allow-clash = [\"bin/tool=one\"]",
             "allow-clash = [\"one\", \"One\"]",
+            "lazy = true",
+            "lazy = \"soci\"",
             "system-packages = [\"a;b\"]",
         ] {
             let message = refuse(text);

@@ -5,11 +5,11 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use wainwright_base::{FileKind, LayerFile};
-use wainwright_blob::{Content, Entry, Kind, Span};
+use wainwright_base::{FileKind, LayerFile, list};
+use wainwright_blob::{Content, Entry, Kind, LAZY_FILES, Span};
 use wainwright_layer::debian::RuntimeOrigin;
 use wainwright_layer::{Lost, app, wheel_entries, wheel_origins};
-use wainwright_oci::{Digest, Image, ImagePath, Layer};
+use wainwright_oci::{Digest, Image, ImagePath, Layer, annotation};
 use wainwright_store::Store;
 use wainwright_wheel::Layout;
 
@@ -37,7 +37,8 @@ pub(super) struct Files {
 
 /// What the layers of an image have to hold, lowest first, by what wheels, packages and the project say.
 ///
-/// Finished layers are not looked at: `rebuilt` only lends their digests. `lost` is what packages lose to others.
+/// Finished layers are not looked at, but for what a lazy layout adds: `rebuilt` only lends their digests. `lost` is what
+/// packages lose to others.
 pub(super) fn expected_layers(
     plan: &ImagePlan,
     rebuilt: &Image,
@@ -55,8 +56,28 @@ pub(super) fn expected_layers(
     if all.len() != rebuilt.layers.len() {
         return Err(Error::Bug { what: format!("{} layers became {}", all.len(), rebuilt.layers.len()) });
     }
-    let layers = all.into_iter().zip(&rebuilt.layers);
-    Ok(layers.map(|((name, files), layer)| ExpectedLayer { name, layer: layer.clone(), files }).collect())
+    let layers = all.into_par_iter().zip(&rebuilt.layers);
+    let with_lazy = layers.map(|((name, mut files), layer)| {
+        if let Some(files) = &mut files {
+            add_lazy(files, layer, store)?;
+        }
+        Ok(ExpectedLayer { name, layer: layer.clone(), files })
+    });
+    with_lazy.collect()
+}
+
+/// Adds what a lazy layout brings. Its table of contents tells where things stand in the finished layer, so that only this
+/// layer can say what must be in it.
+fn add_lazy(files: &mut Files, layer: &Layer, store: &Store) -> Result<(), Error> {
+    if !layer.descriptor.annotations.contains_key(annotation::TOC_DIGEST) {
+        return Ok(());
+    }
+    let is_lazy = |file: &LayerFile| LAZY_FILES.iter().any(|name| file.path == name.as_bytes());
+    for file in list(layer, 0, store)?.files.into_iter().filter(is_lazy) {
+        files.files.push(file);
+        files.origins.push(Origin::Ours { what: "lazy layout", package: None });
+    }
+    Ok(())
 }
 
 fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result<Files, Error> {

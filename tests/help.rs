@@ -61,7 +61,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--output", "registry.example/a"]), @"
-    error: invalid value 'registry.example/a' for '--output <WHERE>': `registry.example/a` is not an output; write `layout:DIR`, `archive:FILE`, `docker` or `registry`
+    error: invalid value 'registry.example/a' for '--output <WHERE>': `registry.example/a` is not an output; write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`
 
     For more information, try '--help'.
     ");

@@ -4,6 +4,7 @@
 //! images are made on the spot by `crates/testing`. Those that use real packages share what they fetch, in `target/tmp`.
 
 mod architecture;
+mod archives;
 mod cache;
 mod clashes;
 mod diff;

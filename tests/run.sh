@@ -26,6 +26,8 @@ umoci umoci
 faketime faketime
 bwrap bubblewrap
 podman podman
+buildah buildah
+containerd containerd
 dockerd docker.io
 docker docker.io
 qemu-aarch64-static qemu-user-static

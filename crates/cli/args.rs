@@ -298,7 +298,7 @@ pub(crate) struct ImageArguments {
     #[arg(long, short, value_name = "REF", value_parser = parse_reference)]
     pub(crate) tag: Vec<Reference>,
 
-    /// Where the image goes: layout:DIR, archive:FILE, docker or registry (may be repeated) [default: layout:.wain/image]
+    /// Where the image goes: layout:DIR, archive:FILE, archive:-, docker or registry (may be repeated) [default: layout:.wain/image]
     #[arg(long, short, value_name = "WHERE", value_parser = parse_output)]
     pub(crate) output: Vec<Output>,
 

@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +16,8 @@ use crate::{cache, check, explain, failure, limits, machine, show_plan};
 
 const USAGE: u8 = 2;
 const OUTSIDE: u8 = 3;
+/// 128 + SIGPIPE.
+const BROKEN_PIPE: u8 = 141;
 /// Docker takes no more.
 const MOST_LAYERS: usize = 127;
 
@@ -51,6 +53,9 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
+    if let Err(message) = check_stdout(&request.outputs, &machine) {
+        return usage(&message);
+    }
     request.report.clone_from(&arguments.metadata_file);
     run(project, &request, machine, async |tools, screen| {
         let (plan, images, delivery) = mended(screen, async || make(&request, tools, screen).await).await?;
@@ -161,6 +166,8 @@ pub(crate) fn prepare(
         let folder = if project.path == Path::new(".") { Path::new("") } else { &project.path };
         outputs.push(Output::Layout(folder.join(".wain").join("image")));
     }
+    // Last, so that what fails elsewhere and is tried again does not send a second archive after the first.
+    outputs.sort_by_key(|output| *output == Output::Stdout);
     let selection = Selection {
         extras: project.extra.iter().cloned().collect(),
         all_extras: project.all_extras,
@@ -195,6 +202,20 @@ pub(crate) fn prepare(
         epoch: machine::epoch(&machine.vars)?,
     };
     Ok((request, machine))
+}
+
+/// One archive may go to standard output, and only where no person looks at it.
+fn check_stdout(outputs: &[Output], machine: &Machine) -> Result<(), String> {
+    match outputs.iter().filter(|output| **output == Output::Stdout).count() {
+        0 => Ok(()),
+        1 if machine.stdout.is_none() => Err("standard output cannot be used for an archive".into()),
+        1 if std::io::stdout().is_terminal() => {
+            Err("an archive is not for a terminal; send it on: `wain build -o archive:- | docker load`"
+                .into())
+        }
+        1 => Ok(()),
+        _ => Err("`archive:-` is given more than once, and there is one standard output".into()),
+    }
 }
 
 /// A folder of the command line is relative to where the command was given; pages are left as they are.
@@ -293,7 +314,7 @@ pub(crate) async fn phase<T>(
     Ok(done)
 }
 
-/// Writes the report and the last lines, and prints the digest.
+/// Writes the report and the last lines, and prints the digest where no archive was printed.
 fn finish(
     arguments: &args::Build,
     plan: &Plan,
@@ -311,7 +332,10 @@ fn finish(
     if let (Ok(mut renderer), Ok(report)) = (screen.renderer.lock(), screen.report.lock()) {
         renderer.finish(&report.summary(images, delivery, &tags));
     }
-    print(&format!("{}\n", delivery.digest))
+    match plan.outputs.contains(&Output::Stdout) {
+        true => 0,
+        false => print(&format!("{}\n", delivery.digest)),
+    }
 }
 
 /// Keeps the cache within its limits. The work is done: what fails here is told, and no more.
@@ -349,6 +373,10 @@ pub(crate) fn print(text: &str) -> u8 {
 }
 
 pub(crate) fn fail(error: &Error) -> u8 {
+    if error.is_broken_pipe() {
+        // As for programs that the signal ends: who sent it away needs no words.
+        return BROKEN_PIPE;
+    }
     line(&failure::text(error));
     error.exit_code()
 }

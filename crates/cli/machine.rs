@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use wainwright_build::{EPOCH, Machine};
@@ -28,6 +30,7 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         jobs: arguments.jobs.map_or(processors, usize::from).min(limits::most_jobs()),
         connections: usize::from(arguments.connections).min(limits::most_connections()),
         insecure_registries: arguments.insecure_registry.iter().cloned().collect(),
+        stdout: std::io::stdout().as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(fd.into())),
         is_offline: arguments.offline,
         lock_timeout: arguments.lock_timeout,
         vars,

@@ -2,7 +2,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use wainwright_image::{Delivered, DockerHost, Release, load_docker, write_archive, write_layout};
+use wainwright_image::{
+    Delivered, DockerHost, MOST_LAYERS, Release, load_docker, write_archive, write_archive_to, write_layout,
+};
 use wainwright_oci::{Digest, Reference};
 
 use crate::push::push;
@@ -47,6 +49,11 @@ pub async fn deliver(
     }
     let release =
         Arc::new(Release { images: images.images.clone(), index: images.index.clone(), tags: tags.to_vec() });
+    let most = release.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
+    if most > MOST_LAYERS {
+        let message = format!("the image has {most} layers; Docker's own store takes {MOST_LAYERS} at most");
+        tools.tell(Event::Warned { message });
+    }
     let mut outcomes = Vec::new();
     for output in outputs {
         let name = output.to_string();
@@ -75,6 +82,16 @@ pub async fn deliver(
                     write_archive(release, store, path, &platform)
                 };
                 on_disk(&release, path, tools, write).await?
+            }
+            Output::Stdout => {
+                let Some(stdout) = tools.machine.stdout.clone() else {
+                    return Err(Error::Bug { what: "standard output was not handed down".into() });
+                };
+                let platform = tools.machine.platform.clone();
+                let write = move |release: &Release, store: &_, _: &Path| {
+                    write_archive_to(release, store, &mut &*stdout, &platform)
+                };
+                on_disk(&release, Path::new("-"), tools, write).await?
             }
         };
         let Delivered { bytes_written: bytes, bytes_skipped: skipped, was_there } = delivered;

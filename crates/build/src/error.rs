@@ -301,7 +301,9 @@ impl Error {
                 Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`".into())
             }
             Self::Mirror { .. } => Some("write it as `https://deb.debian.org/debian`".into()),
-            Self::UnknownOutput { .. } => Some("write `layout:DIR`, `archive:FILE`, `docker` or `registry`".into()),
+            Self::UnknownOutput { .. } => {
+                Some("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`".into())
+            }
             Self::NoLock { .. } => Some(
                 "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
                  pyproject.toml`"
@@ -360,6 +362,11 @@ impl Error {
             cause = error.source();
         }
         false
+    }
+
+    /// Whether the reader of an archive went away (`wain build -o archive:- | head`): no reason for many words.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Image(error) if error.is_broken_pipe())
     }
 
     /// The exit code that says whose fault it is: 1 the input's, 3 the outside world's, 70 ours.

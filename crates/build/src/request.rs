@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
@@ -83,6 +85,8 @@ pub struct Machine {
     pub platform: Platform,
     /// The time at the start: signatures may have expired by then, and files of the store count as used then.
     pub now: SystemTime,
+    /// Standard output, for an archive that is wanted there; `None` where it cannot be had.
+    pub stdout: Option<Arc<File>>,
     /// How many layers are made at a time, and how many threads work on them.
     pub jobs: usize,
     /// How many downloads run at a time.
@@ -138,6 +142,8 @@ pub enum Output {
     Layout(PathBuf),
     /// A tar file that docker, podman, containerd and skopeo load.
     Archive(PathBuf),
+    /// The same on standard output, which then carries nothing else.
+    Stdout,
     /// A Docker daemon.
     Docker,
     /// The registries that the tags name.
@@ -149,8 +155,8 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
-            // The digest goes to standard output; a pipe for the archive can be named: `archive:/dev/fd/3`.
-            Some(("layout" | "archive", "-")) => Err(Error::UnknownOutput { text: text.to_owned() }),
+            Some(("layout", "-")) => Err(Error::UnknownOutput { text: text.to_owned() }),
+            Some(("archive", "-")) => Ok(Self::Stdout),
             Some(("layout", path)) if !path.is_empty() => Ok(Self::Layout(path.into())),
             Some(("archive", path)) if !path.is_empty() => Ok(Self::Archive(path.into())),
             None if text == "registry" => Ok(Self::Registry),
@@ -165,6 +171,7 @@ impl fmt::Display for Output {
         match self {
             Self::Layout(path) => write!(f, "layout:{}", path.display()),
             Self::Archive(path) => write!(f, "archive:{}", path.display()),
+            Self::Stdout => f.write_str("archive:-"),
             Self::Docker => f.write_str("docker"),
             Self::Registry => f.write_str("registry"),
         }
@@ -177,11 +184,11 @@ mod tests {
 
     #[test]
     fn outputs_are_read_and_written_the_same() {
-        for text in ["layout:out", "archive:a.tar", "docker", "layout:a:b"] {
+        for text in ["layout:out", "archive:a.tar", "archive:-", "docker", "layout:a:b"] {
             assert_eq!(text.parse::<Output>().unwrap().to_string(), text);
         }
         assert_eq!("docker:".parse::<Output>().unwrap(), Output::Docker);
-        for text in ["", "layout:", "archive", "registry.example/x", "docker:x", "archive:-"] {
+        for text in ["", "layout:", "archive", "registry.example/x", "docker:x", "layout:-"] {
             assert!(text.parse::<Output>().is_err(), "{text} was read");
         }
     }

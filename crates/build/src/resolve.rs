@@ -227,7 +227,7 @@ fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
 fn output_path(output: &Output) -> Option<&Path> {
     match output {
         Output::Layout(path) | Output::Archive(path) => Some(path),
-        Output::Docker | Output::Registry => None,
+        Output::Stdout | Output::Docker | Output::Registry => None,
     }
 }
 

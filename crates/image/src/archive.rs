@@ -40,10 +40,7 @@ pub fn write_archive(
             output.finish()?;
             Ok(Delivered::written(written))
         }
-        Target::Stream(mut stream) => {
-            let written = write_members(&members, store, &mut stream, file)?;
-            Ok(Delivered::written(written))
-        }
+        Target::Stream(mut stream) => write_stream(&members, store, &mut stream, file),
     }
 }
 
@@ -54,8 +51,17 @@ pub fn write_archive_to(
     out: &mut dyn Write,
     host: &Platform,
 ) -> Result<Delivered, Error> {
-    let members = members(release, host)?;
-    write_members(&members, store, out, Path::new("-")).map(Delivered::written)
+    write_stream(&members(release, host)?, store, out, Path::new("-"))
+}
+
+/// As [`write_archive_to`], for a reader who forgets what breaks off, so that one can begin anew.
+pub(crate) fn write_whole_to(
+    release: &Release,
+    store: &Store,
+    out: &mut dyn Write,
+    host: &Platform,
+) -> Result<Delivered, Error> {
+    write_members(&members(release, host)?, store, out, Path::new("-")).map(Delivered::written)
 }
 
 /// Writes what Docker's own store wants of a single image whose first `held` layers it has.
@@ -179,6 +185,17 @@ fn write_members(
     }
     out.write_all(&END).and_then(|()| out.flush()).map_err(failed)?;
     Ok(total)
+}
+
+/// Writes the archive where bytes cannot be taken back: after a failure a second try would be appended to the first.
+fn write_stream(
+    members: &[Member],
+    store: &Store,
+    out: &mut dyn Write,
+    target: &Path,
+) -> Result<Delivered, Error> {
+    let written = write_members(members, store, out, target);
+    written.map(Delivered::written).map_err(|error| error.in_the_middle(target))
 }
 
 /// Whether a file holds exactly this archive. Looks at the blobs last, and stops at the first difference.
@@ -316,6 +333,20 @@ mod tests {
             assert!(!deliver().was_there, "byte {at}");
             assert_eq!(std::fs::read(&file).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn half_a_stream_cannot_be_mended() {
+        let sample = Sample::new();
+        let release = sample.release(&["amd64"], &["demo/api:1"]);
+        sample.store.discard(&release.images[0].layers[1].descriptor.digest);
+        let mut bytes = Vec::new();
+        let error = write_archive_to(&release, &sample.store, &mut bytes, &Platform::linux("amd64"));
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Torn { .. }) && error.is_outside(), "{error:?}");
+        // Without a cause that says "try again", and without the end of an archive.
+        assert!(std::error::Error::source(&error).is_none());
+        assert!(!bytes.is_empty() && !bytes.ends_with(&END));
     }
 
     #[test]

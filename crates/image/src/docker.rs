@@ -12,4 +12,4 @@ mod tls;
 mod zstd;
 
 pub use host::DockerHost;
-pub use load::{Loaded, load_docker};
+pub use load::{Loaded, MOST_LAYERS, load_docker};

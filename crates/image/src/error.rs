@@ -65,6 +65,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A layer could not be read after the beginning of an archive had gone into a pipe.
+    #[error("the archive in `{}` breaks off in the middle: {reason}", path.display())]
+    Torn {
+        /// The pipe or device; `-` is standard output.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
     /// A file that nobody may write to.
     #[error("`{}` may not be replaced: it is read-only", path.display())]
     ReadOnly {
@@ -198,15 +206,19 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         const ARCHIVE: &str =
             "write an archive with `--output archive:FILE` and load it with `docker load -i FILE`";
+        const FREE: &str = "free some space, or write to another disk";
         let hint = match self {
             Self::Release { .. } => return None,
             Self::Store { source } => return source.hint(),
             Self::ReadLayer { .. } => "check that the file is still there and may be read".into(),
             Self::DamagedLayer { .. } => "fetch the base image again".into(),
-            Self::Full { .. } => "free some space, or write to another disk".into(),
+            // Where not even an empty folder can be made.
+            Self::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => FREE.into(),
+            Self::Full { .. } => FREE.into(),
             Self::Disk { .. } => {
                 "check the path and the rights of its folder, or write somewhere else".into()
             }
+            Self::Torn { .. } => "throw away what was written, and run it again".into(),
             Self::ReadOnly { path } => {
                 format!("allow it with `chmod u+w {}`, or write somewhere else", path.display())
             }
@@ -240,6 +252,7 @@ impl Error {
             Self::ReadLayer { .. }
             | Self::Full { .. }
             | Self::Disk { .. }
+            | Self::Torn { .. }
             | Self::ReadOnly { .. }
             | Self::Busy { .. }
             | Self::NoDaemon { .. }
@@ -263,6 +276,18 @@ impl Error {
     /// Whether the reader of our output went away (`wain build -o archive:- | head`): no reason for many words.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What an error becomes after bytes have gone into a pipe: nothing that could be mended by trying again.
+    pub(crate) fn in_the_middle(self, target: &Path) -> Self {
+        if !matches!(self, Self::Store { .. } | Self::ReadLayer { .. } | Self::DamagedLayer { .. }) {
+            return self;
+        }
+        let mut cause: &dyn std::error::Error = &self;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Self::Torn { path: target.to_owned(), reason: cause.to_string() }
     }
 
     /// Sorts an error of the operating system: a full disk is told apart from the rest.

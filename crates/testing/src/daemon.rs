@@ -108,8 +108,9 @@ impl Drop for Dockerd {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        // A mount would keep the folder.
-        let mount = self.folder.path().join("exec/netns/default");
-        let _ = Command::new("umount").arg(mount).stderr(Stdio::null()).status();
+        // Mounts would keep the folder; one that was killed leaves its data mounted, once for each time it was started.
+        for mount in [self.folder.path().join("exec/netns/default"), self.data.clone(), self.data.clone()] {
+            let _ = Command::new("umount").arg(mount).stderr(Stdio::null()).status();
+        }
     }
 }

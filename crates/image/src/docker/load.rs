@@ -13,7 +13,7 @@ use super::zstd;
 use crate::{Delivered, Error, Release};
 
 /// Docker's own store stacks this many layers at most (`max depth exceeded` is what it says otherwise).
-const MOST_LAYERS: usize = 125;
+pub const MOST_LAYERS: usize = 125;
 
 /// An image that a daemon has, under all its names.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -58,7 +58,7 @@ fn write(release: &Release, held: usize, store: &Store, pieces: Sender<Piece>) -
     let mut out = BufWriter::with_capacity(CHUNK, PieceWriter(&pieces));
     // There is one image: its platform decides nothing.
     match held {
-        0 => archive::write_archive_to(release, store, &mut out, &Platform::host())?,
+        0 => archive::write_whole_to(release, store, &mut out, &Platform::host())?,
         _ => archive::write_rest_to(release, held, store, &mut out)?,
     };
     drop(out);

@@ -51,6 +51,10 @@ pub(crate) enum Command {
         /// The wheels
         #[arg(required = true, value_name = "WHEEL", value_hint = ValueHint::FilePath)]
         wheels: Vec<PathBuf>,
+
+        /// Print a JSON object for each: verdict, rule, message; or warnings, and the files with size and CRC-32
+        #[arg(long)]
+        json: bool,
     },
     /// Say what a rule demands, why, and what to do
     ///

@@ -3,18 +3,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use wainwright_oci::ImagePath;
 use wainwright_python::{PythonVersion, WheelFilename};
-use wainwright_wheel::{Error, Layout, Warning, Wheel};
+use wainwright_wheel::{Error, Layout, Wheel};
 
 use crate::failure;
 
 /// What `wain check` found out about a file.
 pub(crate) struct Verdict {
-    /// A line for standard output.
+    /// A line for people.
     pub(crate) line: String,
-    /// What there is to tell about it.
+    /// What there is to tell people about it.
     pub(crate) details: Vec<String>,
+    /// All of it for programs.
+    pub(crate) json: Value,
     /// As of the program: 0 accepted, 1 refused, 3 not readable.
     pub(crate) code: u8,
 }
@@ -22,23 +25,40 @@ pub(crate) struct Verdict {
 /// Applies every rule for wheels to a file, the way a build does, and reads all of it.
 pub(crate) fn check(path: &Path) -> Verdict {
     let shown = failure::clean(&path.display().to_string());
-    let (word, details, code) = match judge(path) {
-        Ok(warnings) => {
-            let note = |warning| format!("note: {shown}: {}", failure::clean(&format!("{warning}")));
-            ("ok".to_owned(), warnings.iter().map(note).collect(), 0)
-        }
+    let (word, rule, details, code) = match judge(path) {
+        Ok(wheel) => return accepted(&shown, &wheel),
         Err(Refusal::Name(error)) => {
             let hint =
                 "a wheel is called `name-version-python-abi-platform.whl`; give it the name it had".into();
-            ("refused".to_owned(), vec![failure::tell(&error, Some(hint))], 1)
+            ("refused", None, failure::tell(&error, Some(hint)), 1)
         }
         Err(Refusal::Wheel(error)) => {
-            let word = error.rule().map_or("unread".to_owned(), |rule| format!("refused {rule}"));
-            let code = if error.is_outside() { 3 } else { 1 };
-            (word, vec![failure::tell(&error, error.hint())], code)
+            let (word, code) = if error.is_outside() { ("unread", 3) } else { ("refused", 1) };
+            (word, error.rule(), failure::tell(&error, error.hint()), code)
         }
     };
-    Verdict { line: format!("{word:<18} {shown}"), details, code }
+    let line = format!("{:<18} {shown}", [word, rule.unwrap_or_default()].join(" "));
+    let json = json!({ "file": shown, "verdict": word, "rule": rule, "message": details });
+    Verdict { line, details: vec![details], json, code }
+}
+
+fn accepted(shown: &str, wheel: &Wheel) -> Verdict {
+    let note = |warning| format!("note: {shown}: {}", failure::clean(&format!("{warning}")));
+    let warnings: Vec<Value> = wheel
+        .warnings()
+        .iter()
+        .map(|warning| json!({ "rule": warning.rule, "member": warning.member, "text": warning.text }))
+        .collect();
+    let files: Vec<Value> = wheel
+        .archived_files()
+        .map(|file| json!({ "name": file.name, "size": file.size, "crc32": file.crc32 }))
+        .collect();
+    Verdict {
+        line: format!("{:<18} {shown}", "ok"),
+        details: wheel.warnings().iter().map(note).collect(),
+        json: json!({ "file": shown, "verdict": "ok", "warnings": warnings, "files": files }),
+        code: 0,
+    }
 }
 
 enum Refusal {
@@ -46,13 +66,13 @@ enum Refusal {
     Wheel(Error),
 }
 
-fn judge(path: &Path) -> Result<Vec<Warning>, Refusal> {
+fn judge(path: &Path) -> Result<Wheel, Refusal> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let filename: WheelFilename = name.parse().map_err(Refusal::Name)?;
     let unread = |source| Refusal::Wheel(Error::Read { wheel: path.display().to_string(), source });
     // Opening a pipe would wait for somebody to write to it.
     if !path.metadata().map_err(unread)?.is_file() {
-        return Err(unread(io::Error::from(io::ErrorKind::InvalidInput)));
+        return Err(unread(io::Error::other("it is not a regular file")));
     }
     let file = File::open(path).map_err(unread)?;
     let wheel = Wheel::open(Arc::new(file), &filename).map_err(Refusal::Wheel)?;
@@ -62,5 +82,5 @@ fn judge(path: &Path) -> Result<Vec<Warning>, Refusal> {
     wheel.install(&layout).map_err(Refusal::Wheel)?;
     wheel.empty_directories(&layout).map_err(Refusal::Wheel)?;
     wheel.check().map_err(Refusal::Wheel)?;
-    Ok(wheel.warnings().to_vec())
+    Ok(wheel)
 }

@@ -115,12 +115,15 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
 }
 
 /// `wain check`
-pub(crate) fn check(wheels: &[PathBuf]) -> u8 {
+pub(crate) fn check(wheels: &[PathBuf], as_json: bool) -> u8 {
     let mut worst = 0;
     for path in wheels {
         let verdict = check::check(path);
-        verdict.details.iter().for_each(|text| line(text));
-        let printed = print(&format!("{}\n", verdict.line));
+        let text = if as_json { verdict.json.to_string() } else { verdict.line };
+        if !as_json {
+            verdict.details.iter().for_each(|text| line(text));
+        }
+        let printed = print(&format!("{text}\n"));
         if printed != 0 {
             return printed;
         }

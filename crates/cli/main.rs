@@ -34,7 +34,7 @@ fn run() -> u8 {
         Command::Build(build) => commands::build(&build),
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),
-        Command::Check { wheels } => commands::check(&wheels),
+        Command::Check { wheels, json } => commands::check(&wheels, json),
         Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Cache { command } => cache::run(&command),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -23,8 +23,8 @@ class Sample:
     rule: str
     spoil: Callable[[Wheel], object]
 
-    def wheel(self) -> Wheel:
-        wheel = Wheel(self.id)
+    def wheel(self, name: str = "") -> Wheel:
+        wheel = Wheel(self.id, name)
         self.spoil(wheel)
         return wheel
 

@@ -150,10 +150,10 @@ def record_row(path: str, content: bytes, algorithm: str = "sha256") -> str:
 
 
 class Wheel:
-    """A sound wheel called like its sample, to be spoilt; RECORD is written last."""
+    """A sound wheel called like its sample, or otherwise, to be spoilt; RECORD is written last."""
 
-    def __init__(self, sample: str):
-        self.name = f"bw_{sample}"
+    def __init__(self, sample: str, name: str = ""):
+        self.name = name or f"bw_{sample}"
         self.info = f"{self.name}-1.0.dist-info"
         self.data = f"{self.name}-1.0.data"
         self.zip = Zip()

@@ -2,7 +2,8 @@
 
     python3 tests/trust/wheels.py [NAME...]         the made wheels of odd_wheels.py, all or those whose id holds a NAME
     python3 tests/trust/wheels.py --cases DIR       the wheels of a folder with a manifest.json
-    python3 tests/trust/wheels.py --write DIR       writes the made wheels and their manifest.json, and judges nothing
+    python3 tests/trust/wheels.py --write DIR       writes the made wheels and their manifest.json, and judges nothing; with
+                                                    --name greet, all of them as wheels of greet, without a manifest
 
 A wheel comes four ways: to `wain check`, and to `wain build` from a folder (--find-links), from an index on this machine, and
 from the cache with that index gone. Verdict and text must be the same. A refusal must name the file, the member it is about,
@@ -259,8 +260,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, metavar="DIR")
     parser.add_argument("--write", type=Path, metavar="DIR")
+    parser.add_argument("--name", default="")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
+    if arguments.write and arguments.name:
+        arguments.write.mkdir(parents=True, exist_ok=True)
+        for sample in SAMPLES:
+            (arguments.write / f"{sample.id}.whl").write_bytes(sample.wheel(arguments.name).bytes())
+        return
     if arguments.write:
         print(f"{len(write(arguments.write))} wheels and manifest.json are in {arguments.write}")
         return

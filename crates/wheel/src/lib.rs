@@ -29,5 +29,5 @@ pub use layout::Layout;
 pub use metadata::Metadata;
 pub use rules::{RULES, Rule, explain};
 pub use warning::Warning;
-pub use wheel::Wheel;
+pub use wheel::{ArchivedFile, Wheel};
 pub use zip::Limits;

@@ -20,6 +20,17 @@ const RECORD_LIMIT: u64 = 128 << 20;
 /// METADATA holds the description of the project, entry points a few lines.
 const METADATA_LIMIT: u64 = 16 << 20;
 
+/// A file of the archive, as every reader of zip archives sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchivedFile<'a> {
+    /// Its path in the archive.
+    pub name: &'a str,
+    /// Its size unpacked, in bytes.
+    pub size: u64,
+    /// The CRC-32 of its bytes.
+    pub crc32: u32,
+}
+
 /// A wheel that was found sound as far as that can be known without unpacking it.
 #[derive(Debug)]
 pub struct Wheel {
@@ -75,6 +86,12 @@ impl Wheel {
     /// What is odd about it, but no reason to refuse it.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The files of the archive in its order, without directories.
+    pub fn archived_files(&self) -> impl Iterator<Item = ArchivedFile<'_>> {
+        let files = self.members.iter().filter(|member| !member.is_directory);
+        files.map(|member| ArchivedFile { name: &member.name, size: member.size, crc32: member.crc32 })
     }
 
     /// Sum of the sizes of all files, unpacked, in bytes.

@@ -54,7 +54,14 @@ impl Layout {
             .copied()
             .collect::<Vec<_>>()
             .join("/");
-        self.prefix.join(path).map_err(|error| Fault::member(E_NAME, rest, error.to_string()))
+        self.prefix.join(path).map_err(|error| {
+            // The path may be long, and the member is named already.
+            let reason = match error {
+                wainwright_oci::Error::Path { reason, .. } => format!("as it would be installed, {reason}"),
+                other => other.to_string(),
+            };
+            Fault::member(E_NAME, rest, reason)
+        })
     }
 }
 

@@ -81,7 +81,7 @@ pub fn write(
             },
         );
         written?;
-        parts = next?;
+        producer.take_back(std::mem::replace(&mut parts, next?));
     }
     let table = body.finish(&mut sink)?;
     if let Some(table) = &table {

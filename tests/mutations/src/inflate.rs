@@ -28,7 +28,7 @@ pub(crate) fn inflate(bytes: &[u8]) {
         Entry::file(path, false, Content::Deflated(deflated)),
         Entry::bytes(ImagePath::new("b").unwrap(), "behind it"),
     ];
-    let options = Options { mtime: 0, compression: Kind::Splice };
+    let options = Options { mtime: 0, compression: Kind::Splice, lazy: Default::default() };
     let mut layer = Vec::new();
     let written = write(entries, &options, &mut layer);
     match (written, expected) {

@@ -10,6 +10,8 @@ use crate::{Error, tar};
 
 /// How much of a large content is in memory at a time.
 const CHUNK: usize = 1 << 20;
+/// A chunk, behind the window it may reach back to.
+const BUFFER: usize = WINDOW + CHUNK + SLACK;
 /// How much of a large compressed content is read at a time.
 const READ: usize = 256 << 10;
 
@@ -37,11 +39,12 @@ impl<'a> Large<'a> {
         }))
     }
 
-    /// The next chunk; the one that says so is the last.
-    pub(crate) fn next(&mut self) -> Result<Part<'a>, Error> {
+    /// The next chunk, in a buffer that had another one or is empty; the chunk that says so is the last.
+    pub(crate) fn next(&mut self, mut buffer: Vec<u8>) -> Result<Part<'a>, Error> {
+        buffer.resize(BUFFER, 0);
         match self {
-            Self::Deflated(large) => large.next(),
-            Self::Other(large) => large.next(),
+            Self::Deflated(large) => large.next(buffer),
+            Self::Other(large) => large.next(buffer),
         }
     }
 }
@@ -60,9 +63,11 @@ pub(crate) struct LargeDeflated<'a> {
     /// Up to this byte of the member, the blocks were handed on.
     given: u64,
     is_last_block_open: bool,
-    /// The window, then room for a chunk.
+    /// The chunk that is being made, and where its next byte goes.
     output: Vec<u8>,
     next_out: usize,
+    /// The end of the chunk before.
+    window: Vec<u8>,
     made: u64,
     crc32: crc32fast::Hasher,
 }
@@ -81,27 +86,32 @@ impl<'a> LargeDeflated<'a> {
             next_in: 0,
             given: 0,
             is_last_block_open: false,
-            output: vec![0; WINDOW + CHUNK + SLACK],
+            output: Vec::new(),
             next_out: 0,
+            window: Vec::with_capacity(WINDOW),
             made: 0,
             crc32: crc32fast::Hasher::new(),
         }
     }
 
-    fn next(&mut self) -> Result<Part<'a>, Error> {
-        let kept = self.next_out.min(WINDOW);
-        self.output.copy_within(self.next_out - kept..self.next_out, 0);
+    fn next(&mut self, buffer: Vec<u8>) -> Result<Part<'a>, Error> {
+        self.output = buffer;
+        let kept = self.window.len();
+        self.output[..kept].copy_from_slice(&self.window);
         self.next_out = kept;
         let mut blocks = Vec::new();
         let is_end = self.inflate(&mut blocks)?;
-        let plain = self.output[kept..self.next_out].to_vec();
+        let output = std::mem::take(&mut self.output);
+        self.window.clear();
+        self.window.extend_from_slice(&output[self.next_out - self.next_out.min(WINDOW)..self.next_out]);
+        let plain = &output[kept..self.next_out];
         self.made += plain.len() as u64;
         let expected = self.deflated.size;
         if self.made > expected || (is_end && self.made != expected) {
             let found = if is_end { self.made } else { expected + 1 };
             return Err(Error::member(self.path, MemberProblem::Size { expected, found }));
         }
-        let crc32 = crc32fast::hash(&plain);
+        let crc32 = crc32fast::hash(plain);
         self.crc32.combine(&crc32fast::Hasher::new_with_initial_len(crc32, plain.len() as u64));
         let mut tail = None;
         if is_end {
@@ -115,7 +125,8 @@ impl<'a> LargeDeflated<'a> {
         let blocks = self.wants_blocks.then_some(Blocks { bytes: blocks, tail });
         let header = std::mem::take(&mut self.header);
         let expected = self.deflated.digest.map(|digest| Expected { path: self.path, digest });
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end, expected })
+        let plain = Plain::Chunk(output, kept..self.next_out);
+        Ok(Part { header, plain, blocks, crc32, is_end, expected })
     }
 
     /// Fills the output once; returns whether the member ended.
@@ -179,9 +190,10 @@ pub(crate) struct LargeOther<'a> {
 }
 
 impl<'a> LargeOther<'a> {
-    fn next(&mut self) -> Result<Part<'a>, Error> {
-        let mut plain = vec![0; self.left.min(CHUNK as u64) as usize];
-        self.source.fill(self.path, &mut plain)?;
+    fn next(&mut self, mut buffer: Vec<u8>) -> Result<Part<'a>, Error> {
+        let size = self.left.min(CHUNK as u64) as usize;
+        let plain = &mut buffer[..size];
+        self.source.fill(self.path, plain)?;
         self.left -= plain.len() as u64;
         let is_end = self.left == 0;
         if is_end {
@@ -190,11 +202,11 @@ impl<'a> LargeOther<'a> {
         let blocks = self.compress.as_mut().map(|compressor| {
             let mut blocks = Vec::with_capacity(plain.len() / 2);
             let flush = if is_end { FlushCompress::Sync } else { FlushCompress::None };
-            compress(compressor, &plain, flush, &mut blocks);
+            compress(compressor, plain, flush, &mut blocks);
             Blocks { bytes: blocks, tail: None }
         });
         let header = std::mem::take(&mut self.header);
-        let crc32 = crc32fast::hash(&plain);
-        Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end, expected: None })
+        let crc32 = crc32fast::hash(plain);
+        Ok(Part { header, plain: Plain::Chunk(buffer, 0..size), blocks, crc32, is_end, expected: None })
     }
 }

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use flate2::{Compress, FlushCompress};
@@ -49,6 +50,8 @@ pub(crate) struct Expected<'a> {
 pub(crate) enum Plain {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
+    /// A part of a buffer that is used again ([`Producer::take_back`]).
+    Chunk(Vec<u8>, Range<usize>),
 }
 
 impl AsRef<[u8]> for Plain {
@@ -56,6 +59,7 @@ impl AsRef<[u8]> for Plain {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+            Self::Chunk(buffer, range) => buffer.get(range.clone()).unwrap_or_default(),
         }
     }
 }
@@ -70,13 +74,24 @@ pub(crate) struct Blocks {
 pub(crate) struct Producer<'a> {
     entries: std::iter::Peekable<std::slice::Iter<'a, Entry>>,
     large: Option<Large<'a>>,
+    /// Buffers of chunks that were used up: fresh memory costs as much as what is written to it.
+    spare: Vec<Vec<u8>>,
     mtime: u64,
     wants_blocks: bool,
 }
 
 impl<'a> Producer<'a> {
     pub(crate) fn new(entries: &'a [Entry], mtime: u64, wants_blocks: bool) -> Self {
-        Self { entries: entries.iter().peekable(), large: None, mtime, wants_blocks }
+        Self { entries: entries.iter().peekable(), large: None, spare: Vec::new(), mtime, wants_blocks }
+    }
+
+    /// Takes parts that nobody needs any more, for their memory.
+    pub(crate) fn take_back(&mut self, parts: Vec<Part<'_>>) {
+        for part in parts {
+            if let Plain::Chunk(buffer, _) = part.plain {
+                self.spare.push(buffer);
+            }
+        }
     }
 
     /// The next parts, empty at the end.
@@ -87,7 +102,7 @@ impl<'a> Producer<'a> {
             self.large = Large::start(entry, self.mtime, self.wants_blocks)?;
         }
         if let Some(large) = &mut self.large {
-            let part = large.next()?;
+            let part = large.next(self.spare.pop().unwrap_or_default())?;
             if part.is_end {
                 self.large = None;
             }

@@ -61,7 +61,7 @@ pub fn write(
             },
         );
         written?;
-        parts = next?;
+        producer.take_back(std::mem::replace(&mut parts, next?));
     }
     body.finish(&mut sink)?;
     let (diff_id, tar_size) = diff.finish();

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -102,12 +102,16 @@ pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Value, Error> {
         .iter()
         .map(|warning| format!("{}: {warning} (`wain explain {}`)", wheel.filename(), warning.rule))
         .collect();
-    let rows: BTreeMap<String, String> = paths
+    // Half a million of them may be there, so they are not held twice.
+    let rows: serde_json::Map<String, Value> = paths
         .into_iter()
         .map(|(path, (digest, is_executable))| {
-            let digest = digest.map_or_else(String::new, |digest| digest.hex());
-            (path.to_string(), format!("{digest}{}", if is_executable { "x" } else { "" }))
+            let mut content = digest.map_or_else(String::new, |digest| digest.hex());
+            content.push_str(if is_executable { "x" } else { "" });
+            (path.to_string(), content.into())
         })
         .collect();
-    Ok(json!({ "paths": rows, "notes": notes }))
+    Ok(Value::Object(
+        [("paths".to_owned(), rows.into()), ("notes".to_owned(), json!(notes))].into_iter().collect(),
+    ))
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
-use wainwright_oci::{Digest, canonical_json};
+use wainwright_oci::{Digest, Hasher, canonical_json};
 
 use crate::guard::open_regular;
 use crate::store::place_by_digest;
@@ -50,12 +50,13 @@ impl Store {
         let value = canonical_json(value);
         let mut draft = self.draft()?;
         let path = draft.path().to_owned();
-        let text = [checksum(key, &value).hex().as_bytes(), b"\n", &value].concat();
+        let head = format!("{}\n", checksum(key, &value).hex());
         // Not synced: a memo torn by a crash fails its checksum, and is made again.
-        draft
-            .file()?
-            .write_all(&text)
-            .map_err(|source| Error::disk_sized("write", &path, Some(text.len() as u64), source))?;
+        let size = (head.len() + value.len()) as u64;
+        let file = draft.file()?;
+        file.write_all(head.as_bytes())
+            .and_then(|()| file.write_all(&value))
+            .map_err(|source| Error::disk_sized("write", &path, Some(size), source))?;
         self.place(draft.into_path(), &self.memo_path(key))
     }
 
@@ -80,7 +81,11 @@ impl Store {
 
 /// Covers the key too, so that a memo found under another name is not believed.
 fn checksum(key: &CacheKey, value: &[u8]) -> Digest {
-    Digest::of([key.kind.as_bytes(), b"\0", key.digest.as_bytes(), value].concat())
+    let mut hasher = Hasher::new();
+    for part in [key.kind.as_bytes(), b"\0", key.digest.as_bytes(), value] {
+        hasher.update(part);
+    }
+    hasher.finish()
 }
 
 fn parse(key: &CacheKey, text: &[u8]) -> Option<Value> {

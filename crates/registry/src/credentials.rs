@@ -74,7 +74,7 @@ impl Credentials {
 
     /// Whose credentials to show for a repository.
     pub(crate) async fn find(&self, registry: &str, repository: &str) -> Result<Option<Login>, Error> {
-        if let Some(login) = self.from_vars(registry) {
+        if let Some(login) = self.login_in_vars(registry) {
             return Ok(Some(login));
         }
         for config in &self.configs {
@@ -91,7 +91,7 @@ impl Credentials {
         Ok(None)
     }
 
-    fn from_vars(&self, registry: &str) -> Option<Login> {
+    fn login_in_vars(&self, registry: &str) -> Option<Login> {
         let letter =
             |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
         let host: String = registry.chars().map(letter).collect();
@@ -272,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn broken_files_are_named_and_nothing_of_them_is_shown() {
         for config in ["{\"auths\": CANARY", "[]", r#"{"auths": {"r.example": {"auth": "Q0FOQVJZ"}}}"#] {
-            let error = find(config, "r.example", "x").await.err().expect(config);
+            let error = find(config, "r.example", "x").await.expect_err(config);
             let text = format!("{error} {error:?}");
             assert!(text.contains("config.json") && !text.contains("CANARY"), "{text}");
         }

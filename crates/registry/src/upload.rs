@@ -150,7 +150,7 @@ impl Registry {
         };
         match answer.status() {
             201 if from.is_some() => Ok(None),
-            202 | 201 | 200 if !is_html(&answer) => location(&answer).map(Some),
+            200..=202 if !is_html(&answer) => location(&answer).map(Some),
             401 | 403 => {
                 let Error::Refused { errors, .. } = refusal(&ask, answer).await else { return Ok(None) };
                 Err(Failure::is_final(self.denied(registry, scope, errors).await))

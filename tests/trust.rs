@@ -15,6 +15,11 @@ fn check(script: &str, words: &[&str]) {
 }
 
 #[test]
+fn odd_wheels_get_their_verdict() {
+    check("wheels.py", &["zip_bad", "zip_trailing", "rec_un", "path_dotdot", "ok_zip64", "dup_"]);
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_shared() {
     check("cache.py", &["--short"]);
 }

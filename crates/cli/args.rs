@@ -422,7 +422,7 @@ fn parse_any_limit(text: &str) -> Result<Limit, String> {
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The image: layout:DIR[:TAG], archive:FILE[:TAG], or the bare path of either
+    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) image: ImageSource,
 
@@ -440,7 +440,7 @@ pub(crate) struct Verify {
 
 #[derive(Args)]
 pub(crate) struct Diff {
-    /// The first image: layout:DIR[:TAG], archive:FILE[:TAG], or the bare path of either
+    /// The first image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) before: ImageSource,
 

@@ -28,6 +28,7 @@ bwrap bubblewrap
 podman podman
 buildah buildah
 containerd containerd
+docker-registry docker-registry
 dockerd docker.io
 docker docker.io
 qemu-aarch64-static qemu-user-static

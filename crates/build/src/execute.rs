@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use wainwright_blob::{Entry, Options, write};
 use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
-use wainwright_store::{CacheKey, Store};
+use wainwright_store::{CacheKey, Draft, Store};
 
 use crate::image::{NamedLayer, compose, index};
 use crate::plan::{BasePlan, Recipe, write_layer};
@@ -148,7 +148,7 @@ async fn make(
 ) -> Result<Layer, Error> {
     let (name, store, key) = (layer.name.clone(), tools.store.clone(), layer.key);
     let tell = tools.listener();
-    let made = match &layer.recipe {
+    let written = match &layer.recipe {
         Recipe::Entries(entries) => {
             let entries = entries.clone();
             let job = move || {
@@ -170,23 +170,41 @@ async fn make(
             tools.cpu().await?.run(job).await?
         }
     };
+    let made = written.keep().await?;
     tools.store.remember(&key, &write_layer(&made))?;
     tools.tell(Event::LayerFinished { name: layer.name.clone(), descriptor: made.descriptor.clone() });
     Ok(made)
 }
 
-/// Writes entries as a layer into the store.
+/// A layer that is written, but may not be on the disk yet.
+pub(crate) struct WrittenLayer {
+    draft: Draft,
+    layer: Layer,
+}
+
+impl WrittenLayer {
+    /// Waits for the disk, on a thread that has nothing else to do, and puts the layer into its place in the store.
+    pub(crate) async fn keep(self) -> Result<Layer, Error> {
+        let Self { draft, layer } = self;
+        let digest = layer.descriptor.digest;
+        let kept = tokio::task::spawn_blocking(move || draft.commit(&digest)).await;
+        kept.map_err(|error| Error::Bug { what: error.to_string() })??;
+        Ok(layer)
+    }
+}
+
+/// Writes entries as a layer that the store may keep.
 pub(crate) fn write_entries(
     name: &str,
     entries: Vec<Entry>,
     options: &Options,
     store: &Store,
-) -> Result<Layer, Error> {
+) -> Result<WrittenLayer, Error> {
     let mut draft = store.draft()?;
     let written = write(entries, options, &mut draft)
         .map_err(|source| Error::Blob { layer: name.to_owned(), source })?;
-    draft.commit(&written.descriptor.digest)?;
-    Ok(Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store })
+    let layer = Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store };
+    Ok(WrittenLayer { draft, layer })
 }
 
 /// Puts an image together.

@@ -145,7 +145,7 @@ pub(crate) async fn write(
                 let label = label.clone();
                 move || write_entries(&label, entries, &options, &store)
             };
-            let made = tools.cpu().await?.run(job).await?;
+            let made = tools.cpu().await?.run(job).await?.keep().await?;
             tools.tell(Event::LayerFinished { name: label, descriptor: made.descriptor.clone() });
             Ok::<_, Error>(RuntimeLayerMade { name, packages, layer: made })
         }

@@ -32,6 +32,13 @@ docker-registry docker-registry
 dockerd docker.io
 docker docker.io
 qemu-aarch64-static qemu-user-static
+pigz pigz
+igzip isal
+busybox busybox
+bsdcat libarchive-tools
+7z p7zip-full
+zstd zstd
+docker-registry docker-registry
 TOOLS
 )
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

@@ -14,6 +14,8 @@ mod inflate;
 mod joiner;
 mod large;
 mod produce;
+#[cfg(test)]
+mod readers;
 mod tar;
 mod toc;
 mod write;

@@ -57,3 +57,11 @@ fn no_privilege_is_needed() {
         None => check("unprivileged.py", &["--short"]),
     }
 }
+
+#[test]
+fn every_format_of_layers_and_every_reader() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can start the daemons that read layers");
+    }
+    check("formats.py", &[]);
+}

@@ -295,14 +295,16 @@ mod tests {
             .map(|index| Entry::bytes(path(&format!("d/{index}")), noise(index * 7 % 5000)))
             .collect();
         entries.push(Entry::bytes(path("large"), noise(5_000_000)));
-        for compression in EVERY {
-            let options = Options { compression, ..SPLICE };
+        let lazy =
+            [Compression::Splice, Compression::Gzip(9)].map(|compression| (compression, Lazy::Estargz));
+        for (compression, lazy) in EVERY.map(|compression| (compression, Lazy::No)).into_iter().chain(lazy) {
+            let options = Options { compression, lazy, ..SPLICE };
             let (one, _) = made(entries.clone(), &options);
             for threads in [1, 2, 7] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let shuffled = entries.iter().rev().cloned().collect();
                 let again = pool.install(|| made(shuffled, &options)).0;
-                assert_eq!(again, one, "{compression} with {threads} threads");
+                assert_eq!(again, one, "{compression} with {threads} threads, lazy: {lazy}");
             }
         }
     }
@@ -381,6 +383,19 @@ mod tests {
                 "zstd:1 e10788d8f84939821dcba53517305d24264dfff162177fba2ae10893b29b82da",
                 "zstd:3 17413fb1e0134d92b9710bf54f03c5238ef073bc00f7fe7a4159da39942847d5",
                 "zstd:19 b40e6ee1224ab55795eb13ab650662bcb1342f94e8577edc414687f289eb3a5b",
+            ]
+        );
+        // Nothing in there was deflated by somebody else, so that the first two are the same.
+        let lazy = |text: &str| {
+            let options = Options { compression: text.parse().unwrap(), lazy: Lazy::Estargz, ..SPLICE };
+            made(large.clone(), &options).0.descriptor.digest.hex()
+        };
+        assert_eq!(
+            ["splice", "gzip:6", "gzip:9"].map(lazy),
+            [
+                "92cd27886a41c7f5bc285fb06a11999813ec34aeea2ad5b3ea100f716d1ae53b",
+                "92cd27886a41c7f5bc285fb06a11999813ec34aeea2ad5b3ea100f716d1ae53b",
+                "268f11ee3656b05d441565db01bc9246929e5387ae359ad661b6eb98f8dfd4e6",
             ]
         );
     }

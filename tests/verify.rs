@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wainwright_oci::{Digest, canonical_json};
-use wainwright_testing::{Forger, Member, Ran, Tree, With as _, Workshop, run};
+use wainwright_testing::{Forger, Member, Ran, Tree, With as _, Workshop, need, run};
 
 use crate::{real, workshop};
 
@@ -214,6 +214,25 @@ fn every_compression_can_be_verified() {
             ran.stdout
         );
     }
+}
+
+#[test]
+fn what_docker_saves_is_known_by_its_config() {
+    let Some(skopeo) = need("skopeo") else { return };
+    let shop = built();
+    let mut copy = Command::new(&skopeo);
+    copy.current_dir(shop.folder()).args(["--insecure-policy", "copy", "--quiet"]);
+    run(copy.args(["oci:out:latest", "docker-archive:saved.tar:demo:1"])).ok();
+    let config = Forger::open(&shop.path("out")).manifest["config"]["digest"].as_str().unwrap().to_owned();
+    let ran = verify(&shop, "saved.tar").ok();
+    assert!(
+        ran.stdout.contains(&format!("is what this project builds\ndigest    {config}")),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("layer 4 (project app) holds the same tar"), "{}", ran.stdout);
+    shop.write("project/main.py", "print('new')\n");
+    assert_eq!(verify(&shop, "saved.tar").code, 1);
 }
 
 #[test]

@@ -14,18 +14,26 @@ pub struct WholeImage {
     pub index: Option<Document>,
     /// One for each platform, sorted by platform.
     pub images: Vec<Image>,
+    /// Whether the manifests are the image's own. `docker save` writes none, and those here are stand-ins: such an image is
+    /// named by the digest of its config.
+    pub has_manifests: bool,
     /// Where a compressed archive was unpacked, and the layers are.
     _scratch: Option<TempDir>,
 }
 
 impl WholeImage {
-    /// What names it: the digest of its index, or of its only manifest. `None` for several manifests without an index.
+    /// What names it: the digest of its index, or of its only image. `None` for several images without an index.
     pub fn digest(&self) -> Option<Digest> {
         match (&self.index, &self.images[..]) {
             (Some(index), _) => Some(index.digest()),
-            (None, [image]) => Some(image.manifest.digest()),
+            (None, [image]) => Some(self.name(image)),
             _ => None,
         }
+    }
+
+    /// The digest that names one of its images: that of the manifest, or of the config where there is no manifest.
+    pub fn name(&self, image: &Image) -> Digest {
+        if self.has_manifests { image.manifest.digest() } else { image.config.digest() }
     }
 }
 
@@ -55,7 +63,7 @@ pub fn open_whole(source: &Source, store: &Store) -> Result<WholeImage, Error> {
         let found = pair.iter().map(|image| image.manifest.digest().to_string()).collect();
         return Err(Error::Ambiguous { path: blobs.shown.clone(), wanted: pair[0].platform.clone(), found });
     }
-    Ok(WholeImage { index, images, _scratch: scratch })
+    Ok(WholeImage { index, images, has_manifests: is_layout, _scratch: scratch })
 }
 
 fn of_layout(

@@ -30,7 +30,7 @@ pub fn diff(
     platform: Option<&Platform>,
     store: &Store,
 ) -> Result<Diff, Error> {
-    let (one, two) = (open_whole(before, store)?, open_whole(after, store)?);
+    let (whole_one, whole_two) = (open_whole(before, store)?, open_whole(after, store)?);
     let mut diff = Diff {
         is_same: false,
         before: None,
@@ -41,15 +41,20 @@ pub fn diff(
         platforms: Vec::new(),
     };
     let chosen = match platform {
-        Some(platform) => vec![(find(&one, before, platform)?, find(&two, after, platform)?)],
+        Some(platform) => vec![(find(&whole_one, before, platform)?, find(&whole_two, after, platform)?)],
         None => {
-            (diff.before, diff.after) = (one.digest(), two.digest());
-            diff.index = changes(documents::indexes(one.index.as_ref(), two.index.as_ref()));
-            common(&one, &two, &mut diff)
+            (diff.before, diff.after) = (whole_one.digest(), whole_two.digest());
+            diff.index = changes(documents::indexes(whole_one.index.as_ref(), whole_two.index.as_ref()));
+            common(&whole_one, &whole_two, &mut diff)
         }
     };
     for (one, two) in chosen {
-        diff.platforms.push(compare((one, before), (two, after), store)?);
+        let mut platform = compare((one, before), (two, after), store)?;
+        if !(whole_one.has_manifests && whole_two.has_manifests) {
+            // One has none, and nothing can be said of it.
+            platform.manifest.clear();
+        }
+        diff.platforms.push(platform);
     }
     let are_same = diff.platforms.iter().all(|platform| platform.before == platform.after);
     diff.is_same =

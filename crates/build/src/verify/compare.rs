@@ -17,10 +17,13 @@ use crate::{Error, documents};
 /// A member is explained when some input brings it to its path with this content, mode and owner; the layer it stands in
 /// does not matter, so that an image cut into other layers is explained as well. What a container would see in the end is
 /// compared besides: layers that are fine one by one could still hide each other.
+///
+/// What `docker save` wrote has no manifest and plain layers; there the config, which names every tar, is what counts.
 pub(super) fn compare(
     expected: Vec<ExpectedLayer>,
     rebuilt: &Image,
     found: &Image,
+    has_manifest: bool,
     epoch: u64,
     store: &Store,
 ) -> Result<PlatformVerification, Error> {
@@ -47,13 +50,22 @@ pub(super) fn compare(
     if ids != found_ids {
         check.whole(&listings);
     }
-    let manifest = documents::manifests(&rebuilt.manifest, &found.manifest);
+    let manifest = match has_manifest {
+        true => documents::manifests(&rebuilt.manifest, &found.manifest),
+        false => Vec::new(),
+    };
     let config = documents::configs(&rebuilt.config, &found.config);
     let is_explained = check.unexplained.is_empty() && check.differing.is_empty() && check.missing.is_empty();
     let is_fine = is_explained && layers.iter().all(|layer| layer.state != LayerVerdict::Damaged);
-    let is_same = rebuilt.manifest.digest() == found.manifest.digest()
+    let name = |image: &Image| if has_manifest { image.manifest.digest() } else { image.config.digest() };
+    let is_same_layer = |layer: &LayerVerification| match layer.state {
+        LayerVerdict::Same => true,
+        LayerVerdict::Recompressed => !has_manifest,
+        _ => false,
+    };
+    let is_same = name(rebuilt) == name(found)
         && rebuilt.config.digest() == found.config.digest()
-        && layers.iter().all(|layer| layer.state == LayerVerdict::Same);
+        && layers.iter().all(is_same_layer);
     let verdict = match is_fine {
         true if is_same => Verdict::Same,
         true if documents::run_alike(rebuilt, found, &manifest, &config) => Verdict::SameFiles,
@@ -61,8 +73,8 @@ pub(super) fn compare(
     };
     Ok(PlatformVerification {
         platform: found.platform.clone(),
-        expected: rebuilt.manifest.digest(),
-        found: found.manifest.digest(),
+        expected: name(rebuilt),
+        found: name(found),
         verdict,
         manifest,
         config,

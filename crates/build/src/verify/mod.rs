@@ -60,10 +60,11 @@ pub async fn verify(source: &Source, request: &Request, tools: &Arc<Tools>) -> R
             continue;
         };
         let (image_plan, made, found) = (image_plan.clone(), made.clone(), found.clone());
+        let has_manifest = image.has_manifests;
         let (store, epoch, lost) = (tools.store.clone(), plan.options.mtime, lost(shared));
         let job = move || {
             let expected = expected_layers(&image_plan, &made, base, &lost, epoch, &store)?;
-            compare::compare(expected, &made, &found, epoch, &store)
+            compare::compare(expected, &made, &found, has_manifest, epoch, &store)
         };
         platforms.push(tools.cpu().await?.run(job).await?);
     }
@@ -129,7 +130,7 @@ fn finish(
     }
     let (expected, found, index) = match (&platforms[..], not_compared.is_empty()) {
         (_, true) => {
-            let only = rebuilt.images.first().map(|image| image.manifest.digest());
+            let only = rebuilt.images.first().map(|made| image.name(made));
             let expected = rebuilt.index.as_ref().map(Document::digest).or(only);
             (expected, image.digest(), documents::indexes(rebuilt.index.as_ref(), image.index.as_ref()))
         }

@@ -43,9 +43,9 @@ pub enum Verdict {
 pub struct PlatformVerification {
     /// The platform.
     pub platform: Platform,
-    /// The digest of the manifest that the project builds.
+    /// The digest of the manifest that the project builds; of the config where the image has no manifest.
     pub expected: Digest,
-    /// The digest of the manifest that was found.
+    /// The digest of the manifest that was found; of the config where the image has no manifest.
     pub found: Digest,
     /// Whether all is the same but for bytes; see [`Verdict`].
     pub verdict: Verdict,

@@ -1,29 +1,86 @@
-//! No secret reaches an image, the store, a report or the screen.
+//! No secret reaches an image, the store, a report or the screen: not as it is, not in base64, not as a part of an address.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 
-use wainwright_testing::{Tree, With as _, Workshop, need, run, unpack};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use wainwright_oci::Digest;
+use wainwright_testing::{Ran, Tree, With as _, Workshop, need, run, unpack, wheel};
 
 use crate::{WAIN, workshop};
 
-const SECRET: &str = "CANARY-6f1d2a";
-/// The same in base64, as an `Authorization` header has it.
-const ENCODED: &str = "Q0FOQVJZLTZmMWQyY";
+/// Its odd letters are others in an address.
+const SECRET: &str = "CANARY/6f1d2a+9e@ok";
+const IN_AN_ADDRESS: &str = "CANARY%2F6f1d2a%2B9e%40ok";
+
+/// The secret as it is, as an address has it, and as base64 has it, wherever in a text it begins.
+fn forms() -> BTreeSet<String> {
+    let mut forms: BTreeSet<String> = [SECRET, IN_AN_ADDRESS].map(str::to_owned).into();
+    for before in 0..3 {
+        for secret in [SECRET, IN_AN_ADDRESS] {
+            let encoded = BASE64_STANDARD.encode("x".repeat(before) + secret);
+            // The first letters and the last ones depend on the neighbours.
+            let inside = &encoded[4..encoded.len() - 4];
+            forms.insert(inside.to_owned());
+            forms.insert(inside.replace('+', "-").replace('/', "_"));
+        }
+    }
+    forms
+}
 
 fn check_text(what: &str, text: &[u8]) {
-    for secret in [SECRET, ENCODED] {
+    for secret in forms() {
         let found = text.windows(secret.len()).any(|part| part == secret.as_bytes());
-        assert!(!found, "{what} holds a secret: {}", String::from_utf8_lossy(text));
+        assert!(!found, "{what} holds a secret, `{secret}`: {}", String::from_utf8_lossy(text));
     }
 }
 
+/// Looks into every file, and into what is compressed in it.
 fn check_folder(folder: &Path) {
     let files: Vec<String> =
         Tree::read(folder).0.into_keys().filter(|path| folder.join(path).is_file()).collect();
     assert!(!files.is_empty(), "{}", folder.display());
     for file in files {
-        check_text(&file, &fs::read(folder.join(&file)).unwrap());
+        check_text(&file, file.as_bytes());
+        let bytes = fs::read(folder.join(&file)).unwrap();
+        check_text(&file, &bytes);
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            let mut inside = Vec::new();
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut inside).unwrap();
+            check_text(&file, &inside);
+        }
+    }
+}
+
+fn check_screen(ran: &Ran) {
+    check_text("standard error", ran.stderr.as_bytes());
+    check_text("standard output", ran.stdout.as_bytes());
+}
+
+/// Everything that a build leaves but the project itself.
+fn check_shop(shop: &Workshop) {
+    for folder in ["out", "store"] {
+        check_folder(&shop.path(folder));
+    }
+    for file in ["report.json", "out.tar", "project/wain.lock"] {
+        check_text(file, &fs::read(shop.path(file)).unwrap());
+    }
+}
+
+const OUTPUTS: &[&str] =
+    &["--output", "layout:out", "--output", "archive:out.tar", "--metadata-file", "report.json"];
+
+#[test]
+fn the_forms_are_found() {
+    let header = BASE64_STANDARD.encode(format!("somebody:{SECRET}"));
+    let address = format!("http://somebody:{IN_AN_ADDRESS}@127.0.0.1/simple");
+    for text in [header, BASE64_STANDARD.encode(&address), address, SECRET.to_owned()] {
+        assert!(forms().iter().any(|form| text.contains(form.as_str())), "{text}");
     }
 }
 
@@ -31,33 +88,146 @@ fn check_folder(folder: &Path) {
 fn nothing_secret_is_kept() {
     let Some(umoci) = need("umoci") else { return };
     let shop = workshop();
-    for file in
-        [".env", ".netrc", ".pypirc", ".git/config", ".ssh/id_ed25519", "deploy.pem", ".aws/credentials"]
-    {
+    let files = [
+        ".env",
+        ".env.production",
+        ".netrc",
+        ".pypirc",
+        ".git/config",
+        ".ssh/id_ed25519",
+        "deploy.pem",
+        "deploy.key",
+        ".aws/credentials",
+        ".docker/config.json",
+        ".npmrc",
+        "data/.env",
+    ];
+    for file in files {
         let key = format!(
             "-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\npassword = {SECRET}\n"
         );
         shop.write(&format!("project/{file}"), key);
     }
     shop.write("home/.netrc", format!("machine 127.0.0.1 login somebody password {SECRET}\n"));
-    let secretive = |mut command: std::process::Command| {
-        command.env("PIP_INDEX_URL", format!("http://somebody:{SECRET}@127.0.0.1:9/simple"));
-        command.env("UV_INDEX_PRIVATE_PASSWORD", SECRET).env("TOKEN", SECRET);
+    shop.write(
+        "home/.config/pip/pip.conf",
+        format!("[global]\nextra-index-url = http://x:{IN_AN_ADDRESS}@[::1]:9/\n"),
+    );
+    let secretive = |mut command: Command| {
+        let index = format!("http://somebody:{IN_AN_ADDRESS}@127.0.0.1:9/simple");
+        for name in ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env(name, &index);
+        }
+        for name in
+            ["UV_INDEX_PRIVATE_PASSWORD", "TOKEN", "AWS_SECRET_ACCESS_KEY", "USER", "HOSTNAME", "LOGNAME"]
+        {
+            command.env(name, SECRET);
+        }
         command
     };
-    let outputs = ["--output", "layout:out", "--metadata-file", "report.json", "--progress", "json"];
-    let ran = run(&mut secretive(shop.build()).with(&outputs)).ok();
-    check_text("the screen", ran.stderr.as_bytes());
-    check_folder(&shop.path("out"));
-    check_folder(&shop.path("store"));
-    check_text("the report", &fs::read(shop.path("report.json")).unwrap());
-    check_text("wain.lock", &fs::read(shop.path("project/wain.lock")).unwrap());
+    for progress in ["json", "plain", "tty", "quiet"] {
+        let mut build = secretive(shop.build()).with(OUTPUTS).with(&["--progress", progress]);
+        check_screen(&run(&mut build).ok());
+        check_shop(&shop);
+        let _ = fs::remove_dir_all(shop.path("store"));
+        run(&mut build).ok();
+        check_shop(&shop);
+    }
     let root = unpack(&umoci, &shop.path("out"), "latest", &shop.path("bundle"));
     assert!(root.join("app/main.py").is_file());
     check_folder(&root);
     let project = shop.path("project").display().to_string();
-    let mut plan = secretive(shop.wain(&["plan", &project, "--base", "layout:base", "--json"]));
-    check_text("the plan", run(&mut plan).ok().stdout.as_bytes());
+    for words in [
+        &["plan", &project, "--base", "layout:base", "--json"][..],
+        &["plan", &project, "--base", "layout:base"],
+    ] {
+        check_screen(&run(&mut secretive(shop.wain(words))).ok());
+    }
+}
+
+/// An index that tells nothing to those without the password; ends with the test.
+fn private_index(name: &'static str, bytes: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let expected =
+        format!("basic {}", BASE64_STANDARD.encode(format!("somebody:{SECRET}")).to_ascii_lowercase());
+    let serve = move |stream: TcpStream| -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let (mut head, mut line) = (String::new(), String::new());
+        while reader.read_line(&mut line)? > 2 {
+            head += &line.to_ascii_lowercase();
+            line.clear();
+        }
+        let page = format!(
+            "<!DOCTYPE html><a href=\"/files/{name}#sha256={}\">{name}</a>",
+            Digest::of(&bytes).hex()
+        );
+        let (status, body) = match head.contains(&expected) {
+            false => ("401 Unauthorized\r\nwww-authenticate: Basic realm=\"private\"", &b"no"[..]),
+            true if head.starts_with("get /simple/") => {
+                ("200 OK\r\ncontent-type: text/html", page.as_bytes())
+            }
+            true => ("200 OK\r\ncontent-type: application/octet-stream", &bytes[..]),
+        };
+        let mut stream = stream;
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
+        stream.write_all(body)
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever goes away early wants nothing more.
+            let _ = stream.and_then(&serve);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_private_index_is_used_and_its_password_forgotten() {
+    let greet = wheel("greet").file("greet/__init__.py", "").bytes();
+    let digest = Digest::of(&greet).hex();
+    let address = private_index("greet-1.0-py3-none-any.whl", greet);
+    for how in ["in the address", "in netrc", "in the requirements"] {
+        let shop = Workshop::empty(WAIN);
+        shop.write("project/main.py", "");
+        let mut requirements = format!("greet==1.0 --hash=sha256:{digest}\n");
+        let with_password = format!("http://somebody:{IN_AN_ADDRESS}@{address}/simple/");
+        let project = shop.path("project").display().to_string();
+        let mut build = shop
+            .wain(&["build", &project, "--platform", "linux/amd64", "--base", "layout:base"])
+            .with(OUTPUTS);
+        match how {
+            "in the address" => drop(build.env("PIP_INDEX_URL", with_password)),
+            "in netrc" => {
+                build.env("PIP_INDEX_URL", format!("http://{address}/simple/"));
+                shop.write("home/.netrc", format!("machine 127.0.0.1 login somebody password {SECRET}\n"));
+            }
+            // A part of the project then, which has it: only what is made of it is looked at.
+            _ => requirements = format!("--index-url {with_password}\n{requirements}"),
+        }
+        shop.write("project/requirements.txt", &requirements);
+        shop.write("project/.dockerignore", "requirements.txt\n");
+        for progress in ["json", "plain"] {
+            let ran = run(&mut build.with_progress(progress)).ok();
+            check_screen(&ran);
+            check_shop(&shop);
+        }
+    }
+}
+
+/// Chooses how the same command shows what happens.
+trait Shown {
+    fn with_progress(&self, how: &str) -> Command;
+}
+
+impl Shown for Command {
+    fn with_progress(&self, how: &str) -> Command {
+        let mut command = Command::new(self.get_program());
+        command.args(self.get_args()).args(["--progress", how]).env_clear();
+        command.envs(self.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.get_current_dir().unwrap());
+        command
+    }
 }
 
 #[test]
@@ -65,11 +235,14 @@ fn a_password_is_not_shown_when_an_index_does_not_answer() {
     let shop = Workshop::empty(WAIN);
     shop.write("project/main.py", "");
     shop.write("project/requirements.txt", format!("greet==1.0 --hash=sha256:{}\n", "0".repeat(64)));
-    let index = format!("http://somebody:{SECRET}@127.0.0.1:9/simple?key={SECRET}");
-    let mut build = shop.wain(&["build", "project", "--base", "layout:base", "--index-url", &index]);
-    let ran = run(&mut build);
-    assert_eq!(ran.code, 3, "{}", ran.stderr);
-    check_text("the screen", ran.stderr.as_bytes());
-    check_text("the screen", ran.stdout.as_bytes());
-    check_folder(&shop.path("project"));
+    let index = format!("http://somebody:{IN_AN_ADDRESS}@127.0.0.1:9/simple?key={IN_AN_ADDRESS}");
+    for progress in ["json", "plain"] {
+        let words =
+            ["build", "project", "--base", "layout:base", "--index-url", &index, "--progress", progress];
+        let ran = run(&mut shop.wain(&words));
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        check_screen(&ran);
+        check_folder(&shop.path("project"));
+        check_folder(&shop.path("store"));
+    }
 }

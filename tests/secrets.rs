@@ -215,6 +215,26 @@ fn a_private_index_is_used_and_its_password_forgotten() {
     }
 }
 
+#[test]
+fn a_file_of_the_project_does_not_carry_a_password_into_the_image() {
+    let shop = Workshop::empty(WAIN);
+    shop.write("project/main.py", "");
+    let index = format!("--index-url http://somebody:{IN_AN_ADDRESS}@127.0.0.1:9/simple");
+    shop.write("project/requirements.txt", format!("{index}\ngreet==1.0 --hash=sha256:{}\n", "0".repeat(64)));
+    let ran = run(&mut shop.wain(&["build", "project", "--base", "layout:base"]));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`requirements.txt` holds the password of a package index"),
+        "{}",
+        ran.stderr
+    );
+    check_screen(&ran);
+
+    shop.write("project/wainwright.toml", "include = [\"requirements.txt\"]\n");
+    let ran = run(&mut shop.wain(&["build", "project", "--base", "layout:base"]));
+    assert_eq!(ran.code, 3, "the index is asked: {}", ran.stderr);
+}
+
 /// Chooses how the same command shows what happens.
 trait Shown {
     fn with_progress(&self, how: &str) -> Command;

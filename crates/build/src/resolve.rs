@@ -6,7 +6,9 @@ use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
 use wainwright_lock::{ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
-use wainwright_project::{AllowedClash, Project, PythonProject, SourceTree, list_sources_except, start};
+use wainwright_project::{
+    AllowedClash, Project, PythonProject, SourceTree, list_sources_except, refuse_leaks, start,
+};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::{PackageName, PythonVersion, Target};
 use wainwright_wheel::Layout;
@@ -78,6 +80,12 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     });
     let tree = tree.await?;
     tell_about(&project, &tree, tools);
+    let passwords = tools.passwords();
+    if !passwords.is_empty() {
+        let (project, tree) = (project.clone(), tree.clone());
+        let search = move || Ok(refuse_leaks(&project, &tree, &passwords)?);
+        tools.cpu().await?.run(search).await?;
+    }
     let start = start(&project, &tree)?;
     // All that the folder alone can tell comes first: a project that cannot be built asks nobody and writes nothing.
     let bases = resolve_base(request, &project, None, tools).await?;

@@ -120,6 +120,15 @@ impl Tools {
         self.index.get_or_try_init(make).await
     }
 
+    /// The passwords that are written for indexes: no file of the project may carry them into the image.
+    ///
+    /// Settings that cannot be read are told when an index is asked.
+    pub(crate) fn passwords(&self) -> Vec<String> {
+        let settings = self.index_settings();
+        let passwords = settings.map(|settings| settings.passwords()).unwrap_or_default();
+        passwords.iter().map(|password| password.reveal().to_owned()).collect()
+    }
+
     fn index_settings(&self) -> Result<IndexSettings, Error> {
         let places = Places {
             vars: &self.machine.vars,

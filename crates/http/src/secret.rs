@@ -43,6 +43,14 @@ impl Auth {
         Self(value)
     }
 
+    /// The password it was made of, or the user name where that is all there is; `None` for a token.
+    pub fn password(&self) -> Option<Secret> {
+        let encoded = self.0.as_bytes().strip_prefix(b"Basic ")?;
+        let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some(Secret::new(if password.is_empty() { user } else { password }))
+    }
+
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }

@@ -31,6 +31,12 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A file that would go into the image holds a password that this build uses.
+    #[error("`{path}` holds the password of a package index, and would carry it into the image")]
+    Leak {
+        /// The file, relative to the project.
+        path: String,
+    },
     /// A file that should be a regular file with text is something else.
     #[error("`{file}` {reason}")]
     NotText {
@@ -103,6 +109,10 @@ impl Error {
                 Some(format!("make it readable, or {LEAVE_OUT}"))
             }
             Self::Read { .. } | Self::TooLarge { .. } | Self::NotText { .. } => None,
+            Self::Leak { path } => Some(format!(
+                "give it with UV_INDEX_<NAME>_PASSWORD, PIP_INDEX_URL or .netrc instead, or leave the file out with \
+                 `exclude = [\"{path}\"]`; `include = [\"{path}\"]` puts it in all the same"
+            )),
             Self::NotAFolder { .. } => Some("name the folder that holds pyproject.toml".into()),
             Self::Invalid { remedy, .. } => remedy.clone(),
             Self::TwoSettings => Some("keep one of them, and remove the other".into()),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wainwright_http::{Auth, Url, is_same_server, take_credentials};
+use wainwright_http::{Auth, Secret, Url, is_same_server, take_credentials};
 
 use crate::netrc::Netrc;
 use crate::{Error, FindLinks, IndexUrl, pip, uv};
@@ -92,6 +92,24 @@ impl IndexSettings {
         let (explicit, find_links, ca_file) = (layer.explicit, layer.find_links, layer.ca_file);
         let no_index = layer.no_index.unwrap_or(false);
         Ok(Self { default, is_default_chosen, extra, explicit, find_links, no_index, ca_file, netrc })
+    }
+
+    /// The passwords that were written for indexes, as they are and as they stand in a URL.
+    pub fn passwords(&self) -> Vec<Secret> {
+        let indexes = std::iter::once(&self.default).chain(&self.extra).chain(&self.explicit);
+        let pages = self.find_links.iter().filter_map(|links| match links {
+            FindLinks::Page { auth, .. } => auth.as_ref(),
+            FindLinks::Folder(_) => None,
+        });
+        let mut passwords = Vec::new();
+        for password in
+            indexes.filter_map(|index| index.auth.as_ref()).chain(pages).filter_map(Auth::password)
+        {
+            passwords.extend(in_url(&password));
+            passwords.push(strictly_encoded(&password));
+            passwords.push(password);
+        }
+        passwords
     }
 
     /// The indexes to ask for a package that was locked from `registry`, in order.
@@ -216,6 +234,23 @@ fn from_options(options: &IndexOptions, base: &Path) -> Result<Layer, Error> {
         layer.find_links.push(FindLinks::read(link, base, &options.place)?);
     }
     Ok(layer)
+}
+
+/// A password with everything encoded that RFC 3986 (section 2.3) does not call unreserved.
+fn strictly_encoded(password: &Secret) -> Secret {
+    let encode = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    Secret::new(password.reveal().bytes().map(encode).collect::<String>())
+}
+
+/// A password as it is encoded in a URL, if that makes a difference.
+fn in_url(password: &Secret) -> Option<Secret> {
+    let mut url = Url::parse(DEFAULT_INDEX).ok()?;
+    url.set_password(Some(password.reveal())).ok()?;
+    url.password().filter(|encoded| *encoded != password.reveal()).map(Secret::new)
 }
 
 #[cfg(test)]
@@ -371,6 +406,15 @@ mod tests {
         let settings = machine.read(&[options]).unwrap();
         let order: Vec<String> = settings.order(None).into_iter().map(|index| index.url.into()).collect();
         assert_eq!(order, ["https://b/", "https://a/", "https://line/"]);
+    }
+
+    #[test]
+    fn passwords_are_known_in_every_form_they_are_written_in() {
+        let settings = Machine::new(&[], &[("PIP_INDEX_URL", "https://ann:a%2Fb+c@h/")]).read(&[]).unwrap();
+        let passwords: Vec<_> = settings.passwords().iter().map(|one| one.reveal().to_owned()).collect();
+        assert_eq!(passwords, ["a%2Fb+c", "a%2Fb%2Bc", "a/b+c"]);
+        let token = Machine::new(&[], &[("UV_INDEX", "https://token-as-user@h/")]).read(&[]).unwrap();
+        assert!(token.passwords().iter().any(|one| one.reveal() == "token-as-user"));
     }
 
     #[test]

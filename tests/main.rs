@@ -20,6 +20,7 @@ mod outputs;
 mod plans;
 mod real;
 mod refusals;
+mod registry_faults;
 mod reproducible;
 mod runs;
 mod secrets;

@@ -175,6 +175,10 @@ impl Answer {
 
     /// Reads the whole body, which may have `limit` bytes at most.
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Fault> {
+        let announced: Option<u64> = self.header("content-length").and_then(|text| text.parse().ok());
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(Fault::is_final(too_large(&self.url, limit as u64)));
+        }
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {

@@ -102,13 +102,22 @@ pub struct Tries<'a> {
     row: usize,
     /// All of them.
     total: usize,
+    /// Faults in a row that are one too many.
+    most: usize,
 }
 
 impl<'a> Tries<'a> {
     pub(crate) fn new(patience: &'a Patience, url: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         url.hash(&mut hasher);
-        Self { patience, seed: hasher.finish(), row: 0, total: 0 }
+        Self { patience, seed: hasher.finish(), row: 0, total: 0, most: patience.tries }
+    }
+
+    /// Allows more faults in a row than usual.
+    #[must_use]
+    pub fn with_more(mut self, tries: usize) -> Self {
+        self.most += tries;
+        self
     }
 
     /// Waits before the next try, or hands the error back when there is to be none.
@@ -136,7 +145,7 @@ impl<'a> Tries<'a> {
                 self.row -= 1;
                 (time.max(FIRST_WAIT), Duration::ZERO)
             }
-            Retry::Later { .. } if self.row >= self.patience.tries => return false,
+            Retry::Later { .. } if self.row >= self.most => return false,
             Retry::Later { lost } if has_progressed => (Duration::ZERO, lost),
             Retry::Later { lost } => (self.back_off(), lost),
         };

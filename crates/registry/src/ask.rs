@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use wainwright_http::{
-    Answer, Body, Exchange, Method, Retry, Url, is_passing, is_same_server, redacted, retry_after,
+    Answer, Body, Exchange, Method, Retry, Tries, Url, is_passing, is_same_server, redacted, retry_after,
 };
 
 use crate::error::{ServerError, clean};
@@ -47,14 +47,14 @@ impl Registry {
     /// trouble. The answer may be any other refusal.
     pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         let base = self.base(ask.registry)?;
-        let mut tries = self.http().tries(&base);
+        let mut tries = self.tries(ask.registry, &base);
         loop {
             match self.ask_once(ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");
                     if !tries.wait(failure.retry, false).await {
-                        return Err(failure.error);
+                        return Err(failure.error.after(tries.count()));
                     }
                 }
             }
@@ -65,6 +65,7 @@ impl Registry {
     pub(crate) async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
         let mut is_renewed = false;
         let mut scheme = None;
+        let mut first = None;
         loop {
             let base = match scheme {
                 Some(scheme) => crate::host::base(ask.registry, scheme),
@@ -93,9 +94,11 @@ impl Registry {
                         (is_mute, scheme, self.other_scheme(ask.registry, &url))
                     {
                         // A server that expects encryption may also just hang up.
-                        scheme = Some(other);
+                        (scheme, first) = (Some(other), Some(fault));
                         continue;
                     }
+                    // That it does not expect encryption either is not worth a word.
+                    let fault = first.unwrap_or(fault);
                     return Err(Failure { error: fault.error.into(), retry: fault.retry });
                 }
             };
@@ -113,23 +116,24 @@ impl Registry {
             self.answered_to(ask.registry, if base.scheme() == "http" { "http" } else { "https" });
             self.show_warnings(&answer);
             match status {
-                401 if is_home && !is_renewed => {
+                401 if is_home => {
                     let headers: Vec<String> = answer
                         .headers()
                         .get_all("www-authenticate")
                         .iter()
                         .filter_map(|value| value.to_str().ok().map(str::to_owned))
                         .collect();
-                    drop(answer);
-                    let headers = headers.iter().map(String::as_str);
-                    self.authorize(ask.registry, &base, ask.scope, headers)
-                        .await
-                        .map_err(Failure::is_final)?;
+                    let refused = refusal(ask, answer).await;
+                    let shown = auth.as_ref();
+                    if is_renewed
+                        || !self
+                            .authorize(ask.registry, &base, ask.scope, shown, &headers)
+                            .await
+                            .map_err(Failure::is_final)?
+                    {
+                        return Err(Failure::is_final(self.denied(ask.registry, ask.scope, refused)));
+                    }
                     is_renewed = true;
-                }
-                401 => {
-                    let errors = ServerError::read(&answer.start(LONGEST_REFUSAL).await);
-                    return Err(Failure::is_final(self.denied(ask.registry, ask.scope, errors).await));
                 }
                 status if is_passing(status) => {
                     let retry = match retry_after(answer.headers()) {
@@ -141,6 +145,11 @@ impl Registry {
                 _ => return Ok(answer),
             }
         }
+    }
+
+    /// The tries of a request. A registry that has answered in this run is worth waiting for until it is back.
+    pub(crate) fn tries(&self, registry: &str, url: &Url) -> Tries<'_> {
+        self.http().tries(url).with_more(if self.has_answered(registry) { 2 } else { 0 })
     }
 
     fn url(&self, ask: &Ask<'_>, base: &Url) -> Result<Url, Failure> {

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,7 +7,7 @@ use wainwright_http::{Auth, Body, Exchange, Method, Secret, Url, redacted};
 
 use crate::challenge::{self, Challenge};
 use crate::credentials::Login;
-use crate::error::{NOBODY, ServerError, clean};
+use crate::error::{ServerError, clean};
 use crate::{Error, Registry};
 
 /// What is to be done with which repositories of one registry (distribution-spec token scopes).
@@ -37,6 +37,11 @@ impl Scope {
         &self.repository
     }
 
+    /// The same without the repositories that blobs are mounted from, if there are any.
+    fn without_mounts(&self) -> Option<Self> {
+        (!self.mounts.is_empty()).then(|| Self { mounts: BTreeSet::new(), ..self.clone() })
+    }
+
     fn texts(&self) -> Vec<String> {
         let actions = if self.may_write { "pull,push" } else { "pull" };
         let own = format!("repository:{}:{actions}", self.repository);
@@ -49,8 +54,12 @@ impl Scope {
 pub(crate) struct Keys {
     challenges: Mutex<BTreeMap<String, Challenge>>,
     tokens: Mutex<BTreeMap<(String, Scope), Token>>,
+    /// Held while a token is fetched, so that many requests in need of one fetch one.
+    renewals: Mutex<BTreeMap<(String, Scope), Renewal>>,
     logins: tokio::sync::Mutex<BTreeMap<(String, String), Option<Login>>>,
 }
+
+type Renewal = Arc<tokio::sync::Mutex<()>>;
 
 #[derive(Clone)]
 struct Token {
@@ -79,22 +88,26 @@ impl Registry {
             return Ok(Some(token.auth));
         }
         let known = lock(&self.keys().challenges).get(registry).cloned();
-        match known {
-            Some(challenge) => self.answer(registry, base, scope, &challenge).await,
-            None => Ok(None),
+        let Some(challenge) = known else { return Ok(None) };
+        let renewal = self.renewal(registry, scope);
+        let _alone = renewal.lock().await;
+        match self.token(registry, scope) {
+            Some(token) => Ok(Some(token.auth)),
+            None => self.answer(registry, base, scope, &challenge).await,
         }
     }
 
-    /// Answers a 401: forgets what was shown, and gets something new. An error when nothing new can be had.
-    pub(crate) async fn authorize<'a>(
+    /// Answers a 401: forgets what was shown, and gets something new; `false` when nobody gave us anything to show.
+    pub(crate) async fn authorize(
         &self,
         registry: &str,
         base: &Url,
         scope: &Scope,
-        headers: impl Iterator<Item = &'a str>,
-    ) -> Result<(), Error> {
+        shown: Option<&Auth>,
+        headers: &[String],
+    ) -> Result<bool, Error> {
         let refuse = |reason: &str| Error::Challenge { registry: registry.to_owned(), reason: reason.into() };
-        let all = challenge::read(headers);
+        let all = challenge::read(headers.iter().map(String::as_str));
         let find = |scheme: &str| all.iter().find(|challenge| challenge.scheme == scheme);
         let Some(challenge) = find("bearer").or_else(|| find("basic")) else {
             let schemes: Vec<&str> = all.iter().map(|challenge| challenge.scheme.as_str()).collect();
@@ -103,23 +116,29 @@ impl Registry {
                 _ => refuse(&format!("it wants `{}`", clean(&schemes.join("`, `")))),
             });
         };
-        lock(&self.keys().tokens).remove(&(registry.to_owned(), scope.clone()));
         lock(&self.keys().challenges).insert(registry.to_owned(), challenge.clone());
-        match self.answer(registry, base, scope, challenge).await? {
-            Some(_) => Ok(()),
-            None => Err(self.denied(registry, scope, Vec::new()).await),
+        let renewal = self.renewal(registry, scope);
+        let _alone = renewal.lock().await;
+        // Somebody else may have got something new in the meantime.
+        if self.token(registry, scope).is_some_and(|token| Some(&token.auth) != shown) {
+            return Ok(true);
         }
+        lock(&self.keys().tokens).remove(&(registry.to_owned(), scope.clone()));
+        Ok(self.answer(registry, base, scope, challenge).await?.is_some())
     }
 
-    /// The error of a registry that wants nobody, or not us.
-    pub(crate) async fn denied(&self, registry: &str, scope: &Scope, errors: Vec<ServerError>) -> Error {
-        let login = self.login(registry, scope.repository()).await.ok().flatten();
-        let who = match (self.token(registry, scope), login) {
-            (Some(token), _) => token.who,
-            (None, Some(login)) => login.user,
-            (None, None) => NOBODY.into(),
-        };
+    fn renewal(&self, registry: &str, scope: &Scope) -> Renewal {
+        lock(&self.keys().renewals).entry((registry.to_owned(), scope.clone())).or_default().clone()
+    }
+
+    /// Adds to a refusal who was refused.
+    pub(crate) fn denied(&self, registry: &str, scope: &Scope, refusal: Error) -> Error {
+        let Error::Refused { method, url, status, errors } = refusal else { return refusal };
+        let who = self.token(registry, scope).map(|token| token.who).unwrap_or_default();
         Error::Denied {
+            method,
+            url,
+            status,
             registry: registry.to_owned(),
             repository: scope.repository().to_owned(),
             what: if scope.may_write { "write" } else { "read" },
@@ -159,7 +178,14 @@ impl Registry {
             let auth = Auth::basic(&login.user, &login.secret);
             Token { auth, until: self.http().clock().now() + Duration::from_secs(86_400), who: login.user }
         } else {
-            self.fetch_token(registry, base, scope, challenge, login).await?
+            let fetched = self.fetch_token(registry, base, scope, challenge, login.clone()).await;
+            match (fetched, scope.without_mounts()) {
+                // Whoever may not read where blobs would be mounted from may still send them.
+                (Err(Error::Denied { .. }), Some(narrow)) => {
+                    self.fetch_token(registry, base, &narrow, challenge, login).await?
+                }
+                (fetched, _) => fetched?,
+            }
         };
         let auth = token.auth.clone();
         lock(&self.keys().tokens).insert((registry.to_owned(), scope.clone()), token);
@@ -220,14 +246,19 @@ impl Registry {
                 }
             }
         }
-        let who = login.map_or(NOBODY.to_owned(), |login| {
-            if login.user.is_empty() { "this user".into() } else { login.user }
+        let shown = redacted(exchange.url);
+        let who = login.map_or(String::new(), |login| match login.user.as_str() {
+            "" | "<token>" => "whoever the identity token is for".into(),
+            _ => login.user,
         });
         let (status, body) = self.read_patiently(&exchange, LARGEST).await?;
         match status {
             200..=299 => {}
-            400 | 401 | 403 => {
+            400..=499 => {
                 return Err(Error::Denied {
+                    method: exchange.method.to_string(),
+                    url: shown,
+                    status,
                     registry: registry.to_owned(),
                     repository: scope.repository().to_owned(),
                     what: if scope.may_write { "write" } else { "read" },
@@ -238,20 +269,26 @@ impl Registry {
             status => {
                 return Err(Error::Refused {
                     method: exchange.method.to_string(),
-                    url: redacted(exchange.url),
+                    url: shown,
                     status,
                     errors: ServerError::read(&body),
                 });
             }
         }
-        let json: Value = serde_json::from_slice(&body).map_err(|_| Error::NotARegistry {
-            url: redacted(exchange.url),
-            reason: "the token is not in a JSON object".into(),
+        let json: Value = serde_json::from_slice(&body).map_err(|_| {
+            // What is no JSON has no token that could be shown here.
+            let start: String = String::from_utf8_lossy(&body).chars().take(80).collect();
+            let is_page = start.trim_start().starts_with('<');
+            let reason = match is_page {
+                true => format!("instead of a token it sent a web page, beginning with `{}`", clean(&start)),
+                false => "the token is not in a JSON object".into(),
+            };
+            Error::NotARegistry { url: shown.clone(), reason }
         })?;
         let text = |key: &str| json.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = text("token").or_else(|| text("access_token"));
         let auth = token.and_then(|token| Auth::bearer(&Secret::new(token)));
-        let auth = auth.ok_or_else(|| refuse(format!("{} gave no token", redacted(exchange.url))))?;
+        let auth = auth.ok_or_else(|| refuse(format!("{shown} gave no token")))?;
         let life = json.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let life = life.map_or(USUAL_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
         Ok(Token { auth, until: self.http().clock().now() + life.max(MARGIN * 2), who })

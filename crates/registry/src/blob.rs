@@ -64,7 +64,7 @@ impl Registry {
     ) -> Result<(), Error> {
         let mut part = Part { out, path, descriptor, hasher: Hasher::new(), length: 0, progress };
         part.restart()?;
-        let mut tries = self.http().tries(&self.base(registry)?);
+        let mut tries = self.tries(registry, &self.base(registry)?);
         loop {
             let before = part.length;
             match self.fetch_once(registry, scope, &mut part).await {
@@ -72,7 +72,7 @@ impl Registry {
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");
                     if !tries.wait(failure.retry, part.length >= before + PROGRESS).await {
-                        return Err(failure.error);
+                        return Err(failure.error.after(tries.count()));
                     }
                 }
             }
@@ -92,7 +92,7 @@ impl Registry {
                 tracing::debug!(from = redacted(&from), to = redacted(&url), "followed without credentials");
             }
             match answer.status() {
-                301 | 302 | 303 | 307 | 308 => {
+                301 | 302 | 303 | 307 | 308 if answer.header("location").is_some() => {
                     let location = answer.header("location").unwrap_or_default();
                     let next = target(&url, location).map_err(Failure::is_final)?;
                     from = Some(url);

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wainwright_http::{Client, Url};
 
 use crate::auth::Keys;
-use crate::{Credentials, Error, Hosts, host};
+use crate::upload::Learnt;
+use crate::{Credentials, Error, Hosts, Scope, host};
 
 /// What the client is given.
 #[derive(Clone)]
@@ -31,13 +33,28 @@ struct Shared {
     keys: Keys,
     /// `http` or `https`, for registries that have answered.
     schemes: Mutex<BTreeMap<String, &'static str>>,
+    /// How registries take bytes that do not take them in one request.
+    learnt: Mutex<BTreeMap<String, Learnt>>,
+    sessions: Mutex<BTreeMap<u64, Open>>,
+    count: AtomicU64,
 }
+
+/// An upload that is neither finished nor ended: its registry, what we may do there, its address.
+pub(crate) type Open = (String, Scope, Url);
 
 impl Registry {
     /// Prepares a client; opens no connection.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let http = Client::new(&settings.http)?;
-        let shared = Shared { http, settings, keys: Keys::default(), schemes: Mutex::default() };
+        let shared = Shared {
+            http,
+            settings,
+            keys: Keys::default(),
+            schemes: Mutex::default(),
+            learnt: Mutex::default(),
+            sessions: Mutex::default(),
+            count: AtomicU64::new(0),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -77,11 +94,30 @@ impl Registry {
         (is_open && tried.scheme() == "http").then_some("https")
     }
 
+    pub(crate) fn has_answered(&self, registry: &str) -> bool {
+        self.schemes().contains_key(registry)
+    }
+
     pub(crate) fn answered_to(&self, registry: &str, scheme: &'static str) {
         self.schemes().entry(registry.to_owned()).or_insert(scheme);
     }
 
-    fn schemes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, &'static str>> {
+    pub(crate) fn learnt(&self) -> MutexGuard<'_, BTreeMap<String, Learnt>> {
+        self.shared.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+        self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers an upload until it is finished or ended.
+    pub(crate) fn note_session(&self, registry: &str, scope: &Scope, url: &Url) -> u64 {
+        let number = self.shared.count.fetch_add(1, Ordering::Relaxed);
+        self.sessions().insert(number, (registry.to_owned(), scope.clone(), url.clone()));
+        number
+    }
+
+    fn schemes(&self) -> MutexGuard<'_, BTreeMap<String, &'static str>> {
         self.shared.schemes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

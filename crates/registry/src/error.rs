@@ -23,15 +23,25 @@ pub enum Error {
         errors: Vec<ServerError>,
     },
     /// Nobody may do this, or we are not who may.
-    #[error("{registry} lets {who} not {what} {repository}{}", ServerError::list(errors))]
+    #[error(
+        "may not {what} {registry}/{repository} {}: {method} {url} answered {status}{}",
+        as_whom(who),
+        ServerError::list(errors)
+    )]
     Denied {
+        /// What was asked.
+        method: String,
+        /// The registry's URL, or its token server's, without anything secret.
+        url: String,
+        /// The status of the answer.
+        status: u16,
         /// The registry.
         registry: String,
         /// The repository.
         repository: String,
         /// `read` or `write`.
         what: &'static str,
-        /// `nobody` or the user whose credentials were sent.
+        /// Whose credentials were sent; empty: none were.
         who: String,
         /// What the registry said about it.
         errors: Vec<ServerError>,
@@ -69,6 +79,14 @@ pub enum Error {
         expected: Digest,
         /// What the registry has.
         found: Option<Digest>,
+    },
+    /// Some tags were moved, and then one could not be.
+    #[error("{source} (after {} was pushed)", done.join(", "))]
+    Partly {
+        /// The tags that stand for the image now.
+        done: Vec<String>,
+        /// What happened to the next one.
+        source: Box<Error>,
     },
     /// A document is larger than any registry takes.
     #[error("the manifest at {url} has more than {limit} bytes")]
@@ -150,14 +168,26 @@ pub enum Error {
     },
 }
 
+const MISLED: &str =
+    "the registry or a proxy before it is set up wrongly (X-Forwarded-Proto, or its public address)";
+
 impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Http(wainwright_http::Error::Redirect { reason, .. }) if reason.contains("encrypted") => {
+                Some(MISLED.into())
+            }
             Self::Http(error) => error.hint(),
             Self::Refused { status, errors, .. } => refusal_hint(*status, errors),
-            Self::Denied { registry, who, .. } if who == NOBODY => {
+            Self::Denied { registry, who, .. } if who.is_empty() => {
                 Some(format!("give credentials with `wain login {registry}` or `docker login {registry}`"))
+            }
+            Self::Denied { status: 401, registry, .. } => Some(format!(
+                "this password or token is not accepted; log in again with `wain login {registry}`"
+            )),
+            Self::Denied { status: 404.., .. } => {
+                Some("this is the server that the registry sends us to for tokens; try again later".into())
             }
             Self::Denied { .. } => {
                 Some("check that the repository exists and that this user may use it".into())
@@ -166,19 +196,24 @@ impl Error {
             Self::NotARegistry { .. } => {
                 Some("check the host and port; a proxy or a login page may be answering".into())
             }
-            Self::Digest { .. } => Some("something between here and the registry changes what it sends".into()),
-            Self::NotThere { .. } => Some("somebody else may have pushed at the same time; push again".into()),
+            Self::Digest { .. } => {
+                Some("something between here and the registry changes what it sends".into())
+            }
+            Self::NotThere { .. } => {
+                Some("somebody else may have pushed at the same time; push again".into())
+            }
+            Self::Partly { source, .. } => source.hint(),
             Self::Large { .. } => Some("this is not an image".into()),
             Self::Document { .. } => None,
             Self::Challenge { .. } => Some("basic and bearer authentication are supported".into()),
-            Self::Elsewhere { .. } => {
-                Some("the registry or a proxy before it is set up wrongly (X-Forwarded-Proto, or its public address)".into())
+            Self::Elsewhere { .. } => Some(MISLED.into()),
+            Self::Insecure { registry } => {
+                Some(format!("if that is meant, allow it with `--insecure-registry {registry}`"))
             }
-            Self::Insecure { registry } => Some(format!(
-                "if that is meant, allow it with `--insecure-registry {registry}`"
-            )),
             Self::Config { .. } => Some("mend the file, or log in again".into()),
-            Self::Helper { helper, .. } => Some(format!("try `{helper} get` by hand, or remove it from config.json")),
+            Self::Helper { helper, .. } => {
+                Some(format!("try `{helper} get` by hand, or remove it from config.json"))
+            }
             Self::BytesNeeded { .. } => Some("fetch it first".into()),
             Self::Read { .. } | Self::Write { .. } => None,
         }
@@ -186,15 +221,33 @@ impl Error {
 
     /// Whether the outside world failed rather than the input.
     pub fn is_outside(&self) -> bool {
+        if let Self::Partly { source, .. } = self {
+            return source.is_outside();
+        }
         !matches!(self, Self::Document { .. } | Self::Config { .. } | Self::Digest { .. })
+    }
+
+    /// The same error, which came so many times.
+    pub(crate) fn after(self, count: usize) -> Self {
+        match self {
+            Self::Http(wainwright_http::Error::Unreachable { url, reason, .. }) => {
+                Self::Http(wainwright_http::Error::Unreachable { url, reason, tries: count })
+            }
+            other => other,
+        }
     }
 
     /// The status of a refusal.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } => Some(*status),
+            Self::Refused { status, .. } | Self::Denied { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether it is the refusal of a request with this method.
+    pub(crate) fn is_about(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { method, .. } | Self::Denied { method, .. } if method == wanted)
     }
 
     /// Whether the registry named this code (distribution-spec, "Error Codes").
@@ -208,8 +261,11 @@ impl Error {
     }
 }
 
-/// Who asks when no credentials are known.
-pub(crate) const NOBODY: &str = "nobody";
+fn as_whom(who: &str) -> String {
+    if who.is_empty() { "without credentials".into() } else { format!("as `{who}`") }
+}
+
+const NO_OCI: &str = "the registry may not know OCI images of this kind; its message says more";
 
 fn refusal_hint(status: u16, errors: &[ServerError]) -> Option<String> {
     let has = |code: &str| errors.iter().any(|error| error.code == code);
@@ -223,9 +279,8 @@ fn refusal_hint(status: u16, errors: &[ServerError]) -> Option<String> {
             429 => "the registry limits how often it may be asked; try later, or log in",
             507 => "the registry's storage is full",
             500..=599 => "the registry is in trouble; try again later",
-            415 | 400 if has("MANIFEST_INVALID") || has("UNSUPPORTED") => {
-                "the registry may not know OCI images of this kind; its message says more"
-            }
+            400 | 404 if has("MANIFEST_INVALID") || has("UNSUPPORTED") => NO_OCI,
+            415 => NO_OCI,
             _ => return None,
         }
         .into(),

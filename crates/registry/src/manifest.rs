@@ -33,33 +33,42 @@ impl Registry {
             404 => Ok(None),
             200 => match answer.header("docker-content-digest").and_then(|digest| digest.parse().ok()) {
                 Some(digest) if !is_html(&answer) => Ok(Some(digest)),
-                _ => Ok(self.find(reference, scope).await?.map(|found| found.digest)),
+                _ => self.digest_of_bytes(reference, scope).await,
             },
             // Some registries refuse HEAD, and some say 403 for what does not exist.
-            _ => Ok(self.find(reference, scope).await?.map(|found| found.digest)),
+            _ => self.digest_of_bytes(reference, scope).await,
         }
     }
 
     /// Fetches a manifest or an index.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
         let scope = Scope::read(reference.repository());
-        let found = self.find(reference, &scope).await?;
-        found.ok_or_else(|| Error::Absent { reference: reference.to_string() })
+        let Some((bytes, content_type)) = self.find(reference, &scope).await? else {
+            return Err(Error::Absent { reference: reference.to_string() });
+        };
+        let media_type = self_stated(&bytes, &content_type, reference)?;
+        Ok(Found { media_type, digest: Digest::of(&bytes), bytes })
     }
 
-    async fn find(&self, reference: &Reference, scope: &Scope) -> Result<Option<Found>, Error> {
+    /// What the bytes behind a reference have as their digest, whatever they are.
+    pub(crate) async fn digest_of_bytes(
+        &self,
+        reference: &Reference,
+        scope: &Scope,
+    ) -> Result<Option<Digest>, Error> {
+        Ok(self.find(reference, scope).await?.map(|(bytes, _)| Digest::of(&bytes)))
+    }
+
+    async fn find(&self, reference: &Reference, scope: &Scope) -> Result<Option<(Vec<u8>, String)>, Error> {
         let ask = manifest(reference, scope, Method::GET);
-        let mut tries = self.http().tries(&self.base(ask.registry)?);
+        let mut tries = self.tries(ask.registry, &self.base(ask.registry)?);
         loop {
             let answer = self.ask(&ask).await?;
             let url = redacted(answer.url());
             match answer.status() {
                 200 => {}
                 404 => return Ok(None),
-                403 => {
-                    let Error::Refused { errors, .. } = refusal(&ask, answer).await else { return Ok(None) };
-                    return Err(self.denied(ask.registry, scope, errors).await);
-                }
+                403 => return Err(self.denied(ask.registry, scope, refusal(&ask, answer).await)),
                 _ => return Err(refusal(&ask, answer).await),
             }
             let content_type = content_type(&answer);
@@ -83,8 +92,7 @@ impl Registry {
             if let Some(expected) = reference.digest().filter(|expected| **expected != digest) {
                 return Err(Error::Digest { url, expected: *expected, found: digest });
             }
-            let media_type = self_stated(&bytes, &content_type, reference)?;
-            return Ok(Some(Found { media_type, bytes, digest }));
+            return Ok(Some((bytes, content_type)));
         }
     }
 
@@ -147,6 +155,15 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Resul
     let refuse = |reason: String| Error::Document { reference: reference.to_string(), reason };
     let json: serde_json::Value = serde_json::from_slice(bytes)
         .map_err(|error| refuse(format!("its manifest is not JSON: {error}")))?;
+    // Two readers could take it for two things (CVE-2021-41190).
+    if json.get("manifests").is_some() && (json.get("layers").is_some() || json.get("config").is_some()) {
+        return Err(refuse("it is both a manifest and an index".into()));
+    }
+    if json.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
+        return Err(refuse(
+            "it is a manifest of schema 1, which registries gave up in 2019; push it again".into(),
+        ));
+    }
     let stated = json.get("mediaType").and_then(|stated| stated.as_str()).unwrap_or_default();
     let is_known = |text: &str| ACCEPT.contains(&text);
     match (stated, content_type) {

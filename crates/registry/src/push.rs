@@ -72,19 +72,38 @@ impl Registry {
         if self.is_at(push, &names, &scope).await? {
             return Ok(Pushed { was_there: true, ..Pushed::default() });
         }
+        let pushed = self.send(push, &names, &scope, progress).await;
+        if pushed.is_err() {
+            // What was on its way beside the failure.
+            self.abandon().await;
+        }
+        pushed
+    }
+
+    async fn send(
+        &self,
+        push: &Push,
+        names: &[String],
+        scope: &Scope,
+        progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
+    ) -> Result<Pushed, Error> {
         let mut pushed = Pushed::default();
         let blobs: BTreeMap<Digest, &Blob> =
             push.blobs.iter().map(|blob| (blob.descriptor.digest, blob)).collect();
-        let missing =
-            blobs.values().copied().filter(|blob| !push.known.contains(&blob.descriptor.digest)).collect();
-        self.upload_all(push, &scope, missing, progress, &mut pushed).await?;
+        let missing = blobs.values().filter(|blob| !push.known.contains(&blob.descriptor.digest));
+        let missing = missing.map(|blob| (*blob).clone()).collect();
+        self.upload_all(push, scope, missing, progress, &mut pushed).await?;
         for child in &push.children {
-            self.put(push, &child.digest().to_string(), child, &scope, &blobs, progress, &mut pushed).await?;
+            self.put(push, &child.digest().to_string(), child, scope, &blobs, progress, &mut pushed).await?;
         }
-        for name in &names {
-            self.put(push, name, &push.root, &scope, &blobs, progress, &mut pushed).await?;
+        for (at, name) in names.iter().enumerate() {
+            let put = self.put(push, name, &push.root, scope, &blobs, progress, &mut pushed).await;
+            put.map_err(|source| match names.get(..at) {
+                Some(done @ [_, ..]) => Error::Partly { done: done.to_vec(), source: Box::new(source) },
+                _ => source,
+            })?;
         }
-        self.confirm(push, &names, &scope).await?;
+        self.confirm(push, names, scope).await?;
         Ok(pushed)
     }
 
@@ -94,8 +113,10 @@ impl Registry {
             let found = self.digest(&reference(push, name)?, scope).await;
             match found {
                 Ok(Some(digest)) if digest == push.root.digest() => {}
-                // Whoever may write need not be able to ask what is there.
-                Ok(_) | Err(Error::Denied { .. } | Error::Refused { .. }) => return Ok(false),
+                // Whoever may write need not be able to ask what is there. A 401 is about the credentials themselves.
+                Ok(_) | Err(Error::Denied { status: 403, .. } | Error::Refused { status: 400..=499, .. }) => {
+                    return Ok(false);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -106,7 +127,7 @@ impl Registry {
         &self,
         push: &Push,
         scope: &Scope,
-        blobs: Vec<&Blob>,
+        blobs: Vec<Blob>,
         progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
         pushed: &mut Pushed,
     ) -> Result<(), Error> {
@@ -118,7 +139,10 @@ impl Registry {
                     heard.push((descriptor.clone(), bytes));
                 }
             });
-            async move { (blob, self.upload(&push.registry, scope, blob, hear).await) }
+            async move {
+                let uploaded = self.upload(&push.registry, scope, &blob, hear).await;
+                (blob.descriptor, uploaded)
+            }
         });
         // The client's own limit of connections is the narrower one; this bounds the open files.
         let mut uploads = futures_util::stream::iter(uploads).buffer_unordered(MOST_UPLOADS);
@@ -133,12 +157,12 @@ impl Registry {
             tokio::select! {
                 done = uploads.next() => {
                     drain();
-                    let Some((blob, uploaded)) = done else { return Ok(()) };
-                    let digest = blob.descriptor.digest;
+                    let Some((descriptor, uploaded)) = done else { return Ok(()) };
+                    let digest = descriptor.digest;
                     match uploaded? {
                         Uploaded::Sent => {
                             pushed.sent.insert(digest);
-                            pushed.bytes += blob.descriptor.size;
+                            pushed.bytes += descriptor.size;
                         }
                         Uploaded::Mounted => drop(pushed.mounted.insert(digest)),
                         Uploaded::There => {}
@@ -162,34 +186,91 @@ impl Registry {
         pushed: &mut Pushed,
     ) -> Result<(), Error> {
         let mut waits = PATIENCE.iter();
+        let mut asked = BTreeSet::new();
+        let mut is_checked = push.known.is_empty();
         loop {
             let error = match self.put_manifest(name, &push.registry, document, scope).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let Some(missing) = missing(&error, blobs) else { return Err(error) };
-            let unsent: Vec<&Blob> =
-                missing.into_iter().filter(|blob| !pushed.sent.contains(&blob.descriptor.digest)).collect();
+            let unsent = match missing(&error, blobs) {
+                Some(missing) => {
+                    let is_new = |blob: &&&Blob| {
+                        let digest = blob.descriptor.digest;
+                        !pushed.sent.contains(&digest) && asked.insert(digest)
+                    };
+                    missing.iter().filter(is_new).map(|blob| (*blob).clone()).collect()
+                }
+                // Some registries do not say that blobs are what they lack.
+                None if matches!(error, Error::Refused { status: 400..=499, .. }) && !is_checked => {
+                    is_checked = true;
+                    let lost = self.lost(push, scope, blobs).await?;
+                    if lost.is_empty() {
+                        return Err(error);
+                    }
+                    lost
+                }
+                // A tag that may not move, and need not.
+                None if matches!(error.status(), Some(400..=499))
+                    && self.stands(push, name, document, scope).await =>
+                {
+                    return Ok(());
+                }
+                None => return Err(error),
+            };
             if unsent.is_empty() {
                 // Taken a moment ago, and not to be seen yet.
                 let Some(wait) = waits.next() else { return Err(error) };
                 self.http().clock().wait(*wait).await;
             } else {
+                // What a mount promised is sent now.
+                let unsent = unsent.into_iter().map(|blob| Blob { from: None, ..blob }).collect();
                 self.upload_all(push, scope, unsent, progress, pushed).await?;
             }
         }
+    }
+
+    /// The blobs that were there once and are no more.
+    async fn lost(
+        &self,
+        push: &Push,
+        scope: &Scope,
+        blobs: &BTreeMap<Digest, &Blob>,
+    ) -> Result<Vec<Blob>, Error> {
+        let mut lost = Vec::new();
+        for (digest, blob) in blobs.iter().filter(|(digest, _)| push.known.contains(digest)) {
+            if self.has_blob(&push.registry, scope, digest).await? != Some(true) {
+                lost.push((*blob).clone());
+            }
+        }
+        Ok(lost)
+    }
+
+    async fn stands(&self, push: &Push, name: &str, document: &Document, scope: &Scope) -> bool {
+        let Ok(reference) = reference(push, name) else { return false };
+        self.digest(&reference, scope).await.is_ok_and(|found| found == Some(document.digest()))
     }
 
     async fn confirm(&self, push: &Push, names: &[String], scope: &Scope) -> Result<(), Error> {
         let expected = push.root.digest();
         for name in names {
             let reference = reference(push, name)?;
-            let found = match self.digest(&reference, scope).await? {
-                Some(digest) if digest == expected => continue,
-                // A header may lie where the bytes do not.
-                Some(_) => self.manifest(&reference).await.ok().map(|found| found.digest),
-                None => None,
-            };
+            let mut found = self.digest(&reference, scope).await?;
+            for wait in PATIENCE {
+                if found.is_some() {
+                    break;
+                }
+                // Taken a moment ago, and not to be seen yet.
+                self.http().clock().wait(wait).await;
+                found = self.digest(&reference, scope).await?;
+            }
+            if found == Some(expected) {
+                continue;
+            }
+            // A header may lie where the bytes do not.
+            if found.is_some() {
+                found = self.digest_of_bytes(&reference, scope).await?;
+            }
             if found != Some(expected) {
                 return Err(Error::NotThere { reference: reference.to_string(), expected, found });
             }

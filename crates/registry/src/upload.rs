@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use wainwright_http::{Answer, Body, Method, Retry, Url, redacted, target};
 
@@ -18,18 +19,39 @@ pub(crate) enum Uploaded {
 }
 
 /// How bytes are sent (distribution-spec, "Pushing Blobs").
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Strategy {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
     /// In one PUT.
     Whole,
     /// In PATCHes of so many bytes, then an empty PUT.
     Pieces(u64),
 }
 
-/// Pieces that every registry takes which takes pieces: the least that S3 stores, and below the limits that were met.
+/// The way that a registry takes, learnt from what it refused.
+#[derive(Clone, Copy)]
+pub(crate) struct Learnt {
+    way: Way,
+    /// Smaller blobs, in bytes, were not refused.
+    from_size: u64,
+}
+
+/// An upload that has begun.
+struct Session {
+    url: Url,
+    /// The least that the registry takes in a piece that is not the last, in bytes (`OCI-Chunk-Min-Length`).
+    least: u64,
+    /// Its number among those that are open.
+    number: u64,
+}
+
+/// Pieces that every registry takes which takes pieces: below the limits that were met.
 const PIECE: u64 = 4 << 20;
 /// For registries that want PATCH, but no limit.
 const ONE_PIECE: u64 = u64::MAX;
+/// A registry that wants larger pieces than this is not believed.
+const LARGEST_LEAST: u64 = 1 << 30;
+/// How long the end of a session may take: it is only a courtesy.
+const COURTESY: Duration = Duration::from_millis(1500);
 
 impl Registry {
     /// Brings a blob into a repository: by mounting it from `from` where that is known, else by sending its bytes.
@@ -43,37 +65,56 @@ impl Registry {
         blob: &Blob,
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Uploaded, Error> {
-        let mut tries = self.http().tries(&self.base(registry)?);
-        let mut strategy = Strategy::Whole;
+        let size = blob.descriptor.size;
+        let mut tries = self.tries(registry, &self.base(registry)?);
+        let learnt = self.learnt().get(registry).copied();
+        let mut way =
+            learnt.filter(|learnt| size >= learnt.from_size).map_or(Way::Whole, |learnt| learnt.way);
         let mut from = blob.from.as_deref();
+        let mut forgotten = false;
         loop {
-            let failure = match self.upload_once(registry, scope, blob, from, strategy, &progress).await {
+            let failure = match self.upload_once(registry, scope, blob, from, way, &progress).await {
                 Ok(uploaded) => return Ok(uploaded),
                 Err(failure) => failure,
             };
             tracing::debug!(error = %failure.error, "failed");
             from = None;
-            // The registry may have it all the same.
+            // The registry may have it all the same; if it cannot say so, it gets the bytes again.
             let is_doubtful = failure.retry != Retry::Never || failure.error.status() == Some(404);
-            if is_doubtful && self.has_blob(registry, scope, &blob.descriptor.digest).await? == Some(true) {
-                return Ok(Uploaded::Sent);
-            }
-            match next_strategy(strategy, &failure.error) {
-                Some(other) => strategy = other,
-                None => {
-                    // A session that ended by itself is worth another one.
-                    let is_lost =
-                        failure.error.has_code("BLOB_UPLOAD_UNKNOWN") || failure.error.status() == Some(404);
-                    let retry = match failure.retry {
-                        Retry::Never if is_lost => Retry::Later { lost: std::time::Duration::ZERO },
-                        retry => retry,
-                    };
-                    if !tries.wait(retry, false).await {
-                        return Err(failure.error);
-                    }
+            if is_doubtful && !failure.error.is_about("POST") {
+                let ask = crate::blob::blob(Method::HEAD, registry, scope, &blob.descriptor.digest);
+                let answer = self.ask_once(&ask).await;
+                if answer.is_ok_and(|answer| answer.status() == 200 && !is_html(&answer)) {
+                    return Ok(Uploaded::Sent);
                 }
             }
+            // A session that ended by itself is worth another one.
+            let is_lost =
+                failure.error.has_code("BLOB_UPLOAD_UNKNOWN") && !std::mem::replace(&mut forgotten, true);
+            let other = next_way(way, &failure, tries.count(), size).filter(|_| !is_lost);
+            if let Some(other) = other {
+                way = other;
+                let from_size = if failure.error.status() == Some(404) { 0 } else { size };
+                self.learnt().insert(registry.to_owned(), Learnt { way, from_size });
+                continue;
+            }
+            let retry = match failure.retry {
+                Retry::Never if is_lost => Retry::Later { lost: Duration::ZERO },
+                retry => retry,
+            };
+            if !tries.wait(retry, false).await {
+                return Err(failure.error.after(tries.count()));
+            }
         }
+    }
+
+    /// Ends all sessions that were begun and lead nowhere. Takes no longer than a moment.
+    pub async fn abandon(&self) {
+        let open = std::mem::take(&mut *self.sessions());
+        let ends = open.into_values().map(|(registry, scope, url)| async move {
+            self.end(&registry, &scope, url).await;
+        });
+        futures_util::future::join_all(ends).await;
     }
 
     async fn upload_once(
@@ -82,7 +123,7 @@ impl Registry {
         scope: &Scope,
         blob: &Blob,
         from: Option<&str>,
-        strategy: Strategy,
+        way: Way,
         progress: &Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Uploaded, Failure> {
         if blob.source == Source::Absent && from.is_none() {
@@ -99,17 +140,19 @@ impl Registry {
             self.cancel(registry, scope, session).await;
             return Err(Failure::is_final(Error::BytesNeeded { digest: blob.descriptor.digest }));
         }
-        let sent = match strategy {
-            Strategy::Whole => {
+        let url = session.url.clone();
+        let sent = match way {
+            Way::Whole => {
                 let body = body(&blob.source, 0, blob.descriptor.size, progress);
-                self.commit(registry, scope, blob, session.clone(), body).await
+                self.commit(registry, scope, blob, url, body).await
             }
-            Strategy::Pieces(size) => {
-                self.send_pieces(registry, scope, blob, session.clone(), size, progress).await
+            Way::Pieces(size) => {
+                self.send_pieces(registry, scope, blob, url, size.max(session.least), progress).await
             }
         };
-        if sent.is_err() {
-            self.cancel(registry, scope, session).await;
+        match sent {
+            Ok(()) => drop(self.sessions().remove(&session.number)),
+            Err(_) => self.cancel(registry, scope, session).await,
         }
         sent.map(|()| Uploaded::Sent)
     }
@@ -121,7 +164,7 @@ impl Registry {
         scope: &Scope,
         blob: &Blob,
         from: Option<&str>,
-    ) -> Result<Option<Url>, Failure> {
+    ) -> Result<Option<Session>, Failure> {
         let path = match from {
             Some(from) => format!("blobs/uploads/?mount={}&from={}", blob.descriptor.digest, encoded(from)),
             None => "blobs/uploads/".to_owned(),
@@ -139,10 +182,15 @@ impl Registry {
             (Ok(answer), Some(_)) if !matches!(answer.status(), 201 | 202) => None,
             // Whatever a registry has against a mount, it may take the bytes.
             (Err(failure), Some(_))
-                if matches!(failure.error, Error::Denied { .. } | Error::Refused { .. }) =>
+                if matches!(
+                    failure.error,
+                    Error::Denied { .. } | Error::Refused { .. } | Error::Challenge { .. }
+                ) =>
             {
                 None
             }
+            // Nor is it worth waiting for.
+            (Err(failure), Some(_)) if failure.retry != Retry::Never => None,
             (answer, _) => Some(answer?),
         };
         let Some(answer) = answer else {
@@ -150,11 +198,20 @@ impl Registry {
         };
         match answer.status() {
             201 if from.is_some() => Ok(None),
-            200..=202 if !is_html(&answer) => location(&answer).map(Some),
-            401 | 403 => {
-                let Error::Refused { errors, .. } = refusal(&ask, answer).await else { return Ok(None) };
-                Err(Failure::is_final(self.denied(registry, scope, errors).await))
+            200..=202 if !is_html(&answer) => {
+                let Some(url) = location(&answer)? else {
+                    let reason = "it began an upload without saying where it goes on".into();
+                    return Err(Failure::is_final(Error::NotARegistry {
+                        url: redacted(answer.url()),
+                        reason,
+                    }));
+                };
+                let least = answer.header("oci-chunk-min-length").and_then(|text| text.trim().parse().ok());
+                let least = least.filter(|least| *least <= LARGEST_LEAST).unwrap_or(0);
+                let number = self.note_session(registry, scope, &url);
+                Ok(Some(Session { url, least, number }))
             }
+            403 => Err(Failure::is_final(self.denied(registry, scope, refusal(&ask, answer).await))),
             200..=299 => {
                 let reason = "it answered the start of an upload with a web page".into();
                 Err(Failure::is_final(Error::NotARegistry { url: redacted(answer.url()), reason }))
@@ -213,11 +270,12 @@ impl Registry {
                 headers.push(("content-range", format!("{offset}-{}", offset + length - 1)));
             }
             let body = body(&blob.source, offset, length, progress);
-            let ask = Ask { method: Method::PATCH, registry, scope, to: To::Url(session), headers, body };
+            let ask =
+                Ask { method: Method::PATCH, registry, scope, to: To::Url(session.clone()), headers, body };
             let answer = self.ask_once(&ask).await?;
             match answer.status() {
                 // 202 by the specification; others were met.
-                200..=299 if !is_html(&answer) => session = location(&answer)?,
+                200..=299 if !is_html(&answer) => session = location(&answer)?.unwrap_or(session),
                 _ => return Err(Failure::is_final(refusal(&ask, answer).await)),
             }
             offset += length;
@@ -225,8 +283,14 @@ impl Registry {
         self.commit(registry, scope, blob, session, Body::Empty).await
     }
 
+    async fn cancel(&self, registry: &str, scope: &Scope, session: Session) {
+        if self.sessions().remove(&session.number).is_some() {
+            self.end(registry, scope, session.url).await;
+        }
+    }
+
     /// Ends a session that leads nowhere. Many registries let nobody do that; they forget it by themselves.
-    async fn cancel(&self, registry: &str, scope: &Scope, session: Url) {
+    async fn end(&self, registry: &str, scope: &Scope, session: Url) {
         let ask = Ask {
             method: Method::DELETE,
             registry,
@@ -235,28 +299,33 @@ impl Registry {
             headers: Vec::new(),
             body: Body::Empty,
         };
-        let _ = self.ask_once(&ask).await;
+        let _ = tokio::time::timeout(COURTESY, self.ask_once(&ask)).await;
     }
 }
 
-/// Another way to send the same bytes, when the refusal may be about the way.
-fn next_strategy(tried: Strategy, error: &Error) -> Option<Strategy> {
-    match (tried, error.status()?) {
-        (Strategy::Whole, 413 | 416) => Some(Strategy::Pieces(PIECE)),
-        (Strategy::Whole, 404 | 405 | 501) => Some(Strategy::Pieces(ONE_PIECE)),
-        (Strategy::Pieces(ONE_PIECE), 413 | 416) => Some(Strategy::Pieces(PIECE)),
+/// Another way to send the same bytes, when the failure may be about the way.
+fn next_way(tried: Way, failure: &Failure, count: usize, size: u64) -> Option<Way> {
+    if failure.error.is_about("POST") {
+        return None;
+    }
+    match (tried, failure.error.status()) {
+        (Way::Whole, Some(413 | 416)) => Some(Way::Pieces(PIECE)),
+        (Way::Whole, Some(404 | 405 | 501)) => Some(Way::Pieces(ONE_PIECE)),
+        (Way::Pieces(ONE_PIECE), Some(413 | 416)) => Some(Way::Pieces(PIECE)),
+        // What ends a long body may be a limit whose refusal nobody gets to read.
+        (Way::Whole, None | Some(520..=524))
+            if count >= 2 && size > PIECE && failure.retry != Retry::Never =>
+        {
+            Some(Way::Pieces(PIECE))
+        }
         _ => None,
     }
 }
 
 /// Where the session goes on: relative to what answered, never from encryption to none.
-fn location(answer: &Answer) -> Result<Url, Failure> {
-    let url = answer.url();
-    let Some(location) = answer.header("location").filter(|location| !location.is_empty()) else {
-        let reason = "it began an upload without saying where it goes on".into();
-        return Err(Failure::is_final(Error::NotARegistry { url: redacted(url), reason }));
-    };
-    target(url, location).map_err(Failure::is_final)
+fn location(answer: &Answer) -> Result<Option<Url>, Failure> {
+    let location = answer.header("location").filter(|location| !location.is_empty());
+    location.map(|location| target(answer.url(), location).map_err(Failure::is_final)).transpose()
 }
 
 fn body(source: &Source, offset: u64, length: u64, progress: &Arc<dyn Fn(u64) + Send + Sync>) -> Body {

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use wainwright_testing::Kind::{GetManifest, HeadManifest, PostUpload, PutUpload};
+use wainwright_testing::{Act, Length, Reply};
+
+use super::row::{Row, alter, pull, push};
+
+/// Answers that are no good HTTP.
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        push("http_100", "100 Continue before every answer")
+            .script(|_, _| Some(Act::Alter(Box::new(|reply| reply.after("HTTP/1.1 100 Continue\r\n\r\n"))))),
+        push("http_103", "103 Early Hints before every answer").script(|_, _| {
+            let hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+            Some(Act::Alter(Box::new(move |reply| reply.after(hints))))
+        }),
+        push("http_100_flood", "100 Continue for ever")
+            .always(PostUpload, || {
+                let flood = "HTTP/1.1 100 Continue\r\n\r\n".repeat(40_000);
+                Act::Answer(Reply::status(202).after(flood))
+            })
+            .fails(&["/blobs/uploads/"]),
+        push("bare_line_ends", "lines end with a line feed only")
+            .script(|_, _| Some(Act::Alter(Box::new(Reply::bare_line_ends)))),
+        pull("http_09", "a body without a head")
+            .always(GetManifest, || Act::Answer(Reply::status(200).after("{}").abrupt()))
+            .fails(&["/manifests/1"]),
+        pull("garbage", "noise instead of an answer")
+            .always(GetManifest, || Act::Answer(Reply::status(200).after(vec![0xff; 5000]).abrupt()))
+            .fails(&["/manifests/1"]),
+        pull("header_flood", "5,000 headers")
+            .always(GetManifest, || {
+                Act::Answer(
+                    (0..5000).fold(Reply::status(200), |reply, at| reply.header(&format!("x-{at}"), "y")),
+                )
+            })
+            .fails(&["/manifests/1"]),
+        pull("header_long", "a header of 8 MB")
+            .always(GetManifest, || Act::Answer(Reply::status(200).header("x", "y".repeat(8 << 20))))
+            .fails(&["/manifests/1"]),
+        pull("header_slow", "headers letter by letter")
+            .always(GetManifest, || {
+                Act::Answer(
+                    Reply::status(200).header("x", "y".repeat(200)).pace(1, Duration::from_millis(50)),
+                )
+            })
+            .fails(&["nothing came for 2 s"]),
+        pull("two_lengths", "two lengths that differ")
+            .always(GetManifest, || {
+                Act::Answer(Reply::status(200).header("content-length", "5").body("{}").length(Length::Right))
+            })
+            .fails(&["/manifests/1"]),
+        pull("length_and_chunks", "a length and chunks at once")
+            .always(GetManifest, alter(|reply| reply.header("content-length", "5").length(Length::Chunked))),
+        pull("status_999", "999 to the manifest")
+            .always(GetManifest, || Act::Answer(Reply::status(999)))
+            .fails(&["999"]),
+        pull("status_204", "204 to the manifest")
+            .always(GetManifest, || Act::Answer(Reply::status(204)))
+            .fails(&["204"]),
+        pull("status_304", "304 to the manifest")
+            .always(GetManifest, || Act::Answer(Reply::status(304)))
+            .fails(&["304"]),
+        push("early_answer", "answers to blobs come before their bytes were read")
+            .always(PutUpload, || Act::AnswerEarly(Reply::refusal(400, "BLOB_UPLOAD_INVALID", "because")))
+            .fails(&["/blobs/uploads/"]),
+        push("head_with_body", "a HEAD is answered with a body")
+            .always(HeadManifest, || {
+                Act::Answer(
+                    Reply::status(404).after("HTTP/1.1 404 .\r\nContent-Length: 3\r\n\r\nabc").abrupt(),
+                )
+            })
+            .fails(&["absent after the push"]),
+    ]
+}

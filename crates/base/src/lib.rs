@@ -5,6 +5,7 @@
 //! virtual root, in memory.
 //!
 //! [`open_whole`], [`list`] and [`merge`] read any image for comparison: all its platforms, every member of every layer.
+//! [`gather`] and [`Walk`] find everything that belongs to an image, to carry it elsewhere as it is.
 
 mod accounts;
 mod apply;
@@ -13,6 +14,7 @@ mod blobs;
 mod docker_archive;
 mod document;
 mod error;
+mod gather;
 mod image;
 mod inspect;
 mod interpreter;
@@ -31,10 +33,12 @@ mod tar_stream;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod walk;
 mod whole;
 
 pub use accounts::{Group, User};
 pub use error::Error;
+pub use gather::{Gathered, gather, images_in};
 pub use image::{BaseImage, open, open_fetched};
 pub use inspect::{inspect, is_inspected};
 pub use interpreter::Interpreter;
@@ -43,4 +47,5 @@ pub use merge::merge;
 pub use offers::{Offers, PathKind};
 pub use packages::DebianPackage;
 pub use source::Source;
+pub use walk::{Parts, Walk};
 pub use whole::{WholeImage, open_whole};

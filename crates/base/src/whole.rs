@@ -42,18 +42,7 @@ impl WholeImage {
 /// Where a layout holds an index and, under other names, the images in it, the index is meant. Documents are checked as
 /// [`crate::open`] checks them; of the layers only presence and size are looked at.
 pub fn open_whole(source: &Source, store: &Store) -> Result<WholeImage, Error> {
-    let (blobs, scratch, name, digest) = match source {
-        Source::Layout { dir, name, digest } => {
-            image::check_folder(dir)?;
-            (Blobs::folder(dir), None, name, digest.as_ref())
-        }
-        Source::Archive { file, name } => {
-            let (members, scratch) = archive::open(file, store)?;
-            (Blobs::archive(file, members), scratch, name, None)
-        }
-    };
-    let name = name.as_deref();
-    let is_layout = matches!(source, Source::Layout { .. }) || image::holds_layout(&blobs)?;
+    let Files { blobs, scratch, name, digest, is_layout } = files(source, store)?;
     let (index, mut images) = match is_layout {
         true => of_layout(&blobs, name, digest)?,
         false => (None, docker_archive::all(&blobs, &image::docker_manifest(&blobs)?, name)?),
@@ -64,6 +53,33 @@ pub fn open_whole(source: &Source, store: &Store) -> Result<WholeImage, Error> {
         return Err(Error::Ambiguous { path: blobs.shown.clone(), wanted: pair[0].platform.clone(), found });
     }
     Ok(WholeImage { index, images, has_manifests: is_layout, _scratch: scratch })
+}
+
+/// An opened layout or archive, and which image of it is meant.
+pub(crate) struct Files<'a> {
+    pub(crate) blobs: Blobs,
+    /// Where a compressed archive was unpacked.
+    pub(crate) scratch: Option<TempDir>,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) digest: Option<&'a Digest>,
+    /// Otherwise it is what `docker save` writes.
+    pub(crate) is_layout: bool,
+}
+
+pub(crate) fn files<'a>(source: &'a Source, store: &Store) -> Result<Files<'a>, Error> {
+    match source {
+        Source::Layout { dir, name, digest } => {
+            image::check_folder(dir)?;
+            let (blobs, name, digest) = (Blobs::folder(dir), name.as_deref(), digest.as_ref());
+            Ok(Files { blobs, scratch: None, name, digest, is_layout: true })
+        }
+        Source::Archive { file, name } => {
+            let (members, scratch) = archive::open(file, store)?;
+            let blobs = Blobs::archive(file, members);
+            let is_layout = image::holds_layout(&blobs)?;
+            Ok(Files { blobs, scratch, name: name.as_deref(), digest: None, is_layout })
+        }
+    }
 }
 
 fn of_layout(
@@ -100,7 +116,7 @@ fn of_layout(
     Ok((index, images))
 }
 
-fn nothing(path: &Path) -> Error {
+pub(crate) fn nothing(path: &Path) -> Error {
     Error::Kind {
         path: path.to_owned(),
         expected: "an image",

@@ -15,6 +15,7 @@ mod path_order;
 mod platform;
 mod reference;
 mod time;
+mod tree;
 
 pub use compression::Compression;
 pub use descriptor::{Descriptor, media_type};
@@ -29,6 +30,7 @@ pub use path_order::{by_component, one_below_another};
 pub use platform::Platform;
 pub use reference::Reference;
 pub use time::rfc3339;
+pub use tree::{Held, Tree};
 
 /// The names of annotations (OCI image-spec, "Pre-Defined Annotation Keys").
 pub mod annotation {

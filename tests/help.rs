@@ -26,6 +26,10 @@ fn the_whole_help() {
         &["cache", "clear", "--help"],
         &["verify", "--help"],
         &["diff", "--help"],
+        &["push", "--help"],
+        &["pull", "--help"],
+        &["copy", "--help"],
+        &["tag", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];

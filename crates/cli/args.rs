@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use wainwright_build::{AllowedClash, Base, ImageSource, Output};
+use wainwright_build::{AllowedClash, Base, ImageSource, Output, Subject};
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
 
@@ -88,6 +88,29 @@ pub(crate) enum Command {
     /// same, with 1 when they differ.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
+    /// Push an image that is on this machine to a registry
+    ///
+    /// The same bytes under new names: nothing is built, compressed or written anew. What the registry has is not sent.
+    /// Blobs go first, then manifests, the index, and tags last; the registry is asked afterwards what they stand for.
+    #[command(after_help = PUSH_EXAMPLES)]
+    Push(Push),
+    /// Pull an image from a registry to disk or into Docker
+    ///
+    /// Every byte keeps its digest. An index comes with all its platforms and attestations, unless --platform picks one
+    /// image of it.
+    #[command(after_help = PULL_EXAMPLES)]
+    Pull(Pull),
+    /// Copy an image between repositories
+    ///
+    /// An index comes with all that is below it, attestations too, and keeps its digest. Within one registry nothing is
+    /// fetched; between registries, only what the target lacks passes through here. The tag moves last.
+    #[command(after_help = "Example: wain copy ghcr.io/acme/api:1.4 registry.example/mirror/api:1.4")]
+    Copy(Copy),
+    /// Give an image in a registry further tags
+    ///
+    /// The manifest is put under each tag as it is; no layer moves. The registry is asked afterwards.
+    #[command(after_help = "Example: wain tag ghcr.io/acme/api:1.4 stable latest")]
+    Tag(Tag),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -121,6 +144,18 @@ Examples:
   wain diff layout:out:1 layout:out:2
   wain diff .wain/image api.tar --platform linux/arm64
   wain diff one.tar two.tar --json         everything, where the text ends with \"and 7 more\"";
+
+const PUSH_EXAMPLES: &str = "\
+Examples:
+  wain push last ghcr.io/acme/api:1.4          what `wain build` made last in this folder
+  wain push layout:out:1 ghcr.io/acme/api:1.4 ghcr.io/acme/api:latest
+  wain push archive:api.tar registry.example/api:1.4";
+
+const PULL_EXAMPLES: &str = "\
+Examples:
+  wain pull ghcr.io/acme/api:1.4 --output layout:api
+  wain pull ghcr.io/acme/api:1.4 --output archive:api.tar --platform linux/arm64
+  wain pull ghcr.io/acme/api:1.4 --output docker";
 
 /// What every command about a project takes.
 #[derive(Args, Clone)]
@@ -216,6 +251,17 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) locked: bool,
 
+    /// How many layers to make at a time [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+/// What every command takes that uses the cache or the network.
+#[derive(Args, Clone)]
+pub(crate) struct MachineArguments {
     /// Do not use the network
     #[arg(long)]
     pub(crate) offline: bool,
@@ -223,10 +269,6 @@ pub(crate) struct ProjectArguments {
     /// Registry that may be spoken to without encryption, `HOST[:PORT]` (may be repeated); loopback always may
     #[arg(long, value_name = "HOST")]
     pub(crate) insecure_registry: Vec<String>,
-
-    /// How many layers to make at a time [default: the number of processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) jobs: Option<u16>,
 
     /// How many downloads to run at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -338,6 +380,69 @@ pub(crate) struct Lock {
     /// Ask again for everything that is pinned
     #[arg(long, conflicts_with_all = ["locked", "offline"])]
     pub(crate) upgrade: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Push {
+    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed; last; or last:DIR
+    ///
+    /// `last` is what was built last from the project in this folder, wherever that went; the cache remembers it.
+    /// Archives may be those of `docker save`.
+    #[arg(value_name = "SOURCE", value_parser = parse_local, value_hint = ValueHint::AnyPath)]
+    pub(crate) source: Subject,
+
+    /// Names to push it to, as `registry.example/team/name:tag`
+    #[arg(required = true, value_name = "REF", value_parser = parse_any_reference)]
+    pub(crate) names: Vec<Reference>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Pull {
+    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    #[arg(value_name = "REF", value_parser = parse_any_reference)]
+    pub(crate) reference: Reference,
+
+    /// Where it goes: layout:DIR, archive:FILE, archive:- or docker (may be repeated)
+    #[arg(long, short, required = true, value_name = "WHERE", value_parser = parse_place)]
+    pub(crate) output: Vec<Output>,
+
+    /// The one image of an index that is wanted [default: all; for docker alone, this machine's]
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Copy {
+    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    #[arg(value_name = "FROM", value_parser = parse_any_reference)]
+    pub(crate) from: Reference,
+
+    /// Names to copy it to
+    #[arg(required = true, value_name = "TO", value_parser = parse_any_reference)]
+    pub(crate) names: Vec<Reference>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Tag {
+    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    #[arg(value_name = "REF", value_parser = parse_any_reference)]
+    pub(crate) reference: Reference,
+
+    /// Tags to give it, in the same repository
+    #[arg(required = true, value_name = "TAG", value_parser = parse_tag)]
+    pub(crate) tags: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
 }
 
 #[derive(Subcommand)]
@@ -472,6 +577,43 @@ fn parse_base(text: &str) -> Result<Base, String> {
 
 fn parse_image(text: &str) -> Result<ImageSource, String> {
     ImageSource::of_image(text).map_err(|error| with_hint(error.to_string(), error.hint()))
+}
+
+/// An image on this machine.
+fn parse_local(text: &str) -> Result<Subject, String> {
+    match text.parse() {
+        Ok(Subject::Registry(_)) => {
+            Err("that is not on this machine; write `layout:DIR`, `archive:FILE` or `last`, or \
+            copy between registries with `wain copy`"
+                .into())
+        }
+        Ok(subject) => Ok(subject),
+        Err(error) => Err(with_hint(error.to_string(), error.hint())),
+    }
+}
+
+/// Where a pull may go.
+fn parse_place(text: &str) -> Result<Output, String> {
+    match parse_output(text)? {
+        Output::Registry => Err("from registry to registry it goes with `wain copy`".into()),
+        output => Ok(output),
+    }
+}
+
+/// The name of an image that exists, or that is given to one: a digest may be part of it.
+fn parse_any_reference(text: &str) -> Result<Reference, String> {
+    text.parse().map_err(|error: wainwright_oci::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_tag(text: &str) -> Result<String, String> {
+    let reference: Result<Reference, _> = format!("x/y:{text}").parse();
+    match reference {
+        Ok(reference) if reference.tag() == Some(text) => Ok(text.to_owned()),
+        _ => {
+            Err("a tag has up to 128 letters, digits, `_`, `.` and `-`; the repository is that of the image"
+                .into())
+        }
+    }
 }
 
 fn parse_output(text: &str) -> Result<Output, String> {

@@ -3,12 +3,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
-use wainwright_build::{Delivery, Error, Event, Images, Machine, Output, Pinning, Plan, Request, Tools};
+use wainwright_build::{
+    Delivery, Error, Event, Images, Listener, Machine, Output, Pinning, Plan, Request, Tools,
+};
 use wainwright_lock::Selection;
 use wainwright_pypi::IndexOptions;
 use wainwright_store::Limits;
 
-use crate::args::{self, Arguments, ImageArguments, ProjectArguments};
+use crate::args::{self, Arguments, ImageArguments, MachineArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
@@ -36,6 +38,13 @@ impl Screen {
         self.take(&Event::Warned { message: message.to_owned() });
     }
 
+    /// Shows the last lines of work that went well.
+    pub(crate) fn finish(&self, summary: &str) {
+        if let Ok(mut renderer) = self.renderer.lock() {
+            renderer.finish(summary);
+        }
+    }
+
     fn take(&self, event: &Event) {
         if let Ok(mut report) = self.report.lock() {
             report.add(event);
@@ -60,7 +69,7 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
     run(project, &request, machine, async |tools, screen| {
         let (plan, images, delivery) = mended(screen, async || make(&request, tools, screen).await).await?;
         let code = finish(arguments, &plan, &images, &delivery, screen);
-        tidy(project, tools, screen);
+        tidy(&project.machine, tools, screen);
         Ok(code)
     })
 }
@@ -109,7 +118,7 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         if !wainwright_build::lock(&request, arguments.upgrade, tools).await? {
             line("wain.lock is up to date");
         }
-        tidy(project, tools, screen);
+        tidy(&project.machine, tools, screen);
         Ok(0)
     })
 }
@@ -157,7 +166,7 @@ pub(crate) fn prepare(
     {
         return Err(format!("a layer for lazy pulling cannot have the compression `{compression}`"));
     }
-    let machine = machine::read(project);
+    let machine = machine::read(&project.machine, project.jobs);
     let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());
     if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
         outputs.push(Output::Docker);
@@ -208,7 +217,7 @@ pub(crate) fn prepare(
 }
 
 /// One archive may go to standard output, and only where no person looks at it.
-fn check_stdout(outputs: &[Output], machine: &Machine) -> Result<(), String> {
+pub(crate) fn check_stdout(outputs: &[Output], machine: &Machine) -> Result<(), String> {
     match outputs.iter().filter(|output| **output == Output::Stdout).count() {
         0 => Ok(()),
         1 if machine.stdout.is_none() => Err("standard output cannot be used for an archive".into()),
@@ -240,15 +249,25 @@ pub(crate) fn run(
     machine: Machine,
     command: impl AsyncFnOnce(&Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
 ) -> u8 {
+    run_with(&project.machine, machine, |machine, listener| Tools::new(machine, request, listener), command)
+}
+
+/// As [`run`], with tools that the caller knows how to make.
+pub(crate) fn run_with(
+    arguments: &MachineArguments,
+    machine: Machine,
+    tools: impl FnOnce(Machine, Arc<Listener>) -> Result<Tools, Error>,
+    command: impl AsyncFnOnce(&Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
+) -> u8 {
     if let Some(message) = limits::objection() {
         line(&format!("error: {message}"));
         return OUTSIDE;
     }
     let screen = Arc::new(Screen {
-        renderer: Mutex::new(renderer(project.progress)),
+        renderer: Mutex::new(renderer(arguments.progress)),
         report: Mutex::new(Report::new()),
     });
-    if machine.cache.is_none() && !project.no_cache {
+    if machine.cache.is_none() && !arguments.no_cache {
         let message = "there is no cache: HOME is not set; give --cache-dir".into();
         screen.take(&Event::Warned { message });
     }
@@ -256,7 +275,7 @@ pub(crate) fn run(
         let screen = screen.clone();
         Arc::new(move |event: Event| screen.take(&event))
     };
-    let tools = match Tools::new(machine, request, listener) {
+    let tools = match tools(machine, listener) {
         Ok(tools) => Arc::new(tools),
         Err(error) => return fail(&error),
     };
@@ -342,8 +361,8 @@ fn finish(
 }
 
 /// Keeps the cache within its limits. The work is done: what fails here is told, and no more.
-pub(crate) fn tidy(project: &ProjectArguments, tools: &Tools, screen: &Screen) {
-    let limits = Limits { size: project.cache_max_size.0, age: project.cache_max_age.0 };
+pub(crate) fn tidy(arguments: &MachineArguments, tools: &Tools, screen: &Screen) {
+    let limits = Limits { size: arguments.cache_max_size.0, age: arguments.cache_max_age.0 };
     match tools.store.tidy(&limits) {
         Ok(Some(pruned)) if pruned.removed.is_empty() => {}
         Ok(Some(pruned)) => {

@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use wainwright_build::{EPOCH, Machine};
 use wainwright_oci::Platform;
 
-use crate::args::ProjectArguments;
+use crate::args::MachineArguments;
 use crate::limits;
 
 /// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
-pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
+pub(crate) fn read(arguments: &MachineArguments, jobs: Option<u16>) -> Machine {
     let vars = vars();
     let home = home(&vars);
     let cache = match arguments.no_cache {
@@ -27,7 +27,7 @@ pub(crate) fn read(arguments: &ProjectArguments) -> Machine {
         temporary: std::env::temp_dir(),
         platform: Platform::host(),
         now: SystemTime::now(),
-        jobs: arguments.jobs.map_or(processors, usize::from).min(limits::most_jobs()),
+        jobs: jobs.map_or(processors, usize::from).min(limits::most_jobs()),
         connections: usize::from(arguments.connections).min(limits::most_connections()),
         insecure_registries: arguments.insecure_registry.iter().cloned().collect(),
         stdout: std::io::stdout().as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(fd.into())),

@@ -13,6 +13,7 @@ mod render;
 mod report;
 mod show_plan;
 mod signals;
+mod transfer;
 mod units;
 mod verify;
 
@@ -39,6 +40,10 @@ fn run() -> u8 {
         Command::Cache { command } => cache::run(&command),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Push(arguments) => transfer::push(&arguments),
+        Command::Pull(arguments) => transfer::pull(&arguments),
+        Command::Copy(arguments) => transfer::copy(&arguments),
+        Command::Tag(arguments) => transfer::tag(&arguments),
         Command::Completions { shell } => commands::completions(shell),
     }
 }

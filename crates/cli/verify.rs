@@ -22,7 +22,7 @@ pub(crate) fn verify(arguments: &args::Verify) -> u8 {
     run(project, &request, machine, async |tools, screen| {
         let task = async || wainwright_build::verify(image, &request, tools).await;
         let found = phase(screen, "verify", mended(screen, task)).await?;
-        tidy(project, tools, screen);
+        tidy(&project.machine, tools, screen);
         let text = match arguments.json {
             true => format!("{:#}\n", json(&found, arguments.files)),
             false => text(&image.to_string(), &found, arguments.files),

@@ -1,4 +1,4 @@
-use wainwright_oci::{Descriptor, Document, Held, Image, Place, Reference, Tree};
+use wainwright_oci::{Descriptor, Held, Image, Place, Reference, Tree};
 use wainwright_store::{Store, TempDir};
 
 use crate::blobs::Blobs;

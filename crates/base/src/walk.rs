@@ -149,7 +149,8 @@ impl Walk {
                 media_type::DOCKER_MANIFEST,
             ];
             if !kinds.contains(&entry.media_type.as_str()) {
-                let reason = format!("it names `{}`, which is neither an index nor a manifest", entry.media_type);
+                let reason =
+                    format!("it names `{}`, which is neither an index nor a manifest", entry.media_type);
                 return self.at().refuse(reason);
             }
             // Named again further down, it has to come even earlier; and all that it names.

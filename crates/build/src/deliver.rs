@@ -34,6 +34,15 @@ pub struct Outcome {
     pub was_there: bool,
 }
 
+impl Outcome {
+    /// What became of an output, told as an event as well.
+    pub(crate) fn tell(output: String, delivered: Delivered, tools: &Tools) -> Self {
+        let Delivered { bytes_written: bytes, bytes_skipped: skipped, was_there } = delivered;
+        tools.tell(Event::DeliveryFinished { output: output.clone(), bytes, skipped, was_there });
+        Self { output, bytes, skipped, was_there }
+    }
+}
+
 /// Puts finished images where they are wanted, one output after the other.
 pub async fn deliver(
     images: &Images,
@@ -47,8 +56,23 @@ pub async fn deliver(
             fetch_layers(image, tools).await?;
         }
     }
-    let release =
-        Arc::new(Release { images: images.images.clone(), index: images.index.clone(), tags: tags.to_vec() });
+    let release = Arc::new(Release {
+        images: images.images.clone(),
+        index: images.index.clone(),
+        tree: None,
+        tags: tags.to_vec(),
+    });
+    let delivery = put(&release, outputs, tools).await?;
+    tools.remember_last(&release);
+    Ok(delivery)
+}
+
+/// Puts a release whose blobs are all here where it is wanted.
+pub(crate) async fn put(
+    release: &Arc<Release>,
+    outputs: &[Output],
+    tools: &Arc<Tools>,
+) -> Result<Delivery, Error> {
     let most = release.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
     if most > MOST_LAYERS {
         let message = format!("the image has {most} layers; Docker's own store takes {MOST_LAYERS} at most");
@@ -59,12 +83,12 @@ pub async fn deliver(
         let name = output.to_string();
         tools.tell(Event::DeliveryStarted { output: name.clone() });
         let delivered = match output {
-            Output::Registry => push(&release, &name, tools).await?,
+            Output::Registry => push(release, &name, tools).await?,
             Output::Docker => {
                 let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
-                let loaded = load_docker(&release, &tools.store, &host, &progress).await?;
-                tell_which(&release, loaded.image_id, tools);
+                let loaded = load_docker(release, &tools.store, &host, &progress).await?;
+                tell_which(release, loaded.image_id, tools);
                 if let Some(words) = loaded.second_thoughts {
                     let message =
                         format!("sent everything, as docker did not have the layers it seemed to: {words}");
@@ -74,14 +98,14 @@ pub async fn deliver(
             }
             Output::Layout(path) => {
                 hide_from_git(path);
-                on_disk(&release, path, tools, write_layout).await?
+                on_disk(release, path, tools, write_layout).await?
             }
             Output::Archive(path) => {
                 let platform = tools.machine.platform.clone();
                 let write = move |release: &Release, store: &_, path: &Path| {
                     write_archive(release, store, path, &platform)
                 };
-                on_disk(&release, path, tools, write).await?
+                on_disk(release, path, tools, write).await?
             }
             Output::Stdout => {
                 let Some(stdout) = tools.machine.stdout.clone() else {
@@ -91,12 +115,10 @@ pub async fn deliver(
                 let write = move |release: &Release, store: &_, _: &Path| {
                     write_archive_to(release, store, &mut &*stdout, &platform)
                 };
-                on_disk(&release, Path::new("-"), tools, write).await?
+                on_disk(release, Path::new("-"), tools, write).await?
             }
         };
-        let Delivered { bytes_written: bytes, bytes_skipped: skipped, was_there } = delivered;
-        tools.tell(Event::DeliveryFinished { output: name.clone(), bytes, skipped, was_there });
-        outcomes.push(Outcome { output: name, bytes, skipped, was_there });
+        outcomes.push(Outcome::tell(name, delivered, tools));
     }
     Ok(Delivery { digest: release.digest(), outcomes })
 }

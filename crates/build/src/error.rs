@@ -72,6 +72,32 @@ pub enum Error {
     /// A push without a name to push to.
     #[error("nothing says where to push to")]
     NoTag,
+    /// An image that is none of the kinds we know.
+    #[error("`{text}` is not an image")]
+    UnknownSubject {
+        /// What was written.
+        text: String,
+        /// Why it is no reference either.
+        source: wainwright_oci::Error,
+    },
+    /// Nothing is known of a build.
+    #[error("there is no last build of `{}`: {reason}", folder.display())]
+    Last {
+        /// The folder of the project.
+        folder: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A name with a digest for something that has another.
+    #[error("`{reference}` names {expected}, and the image has the digest {found}")]
+    OtherDigest {
+        /// The name.
+        reference: String,
+        /// The digest in it.
+        expected: wainwright_oci::Digest,
+        /// The digest of the image.
+        found: wainwright_oci::Digest,
+    },
     /// An address of an archive that is none.
     #[error("`{text}` is not the address of a Debian archive: {reason}")]
     Mirror {
@@ -296,6 +322,11 @@ impl Error {
             Self::Http(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::NoTag => Some("name it with its registry: `--tag ghcr.io/acme/api:1.4`".into()),
+            Self::UnknownSubject { .. } => Some(
+                "write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`".into(),
+            ),
+            Self::Last { .. } => Some("build it with `wain build`; with --no-cache nothing is remembered".into()),
+            Self::OtherDigest { .. } => Some("name it by a tag, or by its own digest".into()),
             Self::Oci(error) => error.hint(),
             Self::UnknownBase { .. } => {
                 Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`".into())
@@ -386,7 +417,11 @@ impl Error {
             Self::Registry(error) => error.is_outside(),
             Self::Open { .. } | Self::Threads { .. } => true,
             Self::Bug { .. } => return 70,
-            Self::UnknownBase { .. } | Self::NoTag | Self::Mirror { .. } | Self::UnknownOutput { .. } => {
+            Self::UnknownBase { .. }
+            | Self::UnknownSubject { .. }
+            | Self::NoTag
+            | Self::Mirror { .. }
+            | Self::UnknownOutput { .. } => {
                 return 2;
             }
             _ => false,

@@ -1,7 +1,8 @@
 //! Resolve, plan, execute, deliver: from a project to images, and what happens meanwhile as events.
 //!
 //! [`resolve`] finds out what goes in, [`plan`] decides everything, [`execute`] makes what is missing, [`deliver`] puts
-//! the images where they are wanted. Nothing here prints, reads the environment or knows the time.
+//! the images where they are wanted. [`push`](push()), [`pull`], [`copy`] and their kin carry what is there already between
+//! registries and this machine. Nothing here prints, reads the environment or knows the time.
 
 mod base;
 mod choose;
@@ -28,6 +29,7 @@ mod resolve;
 mod runtime;
 mod together;
 mod tools;
+mod transfer;
 mod verify;
 mod wain_lock;
 mod wheels;
@@ -46,6 +48,7 @@ pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
 pub use together::Shared;
 pub use tools::Tools;
+pub use transfer::{Pull, Subject, copy, pull, push, tag};
 pub use verify::{
     Finding, LayerVerdict, LayerVerification, Origin, OriginCount, PlatformVerification, Verdict,
     Verification, verify,

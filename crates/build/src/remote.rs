@@ -78,7 +78,7 @@ pub(crate) async fn fetch_layer(index: usize, layer: &Layer, tools: &Tools) -> R
 }
 
 /// Fetches a blob; one with a name is told about.
-async fn fetch_blob(
+pub(crate) async fn fetch_blob(
     reference: &Reference,
     descriptor: &Descriptor,
     name: Option<String>,

@@ -29,6 +29,14 @@ pub struct Tools {
 impl Tools {
     /// Opens the store.
     pub fn new(machine: Machine, request: &Request, listener: Arc<Listener>) -> Result<Self, Error> {
+        let mut tools = Self::without_project(machine, listener)?;
+        tools.index_options = Mutex::new(vec![request.indexes.clone()]);
+        tools.root.clone_from(&request.root);
+        Ok(tools)
+    }
+
+    /// Opens the store for work that is about no project.
+    pub fn without_project(machine: Machine, listener: Arc<Listener>) -> Result<Self, Error> {
         let store = match &machine.cache {
             Some(root) => {
                 let tell = |waiting: &Waiting| listener(Event::Warned { message: waiting.to_string() });
@@ -44,8 +52,8 @@ impl Tools {
             http: OnceCell::new(),
             index: OnceCell::new(),
             registry: OnceCell::new(),
-            index_options: Mutex::new(vec![request.indexes.clone()]),
-            root: request.root.clone(),
+            index_options: Mutex::default(),
+            root: std::path::PathBuf::new(),
             listener,
         })
     }
@@ -74,6 +82,11 @@ impl Tools {
     /// A listener of its own for a job.
     pub(crate) fn listener(&self) -> Arc<Listener> {
         self.listener.clone()
+    }
+
+    /// Remembers what the project was built to.
+    pub(crate) fn remember_last(&self, release: &wainwright_image::Release) {
+        crate::transfer::remember_last(release, &self.root, self);
     }
 
     pub(crate) async fn cpu(&self) -> Result<&Cpu, Error> {

@@ -117,6 +117,9 @@ impl<'a> Member<'a> {
 /// What the archive holds, in order: what a reader wants first comes first.
 fn members<'a>(release: &'a Release, host: &Platform) -> Result<Vec<Member<'a>>, Error> {
     release.check()?;
+    if release.images.is_empty() {
+        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
+    }
     let file = |name: &str, bytes| Member { name: name.into(), body: Body::Bytes(bytes) };
     let mut members = vec![
         file(layout::MARK, layout::MARK_BYTES.into()),

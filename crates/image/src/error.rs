@@ -208,7 +208,9 @@ impl Error {
             "write an archive with `--output archive:FILE` and load it with `docker load -i FILE`";
         const FREE: &str = "free some space, or write to another disk";
         let hint = match self {
-            Self::Release { .. } => return None,
+            Self::Release { .. } => {
+                "write it into a folder with `--output layout:DIR`, which holds anything".into()
+            }
             Self::Store { source } => return source.hint(),
             Self::ReadLayer { .. } => "check that the file is still there and may be read".into(),
             Self::DamagedLayer { .. } => "fetch the base image again".into(),

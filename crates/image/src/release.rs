@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use wainwright_oci::{Descriptor, Digest, Document, Image, Place, Platform, Reference};
+use wainwright_oci::{Descriptor, Digest, Document, Image, Place, Platform, Reference, Tree};
 
 use crate::Error;
 use crate::blob::{Blob, Source};
@@ -8,10 +8,12 @@ use crate::blob::{Blob, Source};
 /// What was built: one image per platform, an index when there are several, the names to give it.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// The images; never empty, and only one where there is no index.
+    /// The images; only one where there is no index, and none only in a tree of other artifacts.
     pub images: Vec<Image>,
     /// Lists the manifests of all images.
     pub index: Option<Document>,
+    /// What somebody else built, complete: all that is below the index besides the images has to come along.
+    pub tree: Option<Tree>,
     /// The names; none at all is allowed.
     pub tags: Vec<Reference>,
 }
@@ -40,10 +42,11 @@ impl Release {
     ///
     /// A release without images, which every way out refuses, has the digest of no bytes.
     pub fn digest(&self) -> Digest {
-        match (&self.index, self.images.first()) {
-            (Some(index), _) => index.digest(),
-            (None, Some(image)) => image.manifest.digest(),
-            (None, None) => Digest::of(b""),
+        match (&self.index, self.images.first(), &self.tree) {
+            (Some(index), ..) => index.digest(),
+            (None, Some(image), _) => image.manifest.digest(),
+            (None, None, Some(tree)) => tree.root.digest(),
+            (None, None, None) => Digest::of(b""),
         }
     }
 
@@ -55,7 +58,7 @@ impl Release {
     /// Refuses what has no digest of its own.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match (&self.index, self.images.len()) {
-            (_, 0) => Err(Error::Release { reason: "it holds no image" }),
+            (_, 0) if self.tree.is_none() => Err(Error::Release { reason: "it holds no image" }),
             (None, 2..) => Err(Error::Release { reason: "it holds several images and no index" }),
             _ => Ok(()),
         }
@@ -65,7 +68,10 @@ impl Release {
     pub(crate) fn root(&self) -> Option<Descriptor> {
         match &self.index {
             Some(index) => Some(index.descriptor.clone()),
-            None => self.images.first().map(manifest_descriptor),
+            None => {
+                let other = || self.tree.as_ref().map(|tree| tree.root.descriptor.clone());
+                self.images.first().map(manifest_descriptor).or_else(other)
+            }
         }
     }
 
@@ -80,7 +86,7 @@ impl Release {
 
     /// One of the images under the same names, without the index.
     pub(crate) fn only(&self, image: &Image) -> Self {
-        Self { images: vec![image.clone()], index: None, tags: self.tags.clone() }
+        Self { images: vec![image.clone()], index: None, tree: None, tags: self.tags.clone() }
     }
 
     /// Every blob, each once, in the order of their digests.
@@ -92,13 +98,21 @@ impl Release {
             let blob = Blob::new(&document.descriptor, Source::Bytes(document.bytes()));
             blobs.insert(blob.digest, blob);
         }
-        for layer in self.images.iter().flat_map(|image| &image.layers) {
-            let source = match &layer.place {
+        let of_tree = self.tree.iter();
+        for document in of_tree.clone().flat_map(|tree| tree.children.iter().chain([&tree.root])) {
+            let blob = Blob::new(&document.descriptor, Source::Bytes(document.bytes()));
+            blobs.insert(blob.digest, blob);
+        }
+        let layers = self.images.iter().flat_map(|image| &image.layers);
+        let layers = layers.map(|layer| (&layer.descriptor, &layer.place));
+        let others = of_tree.flat_map(|tree| &tree.blobs).map(|held| (&held.descriptor, &held.place));
+        for (descriptor, place) in layers.chain(others) {
+            let source = match place {
                 // What was in a registry has been fetched when its bytes are wanted.
                 Place::Store | Place::Registry(_) => Source::Store,
                 Place::File { path, offset } => Source::File { path, offset: *offset },
             };
-            let blob = Blob::new(&layer.descriptor, source);
+            let blob = Blob::new(descriptor, source);
             blobs.entry(blob.digest).or_insert(blob);
         }
         blobs
@@ -130,6 +144,22 @@ mod tests {
         // An index, two manifests, two configs, a layer each, and a layer that both have.
         assert_eq!(release.blobs().len(), 8);
         assert_eq!(release.size(), release.blobs().values().map(|blob| blob.size).sum::<u64>());
+    }
+
+    #[test]
+    fn what_else_an_index_names_comes_along() {
+        use wainwright_oci::{Document, Tree, media_type};
+        let sample = Sample::new();
+        let mut release = sample.release(&["amd64", "arm64"], &[]);
+        let mut tree = Tree::of_images(release.index.as_ref(), &release.images).unwrap();
+        tree.children.push(Document::write(media_type::MANIFEST, serde_json::json!({"layers": []})));
+        release.tree = Some(tree.clone());
+        assert_eq!(release.blobs().len(), 9);
+        // Something else than an image may stand alone.
+        tree.root = tree.children[2].clone();
+        release = super::Release { images: Vec::new(), index: None, tree: Some(tree), tags: Vec::new() };
+        release.check().unwrap();
+        assert_eq!(release.root().unwrap().digest, release.digest());
     }
 
     #[test]

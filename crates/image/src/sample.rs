@@ -40,7 +40,7 @@ impl Sample {
             let json = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": manifests});
             Document::write(media_type, json)
         });
-        Release { images, index, tags: tags.iter().map(|tag| tag.parse().unwrap()).collect() }
+        Release { images, index, tree: None, tags: tags.iter().map(|tag| tag.parse().unwrap()).collect() }
     }
 
     fn image(&self, word: &str, architecture: &str) -> Image {

@@ -38,6 +38,9 @@ pub async fn load_docker(
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Loaded, Error> {
     release.check()?;
+    if release.images.is_empty() {
+        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
+    }
     let engine = Engine::new(host)?;
     let image = choose(&engine, release).await?;
     if image.layers.len() > MOST_LAYERS {

@@ -1,0 +1,22 @@
+//! Carries images between registries and this machine as they are: every byte keeps its digest, and nothing is unpacked.
+//!
+//! One file for each command; they share [`gather`] (what belongs to an image), [`send`](send::send) (into a repository,
+//! tags last) and [`memory`] (what a repository had when we last looked).
+
+mod copy;
+mod gather;
+mod last;
+mod memory;
+mod pull;
+mod push;
+mod send;
+mod subject;
+mod tag;
+
+pub use copy::copy;
+pub(crate) use last::remember as remember_last;
+pub use pull::{Pull, pull};
+pub use push::push;
+pub(crate) use send::{send, targets};
+pub use subject::Subject;
+pub use tag::tag;

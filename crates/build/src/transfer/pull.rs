@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use wainwright_base::images_in;
+use wainwright_image::Release;
+use wainwright_oci::{Place, Platform, Reference, Tree, media_type};
+
+use super::gather::{fetch_blobs, gather};
+use crate::deliver::put;
+use crate::{Delivery, Error, Event, Output, Tools, remote};
+
+/// What to pull, and where to.
+#[derive(Clone, Debug)]
+pub struct Pull {
+    /// The image.
+    pub reference: Reference,
+    /// Where it goes; a registry is no place for a pull.
+    pub outputs: Vec<Output>,
+    /// The one image of an index that is wanted. Absent: all that belongs to it; but Docker alone gets what runs on this
+    /// machine.
+    pub platform: Option<Platform>,
+}
+
+/// Pulls an image: every document and layer as it is, whoever wrote it.
+pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
+    let Pull { reference, outputs, platform } = pull;
+    let is_for_docker = outputs.iter().all(|output| *output == Output::Docker);
+    let platform = platform.as_ref().or(is_for_docker.then_some(&tools.machine.platform));
+    let mut tree = match platform {
+        None => gather(reference, tools).await?,
+        Some(platform) => {
+            let image = remote::open(reference, reference.digest().copied(), platform, tools).await?.image;
+            let tree = Tree::of_images(None, &[image]);
+            tree.ok_or_else(|| Error::Bug { what: "an image without a manifest".into() })?
+        }
+    };
+    fetch_blobs(&tree.blobs, tools).await?;
+    let media_type = tree.root.descriptor.media_type.as_str();
+    let is_in_layout = outputs.iter().any(|output| matches!(output, Output::Layout(_)));
+    if is_in_layout && [media_type::DOCKER_INDEX, media_type::DOCKER_MANIFEST].contains(&media_type) {
+        let message =
+            "the image is in Docker's own format and stays so; skopeo and podman find only OCI's in layouts";
+        tools.tell(Event::Noted { message: message.into() });
+    }
+    // The images in it are read from the store.
+    for document in tree.children.iter().chain([&tree.root]).chain(&tree.configs) {
+        tools.store.put(document.bytes())?;
+    }
+    for held in &mut tree.blobs {
+        held.place = Place::Store;
+    }
+    let is_index = [media_type::INDEX, media_type::DOCKER_INDEX].contains(&media_type);
+    let release = Release {
+        images: images_in(&tree, reference, &tools.store)?,
+        index: is_index.then(|| tree.root.clone()),
+        tree: Some(tree),
+        tags: reference.tag().is_some().then(|| reference.clone()).into_iter().collect(),
+    };
+    put(&Arc::new(release), outputs, tools).await
+}

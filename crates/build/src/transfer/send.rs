@@ -1,0 +1,237 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use wainwright_image::Delivered;
+use wainwright_oci::{Descriptor, Digest, Held, Place, Reference, Tree};
+use wainwright_registry::{Blob, Error as RegistryError, Push, Registry, Scope, Source};
+
+use super::gather::fetch_blobs;
+use super::memory::{recall, remember};
+use crate::{Error, Event, Tools};
+
+/// How many questions to a registry are on their way at once.
+const MOST_QUESTIONS: usize = 16;
+
+/// A repository, and what a tree is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) registry: String,
+    pub(crate) repository: String,
+    /// None: it is found by its digest alone.
+    pub(crate) tags: Vec<String>,
+}
+
+/// The repositories that some references name, in order, each with its tags.
+///
+/// A reference with a digest demands that it is the tree's.
+pub(crate) fn targets(references: &[Reference], root: Digest) -> Result<Vec<Target>, Error> {
+    let mut tags: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for reference in references {
+        if let Some(expected) = reference.digest().filter(|digest| **digest != root) {
+            let (reference, expected) = (reference.to_string(), *expected);
+            return Err(Error::OtherDigest { reference, expected, found: root });
+        }
+        let names = tags.entry((reference.registry(), reference.repository())).or_default();
+        names.extend(reference.tag().filter(|tag| !names.iter().any(|name| name == tag)).map(str::to_owned));
+    }
+    let target = |((registry, repository), tags): ((&str, &str), _)| Target {
+        registry: registry.to_owned(),
+        repository: repository.to_owned(),
+        tags,
+    };
+    Ok(tags.into_iter().map(target).collect())
+}
+
+/// Brings a tree into a repository: blobs, then manifests, then the index, tags last.
+///
+/// What the registry has is not sent, what another of its repositories has is mounted, and what is in another registry is
+/// fetched into the store first. `output` is what the way is called in events.
+pub(crate) async fn send(
+    tree: &Tree,
+    target: &Target,
+    output: &str,
+    tools: &Tools,
+) -> Result<Delivered, Error> {
+    let memory = recall(&target.registry, &target.repository, tools)?;
+    let mut push = Push {
+        registry: target.registry.clone(),
+        repository: target.repository.clone(),
+        blobs: Vec::new(),
+        children: tree.children.clone(),
+        is_settled: target.tags.iter().all(|tag| memory.tags.get(tag) == Some(&tree.root.digest())),
+        root: tree.root.clone(),
+        tags: target.tags.clone(),
+        known: memory.blobs,
+    };
+    let client = tools.registry().await?;
+    let progress = |_: &Descriptor, bytes| {
+        tools.tell(Event::DeliveryProgressed { output: output.to_owned(), bytes });
+    };
+    push.blobs = blobs(tree, target, tools);
+    let mut is_fetched = false;
+    if push.blobs.iter().any(|blob| is_only_elsewhere(blob, &push)) && !stands(&push, client).await? {
+        fetch_lacking(tree, &push, client, tools).await?;
+        is_fetched = true;
+    }
+    let pushed = loop {
+        push.blobs = blobs(tree, target, tools);
+        match client.push(&push, &progress).await {
+            // A registry that does not mount: all that it lacks is fetched at once.
+            Err(RegistryError::BytesNeeded { .. }) if !is_fetched => {
+                fetch_lacking(tree, &push, client, tools).await?;
+                is_fetched = true;
+            }
+            Err(RegistryError::BytesNeeded { digest }) => {
+                fetch_blobs(tree.blobs.iter().filter(|held| held.descriptor.digest == digest), tools).await?;
+            }
+            Err(error) => {
+                if has_code(&error, "DIGEST_INVALID") {
+                    blame(tree)?;
+                }
+                tell_tags(&push, &error, client, tools).await;
+                return Err(error.into());
+            }
+            Ok(pushed) => break pushed,
+        }
+    };
+    remember(&push, tools)?;
+    Ok(Delivered {
+        bytes_written: pushed.bytes,
+        bytes_skipped: tree.size().saturating_sub(pushed.bytes),
+        was_there: pushed.was_there,
+    })
+}
+
+fn blobs(tree: &Tree, target: &Target, tools: &Tools) -> Vec<Blob> {
+    let blob = |held: &Held| {
+        let descriptor = held.descriptor.clone();
+        let in_store = || Source::File { path: tools.store.path(&descriptor.digest), offset: 0 };
+        let (source, from) = match &held.place {
+            Place::Store => (in_store(), None),
+            Place::File { path, offset } => (Source::File { path: path.clone(), offset: *offset }, None),
+            Place::Registry(reference) => {
+                let is_here = tools.store.contains(&descriptor.digest, Some(descriptor.size));
+                let is_mountable =
+                    reference.registry() == target.registry && reference.repository() != target.repository;
+                let from = is_mountable.then(|| reference.repository().to_owned());
+                (if is_here { in_store() } else { Source::Absent }, from)
+            }
+        };
+        Blob { descriptor, source, from }
+    };
+    let config = |config: &wainwright_oci::Document| Blob {
+        descriptor: config.descriptor.clone(),
+        source: Source::Bytes(config.bytes().into()),
+        from: None,
+    };
+    tree.blobs.iter().map(blob).chain(tree.configs.iter().map(config)).collect()
+}
+
+/// Whether the bytes of a blob have to come from another registry, unless the target has them.
+fn is_only_elsewhere(blob: &Blob, push: &Push) -> bool {
+    blob.source == Source::Absent && blob.from.is_none() && !push.known.contains(&blob.descriptor.digest)
+}
+
+/// Whether the tag that moves last stands for the tree already: then there is nothing to fetch.
+async fn stands(push: &Push, client: &Registry) -> Result<bool, Error> {
+    let name = push.tags.last().map_or_else(|| format!("@{}", push.root.digest()), |tag| format!(":{tag}"));
+    let reference: Reference = format!("{}/{}{name}", push.registry, push.repository).parse()?;
+    let scope = Scope::write(&push.repository, []);
+    match client.digest(&reference, &scope).await {
+        Ok(found) => Ok(found == Some(push.root.digest())),
+        // Whoever may write need not be able to ask what is there.
+        Err(RegistryError::Denied { .. } | RegistryError::Refused { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Fetches every blob that is not here and that the target does not have.
+async fn fetch_lacking(tree: &Tree, push: &Push, client: &Registry, tools: &Tools) -> Result<(), Error> {
+    let scope = Scope::write(&push.repository, push.blobs.iter().filter_map(|blob| blob.from.clone()));
+    let absent = push.blobs.iter().filter(|blob| blob.source == Source::Absent);
+    let lacks = async |blob: &Blob| {
+        let digest = blob.descriptor.digest;
+        let found = client.has_blob(&push.registry, &scope, &digest).await?;
+        Ok::<_, Error>((found != Some(true)).then_some(digest))
+    };
+    let lacking: Vec<Option<Digest>> =
+        stream::iter(absent).map(lacks).buffer_unordered(MOST_QUESTIONS).try_collect().await?;
+    let lacking: BTreeSet<Digest> = lacking.into_iter().flatten().collect();
+    fetch_blobs(tree.blobs.iter().filter(|held| lacking.contains(&held.descriptor.digest)), tools).await
+}
+
+/// A registry that finds another digest than we said: one of our files is not what its name promises.
+fn blame(tree: &Tree) -> Result<(), Error> {
+    for held in &tree.blobs {
+        let Place::File { path, offset } = &held.place else { continue };
+        let Descriptor { digest: expected, size, .. } = held.descriptor;
+        let found = File::open(path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(*offset))?;
+            Digest::of_reader(file.take(size))
+        });
+        let (path, what) = (path.clone(), "layer".to_owned());
+        match found {
+            Ok(found) if found == expected => {}
+            Ok(found) => {
+                return Err(wainwright_base::Error::Mismatch { path, what, expected, found }.into());
+            }
+            Err(source) => {
+                return Err(wainwright_base::Error::Disk { action: "read", path, source }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of several tags, those that moved and those that did not, as far as the registry says: tags move one after the other.
+async fn tell_tags(push: &Push, error: &RegistryError, client: &Registry, tools: &Tools) {
+    if push.tags.len() < 2 || !matches!(error, RegistryError::Refused { .. } | RegistryError::NotThere { .. })
+    {
+        return;
+    }
+    let scope = Scope::read(&push.repository);
+    let (mut done, mut not_done) = (Vec::new(), Vec::new());
+    for tag in &push.tags {
+        let reference = format!("{}/{}:{tag}", push.registry, push.repository).parse();
+        let Ok(reference) = reference else { return };
+        match client.digest(&reference, &scope).await {
+            Ok(Some(digest)) if digest == push.root.digest() => done.push(tag.as_str()),
+            Ok(_) => not_done.push(tag.as_str()),
+            Err(_) => return,
+        }
+    }
+    let list = |tags: &[&str]| if tags.is_empty() { "none".to_owned() } else { tags.join(", ") };
+    let message = format!(
+        "tags that stand for {}: {}; those that do not: {}",
+        push.root.digest(),
+        list(&done),
+        list(&not_done)
+    );
+    tools.tell(Event::Warned { message });
+}
+
+fn has_code(error: &RegistryError, code: &str) -> bool {
+    match error {
+        RegistryError::Refused { errors, .. } => errors.iter().any(|error| error.code == code),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_sorted_into_repositories() {
+        let digest = Digest::of("x");
+        let pinned = format!("b.example/c@{digest}");
+        let references = ["a.example/b:1", "b.example/c:2", "a.example/b:2", "a.example/b:1", &pinned];
+        let references: Vec<Reference> = references.iter().map(|text| text.parse().unwrap()).collect();
+        let found = targets(&references, digest).unwrap();
+        let tags: Vec<_> = found.iter().map(|target| (&*target.registry, target.tags.join(" "))).collect();
+        assert_eq!(tags, [("a.example", "1 2".to_owned()), ("b.example", "2".to_owned())]);
+        assert!(matches!(targets(&references, Digest::of("y")), Err(Error::OtherDigest { .. })));
+    }
+}

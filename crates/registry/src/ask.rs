@@ -21,6 +21,8 @@ pub(crate) struct Ask<'a> {
 /// Where a question goes.
 #[derive(Clone)]
 pub(crate) enum To {
+    /// `/v2/` itself.
+    Root,
     /// Below `/v2/REPOSITORY/` of the registry.
     Path(String),
     /// Where an answer of the registry led.
@@ -154,6 +156,7 @@ impl Registry {
 
     fn url(&self, ask: &Ask<'_>, base: &Url) -> Result<Url, Failure> {
         match &ask.to {
+            To::Root => Ok(base.clone()),
             To::Url(url) => Ok(url.clone()),
             To::Path(path) => base.join(&format!("{}/{path}", ask.scope.repository())).map_err(|_| {
                 Failure::is_final(Error::Document {

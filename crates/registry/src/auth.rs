@@ -32,6 +32,11 @@ impl Scope {
         Self { repository, may_write: true, mounts }
     }
 
+    /// To find out whether the registry lets us in; nothing is done with any repository.
+    pub(crate) fn none() -> Self {
+        Self::read("")
+    }
+
     /// The repository.
     pub fn repository(&self) -> &str {
         &self.repository
@@ -43,6 +48,9 @@ impl Scope {
     }
 
     fn texts(&self) -> Vec<String> {
+        if self.repository.is_empty() {
+            return Vec::new();
+        }
         let actions = if self.may_write { "pull,push" } else { "pull" };
         let own = format!("repository:{}:{actions}", self.repository);
         [own].into_iter().chain(self.mounts.iter().map(|from| format!("repository:{from}:pull"))).collect()

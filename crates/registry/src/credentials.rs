@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The most a config file or a helper's answer may have.
 const LARGEST: u64 = 4 << 20;
 /// How Docker writes its own registry.
-const DOCKER_KEY: &str = "https://index.docker.io/v1/";
+pub(crate) const DOCKER_KEY: &str = "https://index.docker.io/v1/";
 
 impl Credentials {
     /// Reads the files that hold credentials on this machine.
@@ -92,18 +92,26 @@ impl Credentials {
     }
 
     fn login_in_vars(&self, registry: &str) -> Option<Login> {
-        let letter =
-            |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
-        let host: String = registry.chars().map(letter).collect();
-        let read = |kind: &str| {
-            self.vars.get(&format!("WAIN_REGISTRY_{kind}_{host}")).filter(|text| !text.is_empty())
-        };
+        let read = |kind: &str| self.vars.get(&variable(kind, registry)).filter(|text| !text.is_empty());
         let (user, password) = (read("USER")?, read("PASSWORD")?);
         Some(Login { user: user.clone(), secret: Secret::new(password), is_identity_token: false })
     }
 }
 
+/// `WAIN_REGISTRY_USER_GHCR_IO`
+pub(crate) fn variable(kind: &str, registry: &str) -> String {
+    let letter =
+        |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
+    let host: String = registry.chars().map(letter).collect();
+    format!("WAIN_REGISTRY_{kind}_{host}")
+}
+
 impl DockerConfig {
+    /// Everything in the file.
+    pub(crate) fn into_json(self) -> Value {
+        self.json
+    }
+
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let refuse = |reason: String| Error::Config { path: path.to_owned(), reason };
@@ -129,7 +137,7 @@ impl DockerConfig {
     }
 
     /// The program that knows the credentials for a registry.
-    fn helper(&self, registry: &str) -> Option<String> {
+    pub(crate) fn helper(&self, registry: &str) -> Option<String> {
         let helpers = self.json.get("credHelpers").and_then(Value::as_object);
         let own = helpers.and_then(|helpers| {
             helpers.iter().find(|(key, _)| normal(key) == registry).and_then(|(_, helper)| helper.as_str())
@@ -179,7 +187,7 @@ impl DockerConfig {
 }
 
 /// The registry, with a namespace behind it where there is one, that a key of a config file means.
-fn normal(key: &str) -> String {
+pub(crate) fn normal(key: &str) -> String {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let key = key.trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
@@ -189,7 +197,7 @@ fn normal(key: &str) -> String {
     }
 }
 
-/// Runs a credential helper (docker-credential-helpers, "Development"): the server on its standard input, JSON back.
+/// Asks a credential helper for a login.
 async fn ask_helper(
     helper: &str,
     registry: &str,
@@ -197,9 +205,28 @@ async fn ask_helper(
 ) -> Result<Option<Login>, Error> {
     let refuse = |reason: String| Error::Helper { helper: helper.to_owned(), reason };
     let server = if registry == "docker.io" { DOCKER_KEY } else { registry };
+    let Some(output) = run_helper(helper, "get", server, vars).await? else { return Ok(None) };
+    let json: Value = serde_json::from_slice(&output).map_err(|_| refuse("its answer is not JSON".into()))?;
+    let field = |name: &str| json.get(name).and_then(Value::as_str);
+    let (Some(user), Some(secret)) = (field("Username"), field("Secret")) else {
+        return Err(refuse("its answer has no `Username` and `Secret`".into()));
+    };
+    let is_identity_token = user == "<token>";
+    Ok(Some(Login { user: user.into(), secret: Secret::new(secret), is_identity_token }))
+}
+
+/// Runs a credential helper (docker-credential-helpers, "Development"): a verb, then something on its standard input. What
+/// it printed; `None` when it does not know the server.
+pub(crate) async fn run_helper(
+    helper: &str,
+    verb: &str,
+    input: &str,
+    vars: &BTreeMap<String, String>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let refuse = |reason: String| Error::Helper { helper: helper.to_owned(), reason };
     let run = async {
         let mut child = tokio::process::Command::new(helper)
-            .arg("get")
+            .arg(verb)
             .env_clear()
             .envs(vars)
             .stdin(Stdio::piped())
@@ -209,7 +236,7 @@ async fn ask_helper(
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A helper that does not read is one that answers anyway.
-            let _ = stdin.write_all(server.as_bytes()).await;
+            let _ = stdin.write_all(input.as_bytes()).await;
         }
         child.wait_with_output().await
     };
@@ -226,14 +253,7 @@ async fn ask_helper(
         }
         return Err(refuse(format!("{} ({})", output.status, clean(&text))));
     }
-    let json: Value =
-        serde_json::from_slice(&output.stdout).map_err(|_| refuse("its answer is not JSON".into()))?;
-    let field = |name: &str| json.get(name).and_then(Value::as_str);
-    let (Some(user), Some(secret)) = (field("Username"), field("Secret")) else {
-        return Err(refuse("its answer has no `Username` and `Secret`".into()));
-    };
-    let is_identity_token = user == "<token>";
-    Ok(Some(Login { user: user.into(), secret: Secret::new(secret), is_identity_token }))
+    Ok(Some(output.stdout))
 }
 
 #[cfg(test)]

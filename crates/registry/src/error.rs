@@ -46,6 +46,16 @@ pub enum Error {
         /// What the registry said about it.
         errors: Vec<ServerError>,
     },
+    /// A user name and a password that open nothing.
+    #[error("{registry} does not take the password of {user}{}", ServerError::list(errors))]
+    Login {
+        /// The registry.
+        registry: String,
+        /// Whose password it should be.
+        user: String,
+        /// What the registry said about it.
+        errors: Vec<ServerError>,
+    },
     /// There is nothing by that name.
     #[error("{reference} does not exist")]
     Absent {
@@ -192,6 +202,9 @@ impl Error {
             Self::Denied { .. } => {
                 Some("check that the repository exists and that this user may use it".into())
             }
+            Self::Login { .. } => Some(
+                "check the name and the password; many registries want a token in its place (docs/registries.md)".into(),
+            ),
             Self::Absent { .. } => Some("check the name, the tag, and whether it is private".into()),
             Self::NotARegistry { .. } => {
                 Some("check the host and port; a proxy or a login page may be answering".into())

@@ -30,6 +30,11 @@ fn the_whole_help() {
         &["pull", "--help"],
         &["copy", "--help"],
         &["tag", "--help"],
+        &["inspect", "--help"],
+        &["login", "--help"],
+        &["logout", "--help"],
+        &["registry", "--help"],
+        &["registry", "probe", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];

@@ -22,6 +22,8 @@ mod real;
 mod refusals;
 mod registry_copy;
 mod registry_faults;
+mod registry_inspect;
+mod registry_login;
 mod registry_pull;
 mod registry_push;
 mod reproducible;

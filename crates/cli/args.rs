@@ -111,6 +111,25 @@ pub(crate) enum Command {
     /// The manifest is put under each tag as it is; no layer moves. The registry is asked afterwards.
     #[command(after_help = "Example: wain tag ghcr.io/acme/api:1.4 stable latest")]
     Tag(Tag),
+    /// Say what an image is: its digest, platforms, layers and config
+    ///
+    /// Reads documents alone: no layer is fetched. The image may be in a registry, a layout or an archive, or what was
+    /// built last.
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(Inspect),
+    /// Log in to a registry
+    ///
+    /// The password comes from standard input, and is checked with the registry before it is kept: by the credential
+    /// helper that Docker's config.json names, else in that file. docker, podman and skopeo find it there, too.
+    #[command(after_help = "Example: wain login ghcr.io --username ann --password-stdin < token")]
+    Login(Login),
+    /// Forget the login for a registry
+    Logout(Logout),
+    /// Find out about registries
+    Registry {
+        #[command(subcommand)]
+        command: RegistryCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -150,6 +169,13 @@ Examples:
   wain push last ghcr.io/acme/api:1.4          what `wain build` made last in this folder
   wain push layout:out:1 ghcr.io/acme/api:1.4 ghcr.io/acme/api:latest
   wain push archive:api.tar registry.example/api:1.4";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  wain inspect ghcr.io/acme/api:1.4            in short
+  wain inspect layout:out:1 --layers           every layer
+  wain inspect last --raw                      the very bytes of the manifest or index
+  wain inspect ghcr.io/acme/api:1.4 --config --platform linux/arm64";
 
 const PULL_EXAMPLES: &str = "\
 Examples:
@@ -445,6 +471,97 @@ pub(crate) struct Tag {
     pub(crate) machine: MachineArguments,
 }
 
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The image: a reference; layout:DIR or archive:FILE, with :TAG behind it if needed; last; or last:DIR
+    #[arg(value_name = "IMAGE", value_parser = parse_subject, value_hint = ValueHint::AnyPath)]
+    pub(crate) image: Subject,
+
+    /// Print the index or manifest as it is, byte for byte
+    #[arg(long, conflicts_with_all = ["config", "layers", "json"])]
+    pub(crate) raw: bool,
+
+    /// Print the config as it is, byte for byte
+    #[arg(long, conflicts_with_all = ["layers", "json"])]
+    pub(crate) config: bool,
+
+    /// List the layers: digest, size, media type
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) layers: bool,
+
+    /// Print everything as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// The platform to look at [default: all; for --config, this machine's]
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Login {
+    /// The registry, `HOST[:PORT]`; Docker's own is docker.io
+    #[arg(value_name = "HOST", value_parser = parse_host)]
+    pub(crate) registry: String,
+
+    /// Who you are there
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) username: String,
+
+    /// Read the password or token from standard input; there is no other way
+    #[arg(long, required = true)]
+    pub(crate) password_stdin: bool,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Logout {
+    /// The registry, `HOST[:PORT]`; Docker's own is docker.io
+    #[arg(value_name = "HOST", value_parser = parse_host)]
+    pub(crate) registry: String,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Try what a registry can do
+    ///
+    /// Tells its API version, what it asks of its users, and which ways to upload, kinds of manifests and removals it
+    /// knows. It says what it will write before it does: some small blobs and manifests that go by their digests, one
+    /// manifest of 4 MiB, and no tag. What the registry lets it remove is removed; the rest is listed.
+    #[command(after_help = "Example: wain registry probe registry.example/team/scratch --other team/other")]
+    Probe(ProbeArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct ProbeArguments {
+    /// The repository to try it in, `HOST/REPO`
+    #[arg(value_name = "HOST/REPO", value_parser = parse_repository)]
+    pub(crate) repository: Reference,
+
+    /// Another repository of the same registry, to mount a blob into
+    #[arg(long, value_name = "REPO", value_parser = parse_other)]
+    pub(crate) other: Option<String>,
+
+    /// Write nothing, and find out less
+    #[arg(long)]
+    pub(crate) read_only: bool,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Cache {
     /// Show where the cache is, how large it is and when it was last used
@@ -590,6 +707,31 @@ fn parse_local(text: &str) -> Result<Subject, String> {
         Ok(subject) => Ok(subject),
         Err(error) => Err(with_hint(error.to_string(), error.hint())),
     }
+}
+
+fn parse_subject(text: &str) -> Result<Subject, String> {
+    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+fn parse_host(text: &str) -> Result<String, String> {
+    wainwright_build::Registry::named(text).ok_or_else(|| {
+        "that is not a host with an optional port, like `ghcr.io` or `registry.example:5000`".into()
+    })
+}
+
+/// A repository: a reference without a tag or digest.
+fn parse_repository(text: &str) -> Result<Reference, String> {
+    let reference = parse_any_reference(text)?;
+    let name = text.rsplit('/').next().unwrap_or(text);
+    match name.contains([':', '@']) {
+        true => Err("a repository is meant, without a tag or digest: `registry.example/team/scratch`".into()),
+        false => Ok(reference),
+    }
+}
+
+/// A repository of a registry that is known already.
+fn parse_other(text: &str) -> Result<String, String> {
+    parse_repository(&format!("registry.example/{text}")).map(|reference| reference.repository().to_owned())
 }
 
 /// Where a pull may go.

@@ -383,8 +383,13 @@ pub(crate) fn tidy(arguments: &MachineArguments, tools: &Tools, screen: &Screen)
 
 /// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.
 pub(crate) fn print(text: &str) -> u8 {
+    print_bytes(text.as_bytes())
+}
+
+/// [`print`] of bytes as they are.
+pub(crate) fn print_bytes(bytes: &[u8]) -> u8 {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => 0,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
         Err(error) => {

@@ -7,8 +7,11 @@ mod commands;
 mod diff;
 mod explain;
 mod failure;
+mod inspect;
 mod limits;
+mod login;
 mod machine;
+mod probe;
 mod render;
 mod report;
 mod show_plan;
@@ -21,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, RegistryCommand};
 
 fn main() -> ExitCode {
     limits::begin_anew_where_memory_is_limited();
@@ -44,6 +47,10 @@ fn run() -> u8 {
         Command::Pull(arguments) => transfer::pull(&arguments),
         Command::Copy(arguments) => transfer::copy(&arguments),
         Command::Tag(arguments) => transfer::tag(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Login(arguments) => login::login(&arguments),
+        Command::Logout(arguments) => login::logout(&arguments),
+        Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
         Command::Completions { shell } => commands::completions(shell),
     }
 }

@@ -46,6 +46,7 @@ pub use listing::{FileKind, LayerFile, Listing, each_file, list};
 pub use merge::merge;
 pub use offers::{Offers, PathKind};
 pub use packages::DebianPackage;
+pub use select::is_config as is_image_config;
 pub use source::Source;
 pub use walk::{Parts, Walk};
 pub use whole::{WholeImage, open_whole};

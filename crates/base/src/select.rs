@@ -268,7 +268,8 @@ impl Walk<'_> {
     }
 }
 
-pub(crate) fn is_config(kind: &str) -> bool {
+/// Whether a media type is that of an image's config; some manifests do not say.
+pub fn is_config(kind: &str) -> bool {
     matches!(kind, media_type::CONFIG | media_type::DOCKER_CONFIG | "")
 }
 

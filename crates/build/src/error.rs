@@ -88,6 +88,9 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// A login without a place to keep it.
+    #[error("there is no place to keep a login: HOME is not set")]
+    NoHome,
     /// A name with a digest for something that has another.
     #[error("`{reference}` names {expected}, and the image has the digest {found}")]
     OtherDigest {
@@ -326,6 +329,7 @@ impl Error {
                 "write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`".into(),
             ),
             Self::Last { .. } => Some("build it with `wain build`; with --no-cache nothing is remembered".into()),
+            Self::NoHome => Some("set HOME, DOCKER_CONFIG or REGISTRY_AUTH_FILE".into()),
             Self::OtherDigest { .. } => Some("name it by a tag, or by its own digest".into()),
             Self::Oci(error) => error.hint(),
             Self::UnknownBase { .. } => {

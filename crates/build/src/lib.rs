@@ -48,12 +48,17 @@ pub use resolve::{PlatformResolution, Resolution, resolve};
 pub use runtime::RuntimeRecipe;
 pub use together::Shared;
 pub use tools::Tools;
-pub use transfer::{Pull, Subject, copy, pull, push, tag};
+pub use transfer::{
+    InspectedManifest, Inspection, Pull, Raw, Subject, copy, inspect, inspect_raw, is_meant, login, logout,
+    probe, pull, push, tag,
+};
 pub use verify::{
     Finding, LayerVerdict, LayerVerification, Origin, OriginCount, PlatformVerification, Verdict,
     Verification, verify,
 };
 pub use wain_lock::{WainLock, lock};
 pub use wainwright_base::Source as ImageSource;
+pub use wainwright_http::Secret;
 pub use wainwright_image::replace;
 pub use wainwright_project::AllowedClash;
+pub use wainwright_registry::{Keeper, Probe, Registry};

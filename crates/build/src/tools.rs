@@ -95,17 +95,22 @@ impl Tools {
 
     pub(crate) async fn registry(&self) -> Result<&Registry, Error> {
         let make = || async {
-            let listener = self.listener.clone();
-            let vars = &self.machine.vars;
-            let settings = wainwright_registry::Settings {
-                http: self.http_settings(),
-                hosts: Hosts { insecure: self.machine.insecure_registries.clone(), ..Hosts::default() },
-                credentials: Credentials::load(vars, self.machine.home.as_deref())?,
-                listener: Arc::new(move |message| listener(Event::Warned { message })),
-            };
-            Ok::<_, Error>(Registry::new(settings)?)
+            let credentials = Credentials::load(&self.machine.vars, self.machine.home.as_deref())?;
+            self.registry_with(credentials)
         };
         self.registry.get_or_try_init(make).await
+    }
+
+    /// A client of its own, for somebody else than the user of this machine.
+    pub(crate) fn registry_with(&self, credentials: Credentials) -> Result<Registry, Error> {
+        let listener = self.listener.clone();
+        let settings = wainwright_registry::Settings {
+            http: self.http_settings(),
+            hosts: Hosts { insecure: self.machine.insecure_registries.clone(), ..Hosts::default() },
+            credentials,
+            listener: Arc::new(move |message| listener(Event::Warned { message })),
+        };
+        Ok(Registry::new(settings)?)
     }
 
     fn http_settings(&self) -> Settings {

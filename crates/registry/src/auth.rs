@@ -15,6 +15,7 @@ use crate::{Error, Registry};
 pub struct Scope {
     repository: String,
     may_write: bool,
+    may_delete: bool,
     /// Repositories that blobs are mounted from.
     mounts: BTreeSet<String>,
 }
@@ -22,14 +23,19 @@ pub struct Scope {
 impl Scope {
     /// To read a repository.
     pub fn read(repository: impl Into<String>) -> Self {
-        Self { repository: repository.into(), may_write: false, mounts: BTreeSet::new() }
+        Self { repository: repository.into(), may_write: false, may_delete: false, mounts: BTreeSet::new() }
     }
 
     /// To write a repository, mounting blobs of others.
     pub fn write(repository: impl Into<String>, mounts: impl IntoIterator<Item = String>) -> Self {
         let repository = repository.into();
         let mounts = mounts.into_iter().filter(|from| *from != repository).collect();
-        Self { repository, may_write: true, mounts }
+        Self { repository, may_write: true, may_delete: false, mounts }
+    }
+
+    /// To write a repository, and to remove what was written.
+    pub(crate) fn write_and_delete(repository: &str) -> Self {
+        Self { may_delete: true, ..Self::write(repository, []) }
     }
 
     /// To find out whether the registry lets us in; nothing is done with any repository.
@@ -51,7 +57,11 @@ impl Scope {
         if self.repository.is_empty() {
             return Vec::new();
         }
-        let actions = if self.may_write { "pull,push" } else { "pull" };
+        let actions = match (self.may_write, self.may_delete) {
+            (_, true) => "pull,push,delete",
+            (true, false) => "pull,push",
+            (false, false) => "pull",
+        };
         let own = format!("repository:{}:{actions}", self.repository);
         [own].into_iter().chain(self.mounts.iter().map(|from| format!("repository:{from}:pull"))).collect()
     }

@@ -15,6 +15,7 @@ mod host;
 mod login;
 mod login_file;
 mod manifest;
+mod probe;
 mod push;
 mod upload;
 
@@ -27,4 +28,5 @@ pub use host::Hosts;
 pub use login::LoginCheck;
 pub use login_file::{Keeper, LoginFile};
 pub use manifest::Found;
+pub use probe::{Finding, Probe, ProbeRequest};
 pub use push::{Blob, Push, Pushed};

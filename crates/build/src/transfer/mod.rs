@@ -5,8 +5,11 @@
 
 mod copy;
 mod gather;
+mod inspect;
 mod last;
+mod login;
 mod memory;
+mod probe;
 mod pull;
 mod push;
 mod send;
@@ -14,7 +17,10 @@ mod subject;
 mod tag;
 
 pub use copy::copy;
+pub use inspect::{InspectedManifest, Inspection, Raw, inspect, inspect_raw, is_meant};
 pub(crate) use last::remember as remember_last;
+pub use login::{login, logout};
+pub use probe::probe;
 pub use pull::{Pull, pull};
 pub use push::push;
 pub(crate) use send::{send, targets};

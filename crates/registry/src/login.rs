@@ -80,3 +80,87 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wainwright_http::loopback::{Reply, Seen, Server};
+
+    use super::*;
+    use crate::{Hosts, ProbeRequest, Settings};
+
+    fn client(server: &Server, password: &str) -> (Registry, String) {
+        let url = server.url("");
+        let registry = format!("127.0.0.1:{}", url.port().unwrap());
+        let settings = Settings {
+            http: wainwright_http::Settings::new("test"),
+            hosts: Hosts::default(),
+            credentials: Credentials::only(&registry, "ann", &Secret::new(password)).unwrap(),
+            listener: Arc::new(|_| ()),
+        };
+        (Registry::new(settings).unwrap(), registry)
+    }
+
+    async fn check(server: &Server, password: &str) -> Result<LoginCheck, Error> {
+        let (client, registry) = client(server, password);
+        client.check_login(&registry, "ann", &Secret::new(password)).await
+    }
+
+    const GOOD: &str = "Basic YW5uOmdvb2Q="; // ann:good
+
+    fn shows(seen: &Seen, what: &str) -> bool {
+        seen.headers.get("authorization").is_some_and(|shown| shown == what)
+    }
+
+    #[tokio::test]
+    async fn a_token_server_is_asked_about_no_repository() {
+        let server = Server::start(|seen| match seen.target.split('?').next().unwrap() {
+            "/v2/" if shows(seen, "Bearer T") => Reply::ok("{}"),
+            "/v2/" => {
+                let realm = format!("Bearer realm=\"http://{}/token\",service=\"x\"", seen.headers["host"]);
+                Reply::status(401).header("Www-Authenticate", realm)
+            }
+            "/token" if shows(seen, GOOD) => Reply::ok(r#"{"token": "T"}"#),
+            _ => Reply::status(401),
+        });
+        assert_eq!(check(&server, "good").await.unwrap(), LoginCheck::Taken);
+        let asked: Vec<String> = server.seen().into_iter().map(|seen| seen.target).collect();
+        assert!(asked.contains(&"/token?service=x".to_owned()), "{asked:?}");
+        let error = check(&server, "CANARY").await.unwrap_err();
+        assert!(matches!(error, Error::Login { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_found_where_nobody_is_asked() {
+        let server = Server::start(|seen| match seen.headers.contains_key("authorization") {
+            true if !shows(seen, GOOD) => Reply::status(401),
+            _ => Reply::ok("{}"),
+        });
+        assert_eq!(check(&server, "good").await.unwrap(), LoginCheck::NotAsked);
+        assert!(matches!(check(&server, "bad").await.unwrap_err(), Error::Login { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_web_page_is_no_registry() {
+        let server = Server::start(|_| Reply::ok("<html>").header("Content-Type", "text/html"));
+        assert!(matches!(check(&server, "good").await.unwrap_err(), Error::NotARegistry { .. }));
+    }
+
+    #[tokio::test]
+    async fn what_a_registry_refuses_is_a_finding() {
+        let server = Server::start(|seen| match seen.target.as_str() {
+            "/v2/" => Reply::ok("{}"),
+            _ => Reply::status(405).body(r#"{"errors": [{"code": "UNSUPPORTED", "message": "read only"}]}"#),
+        });
+        let (client, registry) = client(&server, "good");
+        let repository = "a/b".to_owned();
+        let request = ProbeRequest { registry, repository, other: None, is_read_only: false };
+        let probe = client.probe(&request).await.unwrap();
+        let last = probe.findings.last().unwrap();
+        assert_eq!((last.feature, last.can), ("push", Some(false)));
+        assert_eq!(last.detail, "405 UNSUPPORTED: read only");
+        assert_eq!(probe.left, [] as [&str; 0]);
+    }
+}

@@ -20,6 +20,7 @@ mod outputs;
 mod plans;
 mod real;
 mod refusals;
+mod registry_ahead;
 mod registry_copy;
 mod registry_faults;
 mod registry_inspect;

@@ -62,15 +62,16 @@ pub async fn deliver(
         tree: None,
         tags: tags.to_vec(),
     });
-    let delivery = put(&release, outputs, tools).await?;
+    let delivery = put(&release, outputs, images.sent, tools).await?;
     tools.remember_last(&release);
     Ok(delivery)
 }
 
-/// Puts a release whose blobs are all here where it is wanted.
+/// Puts a release whose blobs are all here where it is wanted; `sent` bytes of them are in their registries already.
 pub(crate) async fn put(
     release: &Arc<Release>,
     outputs: &[Output],
+    sent: u64,
     tools: &Arc<Tools>,
 ) -> Result<Delivery, Error> {
     let most = release.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
@@ -83,7 +84,14 @@ pub(crate) async fn put(
         let name = output.to_string();
         tools.tell(Event::DeliveryStarted { output: name.clone() });
         let delivered = match output {
-            Output::Registry => push(release, &name, tools).await?,
+            Output::Registry => {
+                let pushed = push(release, &name, tools).await?;
+                Delivered {
+                    bytes_written: pushed.bytes_written + sent,
+                    bytes_skipped: pushed.bytes_skipped.saturating_sub(sent),
+                    was_there: pushed.was_there && sent == 0,
+                }
+            }
             Output::Docker => {
                 let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
                 let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });

@@ -11,6 +11,7 @@ use crate::image::{NamedLayer, compose, index};
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
 use crate::together::{Shared, compare, lost};
+use crate::transfer::{Ahead, ahead};
 use crate::wheels::{Fetches, blame, open_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
@@ -25,6 +26,8 @@ pub struct Images {
     pub layers: Vec<Vec<LayerReport>>,
     /// For each image, the paths that several packages own.
     pub shared: Vec<Vec<Shared>>,
+    /// How many bytes of layers are in their registries already.
+    pub sent: u64,
 }
 
 /// A layer, for a report.
@@ -47,7 +50,8 @@ pub struct LayerReport {
 
 /// Fetches and makes what is missing, then writes the documents. Nothing is delivered yet.
 pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
-    let runtimes = runtimes(plan, tools);
+    let (ahead, leaving) = ahead(plan)?;
+    let runtimes = runtimes(plan, ahead.clone(), tools);
     let fetches = Arc::new(Fetches::default());
     let layers = async {
         // A clash that is allowed decides what layers hold; without one, nothing has to wait until every wheel is here.
@@ -56,9 +60,10 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
             let found = Arc::new(lost(&compare(image, &fetches, tools).await?.shared));
             all.extend(image.layers.iter().map(|layer| (layer.key, found.clone())));
         }
-        layers(plan, &all, &fetches, tools).await
+        layers(plan, &all, &fetches, ahead, tools).await
     };
-    let (runtimes, made) = futures_util::future::try_join(runtimes, layers).await?;
+    let (runtimes, made, sent) =
+        futures_util::future::try_join3(runtimes, layers, leaving.send(tools)).await?;
     // Platforms share wheels; what is odd about one is told once.
     let (mut notes, mut warnings) = (BTreeSet::new(), BTreeSet::new());
     let mut shared = Vec::new();
@@ -82,15 +87,23 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     }
     let annotations = plan.images.first().map(|image| image.annotations.clone()).unwrap_or_default();
     let index = (images.len() > 1).then(|| index(&images, &annotations));
-    Ok(Images { images, index, layers: reports, shared })
+    Ok(Images { images, index, layers: reports, shared, sent })
 }
 
 /// The base layers of every image that has its base assembled; one after the other, since they share work.
-async fn runtimes(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Option<Vec<RuntimeLayerMade>>>, Error> {
+async fn runtimes(
+    plan: &Plan,
+    ahead: Ahead,
+    tools: &Arc<Tools>,
+) -> Result<Vec<Option<Vec<RuntimeLayerMade>>>, Error> {
     let mut made = Vec::new();
     for image in &plan.images {
         made.push(match &image.base {
-            BasePlan::Runtime(recipe) => Some(runtime::make(recipe, tools).await?),
+            BasePlan::Runtime(recipe) => {
+                let base = runtime::make(recipe, tools).await?;
+                base.iter().for_each(|made| ahead.take(&made.layer));
+                Some(base)
+            }
             BasePlan::Image(_) => None,
         });
     }
@@ -104,6 +117,7 @@ async fn layers(
     plan: &Plan,
     lost: &BTreeMap<CacheKey, Arc<Lost>>,
     fetches: &Arc<Fetches>,
+    ahead: Ahead,
     tools: &Arc<Tools>,
 ) -> Result<BTreeMap<CacheKey, Layer>, Error> {
     let mut made = BTreeMap::new();
@@ -133,6 +147,7 @@ async fn layers(
     while let Some(done) = jobs.join_next().await {
         // Leaving early ends the other jobs.
         let (key, layer) = done.map_err(|error| Error::Bug { what: error.to_string() })??;
+        ahead.take(&layer);
         made.insert(key, layer);
     }
     Ok(made)

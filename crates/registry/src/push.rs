@@ -107,6 +107,15 @@ impl Registry {
         Ok(pushed)
     }
 
+    /// Brings a blob into a repository before its image is complete; says how many bytes that took.
+    pub async fn push_blob(&self, registry: &str, repository: &str, blob: &Blob) -> Result<u64, Error> {
+        let scope = Scope::write(repository, blob.from.clone());
+        match self.upload(registry, &scope, blob, Arc::new(|_| ())).await? {
+            Uploaded::Sent => Ok(blob.descriptor.size),
+            Uploaded::Mounted | Uploaded::There => Ok(0),
+        }
+    }
+
     async fn is_at(&self, push: &Push, names: &[String], scope: &Scope) -> Result<bool, Error> {
         let asked = if push.is_settled { names.len().saturating_sub(1) } else { 0 };
         for name in names.iter().skip(asked) {

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wainwright_oci::Digest;
-use wainwright_registry::Push;
 use wainwright_store::CacheKey;
 
+use super::send::Target;
 use crate::{Error, Tools};
 
 /// Raised when what is remembered of repositories changes its form.
@@ -21,28 +21,32 @@ pub(crate) struct Memory {
     pub(crate) tags: BTreeMap<String, Digest>,
 }
 
-pub(crate) fn recall(registry: &str, repository: &str, tools: &Tools) -> Result<Memory, Error> {
-    let memo = tools.store.recall(&key(registry, repository)?)?;
+pub(crate) fn recall(target: &Target, tools: &Tools) -> Result<Memory, Error> {
+    let memo = tools.store.recall(&key(target)?)?;
     Ok(memo.and_then(|memo| serde_json::from_value(memo).ok()).unwrap_or_default())
 }
 
-pub(crate) fn remember(push: &Push, tools: &Tools) -> Result<(), Error> {
-    let before = recall(&push.registry, &push.repository, tools)?;
-    let blobs: BTreeSet<Digest> = push.blobs.iter().map(|blob| blob.descriptor.digest).collect();
-    let tags = push.tags.iter().map(|tag| (tag.clone(), push.root.digest()));
+/// Adds blobs that are in the repository now, and what tags stand for.
+pub(crate) fn remember(
+    target: &Target,
+    blobs: &BTreeSet<Digest>,
+    tags: &[(String, Digest)],
+    tools: &Tools,
+) -> Result<(), Error> {
+    let before = recall(target, tools)?;
     let mut all = Memory {
-        blobs: before.blobs.union(&blobs).copied().collect(),
-        tags: before.tags.clone().into_iter().chain(tags.clone()).collect(),
+        blobs: before.blobs.union(blobs).copied().collect(),
+        tags: before.tags.clone().into_iter().chain(tags.iter().cloned()).collect(),
     };
     if all.blobs.len() + all.tags.len() > MOST_REMEMBERED {
-        all = Memory { blobs, tags: tags.collect() };
+        all = Memory { blobs: blobs.clone(), tags: tags.iter().cloned().collect() };
     }
     if all != before {
-        tools.store.remember(&key(&push.registry, &push.repository)?, &json!(all))?;
+        tools.store.remember(&key(target)?, &json!(all))?;
     }
     Ok(())
 }
 
-fn key(registry: &str, repository: &str) -> Result<CacheKey, Error> {
+fn key(Target { registry, repository, .. }: &Target) -> Result<CacheKey, Error> {
     Ok(CacheKey::of("pushed", &json!({"format": FORMAT, "registry": registry, "repository": repository}))?)
 }

@@ -3,6 +3,7 @@
 //! One file for each command; they share [`gather`] (what belongs to an image), [`send`](send::send) (into a repository,
 //! tags last) and [`memory`] (what a repository had when we last looked).
 
+mod ahead;
 mod copy;
 mod gather;
 mod inspect;
@@ -16,6 +17,7 @@ mod send;
 mod subject;
 mod tag;
 
+pub(crate) use ahead::{Ahead, ahead};
 pub use copy::copy;
 pub use inspect::{InspectedManifest, Inspection, Raw, inspect, inspect_raw, is_meant};
 pub(crate) use last::remember as remember_last;

@@ -55,5 +55,5 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
         tree: Some(tree),
         tags: reference.tag().is_some().then(|| reference.clone()).into_iter().collect(),
     };
-    put(&Arc::new(release), outputs, tools).await
+    put(&Arc::new(release), outputs, 0, tools).await
 }

@@ -23,16 +23,21 @@ pub(crate) struct Target {
     pub(crate) tags: Vec<String>,
 }
 
-/// The repositories that some references name, in order, each with its tags.
-///
-/// A reference with a digest demands that it is the tree's.
+/// The repositories that some references name; a reference with a digest demands that it is the tree's.
 pub(crate) fn targets(references: &[Reference], root: Digest) -> Result<Vec<Target>, Error> {
-    let mut tags: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for reference in references {
         if let Some(expected) = reference.digest().filter(|digest| **digest != root) {
             let (reference, expected) = (reference.to_string(), *expected);
             return Err(Error::OtherDigest { reference, expected, found: root });
         }
+    }
+    Ok(repositories(references))
+}
+
+/// The repositories that some references name, in order, each with its tags.
+pub(crate) fn repositories(references: &[Reference]) -> Vec<Target> {
+    let mut tags: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for reference in references {
         let names = tags.entry((reference.registry(), reference.repository())).or_default();
         names.extend(reference.tag().filter(|tag| !names.iter().any(|name| name == tag)).map(str::to_owned));
     }
@@ -41,7 +46,7 @@ pub(crate) fn targets(references: &[Reference], root: Digest) -> Result<Vec<Targ
         repository: repository.to_owned(),
         tags,
     };
-    Ok(tags.into_iter().map(target).collect())
+    tags.into_iter().map(target).collect()
 }
 
 /// Brings a tree into a repository: blobs, then manifests, then the index, tags last.
@@ -54,7 +59,7 @@ pub(crate) async fn send(
     output: &str,
     tools: &Tools,
 ) -> Result<Delivered, Error> {
-    let memory = recall(&target.registry, &target.repository, tools)?;
+    let memory = recall(target, tools)?;
     let mut push = Push {
         registry: target.registry.clone(),
         repository: target.repository.clone(),
@@ -96,7 +101,9 @@ pub(crate) async fn send(
             Ok(pushed) => break pushed,
         }
     };
-    remember(&push, tools)?;
+    let blobs = push.blobs.iter().map(|blob| blob.descriptor.digest).collect();
+    let tags: Vec<_> = push.tags.iter().map(|tag| (tag.clone(), push.root.digest())).collect();
+    remember(target, &blobs, &tags, tools)?;
     Ok(Delivered {
         bytes_written: pushed.bytes,
         bytes_skipped: tree.size().saturating_sub(pushed.bytes),
@@ -104,29 +111,35 @@ pub(crate) async fn send(
     })
 }
 
-fn blobs(tree: &Tree, target: &Target, tools: &Tools) -> Vec<Blob> {
-    let blob = |held: &Held| {
-        let descriptor = held.descriptor.clone();
-        let in_store = || Source::File { path: tools.store.path(&descriptor.digest), offset: 0 };
-        let (source, from) = match &held.place {
-            Place::Store => (in_store(), None),
-            Place::File { path, offset } => (Source::File { path: path.clone(), offset: *offset }, None),
-            Place::Registry(reference) => {
-                let is_here = tools.store.contains(&descriptor.digest, Some(descriptor.size));
-                let is_mountable =
-                    reference.registry() == target.registry && reference.repository() != target.repository;
-                let from = is_mountable.then(|| reference.repository().to_owned());
-                (if is_here { in_store() } else { Source::Absent }, from)
-            }
-        };
-        Blob { descriptor, source, from }
+/// A blob as the registry client wants it.
+///
+/// What may be in the repository without our knowing is mounted from the repository itself: that asks for it and, where it
+/// is not, opens the upload, in one request.
+pub(crate) fn blob(held: &Held, target: &Target, tools: &Tools) -> Blob {
+    let descriptor = held.descriptor.clone();
+    let in_store = || Source::File { path: tools.store.path(&descriptor.digest), offset: 0 };
+    let own = || Some(target.repository.clone());
+    let (source, from) = match &held.place {
+        Place::Store => (in_store(), own()),
+        Place::File { path, offset } => (Source::File { path: path.clone(), offset: *offset }, own()),
+        Place::Registry(reference) => {
+            let is_here = tools.store.contains(&descriptor.digest, Some(descriptor.size));
+            let is_mountable =
+                reference.registry() == target.registry && reference.repository() != target.repository;
+            let from = is_mountable.then(|| reference.repository().to_owned());
+            (if is_here { in_store() } else { Source::Absent }, from)
+        }
     };
+    Blob { descriptor, source, from }
+}
+
+fn blobs(tree: &Tree, target: &Target, tools: &Tools) -> Vec<Blob> {
     let config = |config: &wainwright_oci::Document| Blob {
         descriptor: config.descriptor.clone(),
         source: Source::Bytes(config.bytes().into()),
         from: None,
     };
-    tree.blobs.iter().map(blob).chain(tree.configs.iter().map(config)).collect()
+    tree.blobs.iter().map(|held| blob(held, target, tools)).chain(tree.configs.iter().map(config)).collect()
 }
 
 /// Whether the bytes of a blob have to come from another registry, unless the target has them.

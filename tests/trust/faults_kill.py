@@ -27,7 +27,10 @@ def where(shop: Shop, output: str) -> tuple[list[str], Path]:
 
 
 def read(output: str, place: Path) -> str:
-    return check_layout(place) if output == "layout" else check_archive(place)
+    try:
+        return check_layout(place) if output == "layout" else check_archive(place)
+    except (OSError, ValueError, KeyError) as error:
+        return f"unreadable: {error!r}"
 
 
 def clear(shop: Shop, cache: str, dice: random.Random) -> None:

@@ -59,7 +59,10 @@ impl Draft {
         let target = &self.target;
         let written = self.writer.flush().and_then(|()| self.writer.get_mut().sync_data());
         written.map_err(|source| Error::write(target, self.size, source))?;
-        self.path.persist(target).map_err(|failure| Error::disk("replace", target, failure.error))
+        let path = self.path;
+        LIVING
+            .finish(|| path.persist(target).map_err(|failure| failure.error))
+            .map_err(|source| Error::disk("replace", target, source))
     }
 }
 
@@ -99,9 +102,11 @@ impl DraftFolder {
         self.folder.path()
     }
 
-    /// Leaves it where it is, or where it was moved.
-    pub(crate) fn keep(self) {
+    /// Renames the folder to its target, unless there is something; it is gone when that fails.
+    pub(crate) fn finish(self, target: &Path) -> io::Result<()> {
+        LIVING.finish(|| fs::rename(self.folder.path(), target))?;
         let _ = self.folder.keep();
+        Ok(())
     }
 }
 

@@ -63,9 +63,8 @@ fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Err
     draft::sweep(parent);
     let folder = DraftFolder::new(parent)?;
     let delivered = fill(release, store, folder.path()).map_err(|error| error.below(dir, folder.path()))?;
-    match fs::rename(folder.path(), dir) {
+    match folder.finish(dir) {
         Ok(()) => {
-            folder.keep();
             draft::sync_folder(parent);
             Ok(delivered)
         }

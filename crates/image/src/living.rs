@@ -47,8 +47,17 @@ impl Living {
         Ok((made, Entry { path, list: self }))
     }
 
+    /// Puts something into its place, in one step as seen by [`Living::abandon`]: what is being taken away gets no name.
+    pub(crate) fn finish<T>(&self, finish: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match *self.lock() {
+            Some(_) => finish(),
+            None => Err(io::Error::other("the work was given up")),
+        }
+    }
+
     fn abandon(&self) {
-        for path in self.lock().take().unwrap_or_default() {
+        let mut list = self.lock();
+        for path in list.take().unwrap_or_default() {
             for _ in 0..TRIES {
                 let removed = match fs::symlink_metadata(&path) {
                     Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
@@ -89,14 +98,17 @@ mod tests {
             living.make(|| fs::write(&path, "").map(|()| path.clone()), |path| path)
         };
         let (_file, _entry) = make("unfinished").unwrap();
+        living.finish(|| fs::write(path("in time"), "")).unwrap();
         drop(make("finished").unwrap());
         let _made = living
             .make(|| fs::create_dir_all(path("folder/below")).map(|()| path("folder")), |path| path)
             .unwrap();
         living.abandon();
         assert!(make("too late").is_err());
-        let names: Vec<_> =
+        assert!(living.finish(|| fs::write(path("too late"), "")).is_err());
+        let mut names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, ["finished"]);
+        names.sort();
+        assert_eq!(names, ["finished", "in time"]);
     }
 }

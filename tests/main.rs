@@ -21,6 +21,7 @@ mod plans;
 mod real;
 mod refusals;
 mod registry_ahead;
+mod registry_base;
 mod registry_copy;
 mod registry_faults;
 mod registry_inspect;

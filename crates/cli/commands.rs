@@ -99,6 +99,7 @@ pub(crate) fn plan(arguments: &args::Plan) -> u8 {
     request.pinning = Pinning::Never;
     run(project, &request, machine, async |tools, screen| {
         let plan = decide(&request, tools, screen).await?;
+        wainwright_build::tell_outdated(&request, &plan, tools).await;
         let text = match arguments.json {
             true => format!("{:#}\n", plan.to_json()),
             false => show_plan::text(&plan, &plan.fetches(&tools.store)),

@@ -94,7 +94,7 @@ fn source_text(error: &Error) -> String {
 }
 
 /// Which base: asked for, else set, else the newest release whose Python fits.
-fn base(request: &Request, project: &Project) -> Result<Base, Error> {
+pub(crate) fn base(request: &Request, project: &Project) -> Result<Base, Error> {
     if let Some(base) = &request.base {
         return Ok(base.clone());
     }

@@ -69,6 +69,16 @@ impl RegistryServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Method and path of every request so far, as its access log has them.
+    pub fn requests(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let asked = |line: &str| {
+            let (request, _) = line.split_once('"')?.1.split_once(" HTTP/")?;
+            Some(request.to_owned())
+        };
+        log.lines().filter_map(asked).collect()
+    }
+
     /// The folder it keeps everything in.
     pub fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")

@@ -110,9 +110,15 @@ impl Registry {
     /// Brings a blob into a repository before its image is complete; says how many bytes that took.
     pub async fn push_blob(&self, registry: &str, repository: &str, blob: &Blob) -> Result<u64, Error> {
         let scope = Scope::write(repository, blob.from.clone());
-        match self.upload(registry, &scope, blob, Arc::new(|_| ())).await? {
-            Uploaded::Sent => Ok(blob.descriptor.size),
-            Uploaded::Mounted | Uploaded::There => Ok(0),
+        match self.upload(registry, &scope, blob, Arc::new(|_| ())).await {
+            Ok(Uploaded::Sent) => Ok(blob.descriptor.size),
+            Ok(Uploaded::Mounted | Uploaded::There) => Ok(0),
+            Err(error @ Error::BytesNeeded { .. }) => Err(error),
+            Err(error) => {
+                // What is on its way beside the failure has no use any more.
+                self.abandon().await;
+                Err(error)
+            }
         }
     }
 

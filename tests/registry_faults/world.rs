@@ -296,7 +296,7 @@ async fn prepare(row: &Row, world: &World) {
         Job::Mount => Push { repository: format!("{}/origin", world.repository), ..world.push.clone() },
         Job::Pull | Job::PullPinned => world.push.clone(),
     };
-    plain_client().push(&push, &|_, _| ()).await.unwrap();
+    plain_client().push(&push, &wainwright_registry::unwatched()).await.unwrap();
 }
 
 async fn work(job: Job, world: &World, client: &Registry) -> Result<(), Error> {
@@ -313,7 +313,7 @@ async fn work(job: Job, world: &World, client: &Registry) -> Result<(), Error> {
         Job::Pull => return fetch(world, client, &format!("{name}:1")).await,
         Job::PullPinned => return fetch(world, client, &format!("{name}@{}", world.root())).await,
     }
-    client.push(&push, &|_, _| ()).await.map(drop)
+    client.push(&push, &wainwright_registry::unwatched()).await.map(drop)
 }
 
 async fn fetch(world: &World, client: &Registry, name: &str) -> Result<(), Error> {

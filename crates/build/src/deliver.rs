@@ -85,7 +85,7 @@ pub(crate) async fn put(
         tools.tell(Event::DeliveryStarted { output: name.clone() });
         let delivered = match output {
             Output::Registry => {
-                let pushed = push(release, &name, tools).await?;
+                let pushed = push(release, tools).await?;
                 Delivered {
                     bytes_written: pushed.bytes_written + sent,
                     bytes_skipped: pushed.bytes_skipped.saturating_sub(sent),

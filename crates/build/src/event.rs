@@ -112,6 +112,35 @@ pub enum Event {
         /// How many bytes since the last such event.
         bytes: u64,
     },
+    /// A blob is on its way into a repository.
+    UploadStarted {
+        /// Host and repository.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Some of it was sent.
+    UploadProgressed {
+        /// Host and repository.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// How many bytes since the last such event; a try that failed begins again.
+        bytes: u64,
+    },
+    /// The repository has it.
+    UploadFinished {
+        /// Host and repository.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// `sent`, `mounted` from another repository of the registry or found in this one, or `there`.
+        how: &'static str,
+    },
     /// It arrived.
     DeliveryFinished {
         /// The output.

@@ -38,6 +38,12 @@ pub(super) fn text(event: &Event) -> Option<String> {
         }
         Event::LayerFinished { name, descriptor } => format!("made {name} ({})", bytes(descriptor.size)),
         Event::LayerReused { name, .. } => format!("reused {name}"),
+        Event::UploadFinished { repository, digest, size, how: "sent" } => {
+            format!("sent {} ({}) to {repository}", short(digest), bytes(*size))
+        }
+        Event::UploadFinished { repository, digest, size, how: "mounted" } => {
+            format!("{repository} takes {} ({}) from its registry", short(digest), bytes(*size))
+        }
         Event::ImageFinished { platform, digest, size } => format!("{platform}: {digest} ({})", bytes(*size)),
         Event::FileWritten { path } => format!("wrote {}", path.display()),
         Event::DeliveryFinished { output, was_there: true, .. } => format!("{output} has it already"),
@@ -49,4 +55,9 @@ pub(super) fn text(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Enough of a digest to know it by.
+pub(super) fn short(digest: &wainwright_oci::Digest) -> String {
+    digest.hex().chars().take(12).collect()
 }

@@ -19,7 +19,7 @@ impl Tty {
 
     fn start(&mut self, key: String, verb: &str, name: &str, size: Option<u64>) {
         let template = match size {
-            Some(_) => "{prefix:>8} {bar:24} {bytes:>9} of {total_bytes:<9} {wide_msg}",
+            Some(_) => "{prefix:>8} {bar:24} {bytes:>9} of {total_bytes:<9} {bytes_per_sec:>11} {wide_msg}",
             None => "{prefix:>8} {spinner} {bytes:>9} {wide_msg}",
         };
         let template = if verb == "making" { "{prefix:>8} {spinner} {wide_msg}" } else { template };
@@ -59,6 +59,18 @@ impl Renderer for Tty {
             Event::LayerStarted { name } => self.start(format!("layer {name}"), "making", name, None),
             Event::DeliveryStarted { output } => {
                 self.start(format!("deliver {output}"), "writing", output, None);
+            }
+            Event::UploadStarted { repository, digest, size } => {
+                let name = format!("{} to {repository}", plain::short(digest));
+                self.start(format!("upload {repository} {digest}"), "sending", &name, Some(*size));
+            }
+            Event::UploadProgressed { repository, digest, bytes } => {
+                if let Some(bar) = self.bars.get(&format!("upload {repository} {digest}")) {
+                    bar.inc(*bytes);
+                }
+            }
+            Event::UploadFinished { repository, digest, .. } => {
+                self.end(&format!("upload {repository} {digest}"));
             }
             Event::FetchProgressed { name, bytes } => {
                 if let Some(bar) = self.bars.get(&format!("fetch {name}")) {

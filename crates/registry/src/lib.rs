@@ -29,4 +29,5 @@ pub use login::LoginCheck;
 pub use login_file::{Keeper, LoginFile};
 pub use manifest::Found;
 pub use probe::{Finding, Probe, ProbeRequest};
-pub use push::{Blob, Push, Pushed};
+pub use push::{Blob, Listener, Push, Pushed, Step, unwatched};
+pub use upload::Uploaded;

@@ -53,6 +53,25 @@ pub struct Pushed {
     pub bytes: u64,
 }
 
+/// What becomes of a blob on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is about to be brought to the registry.
+    Began,
+    /// So many of its bytes were sent; again from the beginning, when a try failed.
+    Moved(u64),
+    /// It is there.
+    Ended(Uploaded),
+}
+
+/// Hears of every blob of a push.
+pub type Listener = Arc<dyn Fn(&Descriptor, Step) + Send + Sync>;
+
+/// For a push that nobody watches.
+pub fn unwatched() -> Listener {
+    Arc::new(|_, _| ())
+}
+
 /// How often a registry is given time to see blobs that it has just taken.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
@@ -60,74 +79,81 @@ impl Registry {
     /// Brings an image into a repository, and its tags last.
     ///
     /// Nothing is sent when all tags stand for it already. Success means that the registry, asked again for each tag,
-    /// answered with the digest. `progress` hears of every byte of a blob that is sent.
-    pub async fn push(
-        &self,
-        push: &Push,
-        progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
-    ) -> Result<Pushed, Error> {
+    /// answered with the digest.
+    pub async fn push(&self, push: &Push, listener: &Listener) -> Result<Pushed, Error> {
         let mounts = push.blobs.iter().filter_map(|blob| blob.from.clone());
-        let scope = Scope::write(&push.repository, mounts);
-        let names = names(push);
-        if self.is_at(push, &names, &scope).await? {
+        let mut run = Run {
+            registry: self,
+            push,
+            scope: Scope::write(&push.repository, mounts),
+            names: names(push),
+            blobs: push.blobs.iter().map(|blob| (blob.descriptor.digest, blob)).collect(),
+            listener,
+            pushed: Pushed::default(),
+        };
+        if run.is_there().await? {
             return Ok(Pushed { was_there: true, ..Pushed::default() });
         }
-        let pushed = self.send(push, &names, &scope, progress).await;
-        if pushed.is_err() {
+        let sent = run.send().await;
+        if sent.is_err() {
             // What was on its way beside the failure.
             self.abandon().await;
         }
-        pushed
+        sent.map(|()| run.pushed)
     }
 
-    async fn send(
+    /// Brings a blob into a repository before its image is complete.
+    pub async fn push_blob(
         &self,
-        push: &Push,
-        names: &[String],
-        scope: &Scope,
-        progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
-    ) -> Result<Pushed, Error> {
-        let mut pushed = Pushed::default();
-        let blobs: BTreeMap<Digest, &Blob> =
-            push.blobs.iter().map(|blob| (blob.descriptor.digest, blob)).collect();
-        let missing = blobs.values().filter(|blob| !push.known.contains(&blob.descriptor.digest));
-        let missing = missing.map(|blob| (*blob).clone()).collect();
-        self.upload_all(push, scope, missing, progress, &mut pushed).await?;
-        for child in &push.children {
-            self.put(push, &child.digest().to_string(), child, scope, &blobs, progress, &mut pushed).await?;
-        }
-        for (at, name) in names.iter().enumerate() {
-            let put = self.put(push, name, &push.root, scope, &blobs, progress, &mut pushed).await;
-            put.map_err(|source| match names.get(..at) {
-                Some(done @ [_, ..]) => Error::Partly { done: done.to_vec(), source: Box::new(source) },
-                _ => source,
-            })?;
-        }
-        self.confirm(push, names, scope).await?;
-        Ok(pushed)
-    }
-
-    /// Brings a blob into a repository before its image is complete; says how many bytes that took.
-    pub async fn push_blob(&self, registry: &str, repository: &str, blob: &Blob) -> Result<u64, Error> {
+        registry: &str,
+        repository: &str,
+        blob: &Blob,
+        listener: &Listener,
+    ) -> Result<Uploaded, Error> {
         let scope = Scope::write(repository, blob.from.clone());
-        match self.upload(registry, &scope, blob, Arc::new(|_| ())).await {
-            Ok(Uploaded::Sent) => Ok(blob.descriptor.size),
-            Ok(Uploaded::Mounted | Uploaded::There) => Ok(0),
-            Err(error @ Error::BytesNeeded { .. }) => Err(error),
-            Err(error) => {
-                // What is on its way beside the failure has no use any more.
-                self.abandon().await;
-                Err(error)
-            }
+        let uploaded = self.upload_heard(registry, &scope, blob, listener).await;
+        if !matches!(uploaded, Ok(_) | Err(Error::BytesNeeded { .. })) {
+            // What is on its way beside the failure has no use any more.
+            self.abandon().await;
         }
+        uploaded
     }
 
-    async fn is_at(&self, push: &Push, names: &[String], scope: &Scope) -> Result<bool, Error> {
-        let asked = if push.is_settled { names.len().saturating_sub(1) } else { 0 };
-        for name in names.iter().skip(asked) {
-            let found = self.digest(&reference(push, name)?, scope).await;
+    async fn upload_heard(
+        &self,
+        registry: &str,
+        scope: &Scope,
+        blob: &Blob,
+        listener: &Listener,
+    ) -> Result<Uploaded, Error> {
+        let (hear, descriptor) = (listener.clone(), blob.descriptor.clone());
+        listener(&blob.descriptor, Step::Began);
+        let progress = Arc::new(move |bytes| hear(&descriptor, Step::Moved(bytes)));
+        let uploaded = self.upload(registry, scope, blob, progress).await?;
+        listener(&blob.descriptor, Step::Ended(uploaded));
+        Ok(uploaded)
+    }
+}
+
+/// A push, as far as it has come.
+struct Run<'a> {
+    registry: &'a Registry,
+    push: &'a Push,
+    scope: Scope,
+    /// What the root is put under, in this order.
+    names: Vec<String>,
+    blobs: BTreeMap<Digest, &'a Blob>,
+    listener: &'a Listener,
+    pushed: Pushed,
+}
+
+impl Run<'_> {
+    async fn is_there(&self) -> Result<bool, Error> {
+        let asked = if self.push.is_settled { self.names.len().saturating_sub(1) } else { 0 };
+        for name in self.names.iter().skip(asked) {
+            let found = self.registry.digest(&reference(self.push, name)?, &self.scope).await;
             match found {
-                Ok(Some(digest)) if digest == push.root.digest() => {}
+                Ok(Some(digest)) if digest == self.push.root.digest() => {}
                 // Whoever may write need not be able to ask what is there. A 401 is about the credentials themselves.
                 Ok(_) | Err(Error::Denied { status: 403, .. } | Error::Refused { status: 400..=499, .. }) => {
                     return Ok(false);
@@ -138,97 +164,81 @@ impl Registry {
         Ok(true)
     }
 
-    async fn upload_all(
-        &self,
-        push: &Push,
-        scope: &Scope,
-        blobs: Vec<Blob>,
-        progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
-        pushed: &mut Pushed,
-    ) -> Result<(), Error> {
-        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let uploads = blobs.into_iter().map(|blob| {
-            let (heard, descriptor) = (heard.clone(), blob.descriptor.clone());
-            let hear: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(move |bytes| {
-                if let Ok(mut heard) = heard.lock() {
-                    heard.push((descriptor.clone(), bytes));
-                }
-            });
-            async move {
-                let uploaded = self.upload(&push.registry, scope, &blob, hear).await;
-                (blob.descriptor, uploaded)
-            }
+    async fn send(&mut self) -> Result<(), Error> {
+        let push = self.push;
+        let missing = self.blobs.values().filter(|blob| !push.known.contains(&blob.descriptor.digest));
+        let missing = missing.map(|blob| (*blob).clone()).collect();
+        self.upload_all(missing).await?;
+        for child in &push.children {
+            self.put(&child.digest().to_string(), child).await?;
+        }
+        for (at, name) in self.names.clone().iter().enumerate() {
+            let put = self.put(name, &push.root).await;
+            put.map_err(|source| match self.names.get(..at) {
+                Some(done @ [_, ..]) => Error::Partly { done: done.to_vec(), source: Box::new(source) },
+                _ => source,
+            })?;
+        }
+        self.confirm().await
+    }
+
+    async fn upload_all(&mut self, blobs: Vec<Blob>) -> Result<(), Error> {
+        let (registry, scope, listener) = (self.registry, &self.scope, self.listener);
+        let host = &self.push.registry;
+        let uploads = blobs.into_iter().map(|blob| async move {
+            let uploaded = registry.upload_heard(host, scope, &blob, listener).await?;
+            Ok::<_, Error>((blob.descriptor, uploaded))
         });
         // The client's own limit of connections is the narrower one; this bounds the open files.
         let mut uploads = futures_util::stream::iter(uploads).buffer_unordered(MOST_UPLOADS);
-        let drain = || {
-            let news = heard.lock().map(|mut heard| std::mem::take(&mut *heard)).unwrap_or_default();
-            for (descriptor, bytes) in news {
-                progress(&descriptor, bytes);
-            }
-        };
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            tokio::select! {
-                done = uploads.next() => {
-                    drain();
-                    let Some((descriptor, uploaded)) = done else { return Ok(()) };
-                    let digest = descriptor.digest;
-                    match uploaded? {
-                        Uploaded::Sent => {
-                            pushed.sent.insert(digest);
-                            pushed.bytes += descriptor.size;
-                        }
-                        Uploaded::Mounted => drop(pushed.mounted.insert(digest)),
-                        Uploaded::There => {}
-                    }
+        let mut done = Vec::new();
+        while let Some(uploaded) = uploads.next().await {
+            done.push(uploaded?);
+        }
+        drop(uploads);
+        for (Descriptor { digest, size, .. }, uploaded) in done {
+            match uploaded {
+                Uploaded::Sent => {
+                    self.pushed.sent.insert(digest);
+                    self.pushed.bytes += size;
                 }
-                _ = tick.tick() => drain(),
+                Uploaded::Mounted => drop(self.pushed.mounted.insert(digest)),
+                Uploaded::There => {}
             }
         }
+        Ok(())
     }
 
     /// Puts a document; sends first what the registry says is missing, however often it was there before.
-    #[allow(clippy::too_many_arguments)]
-    async fn put(
-        &self,
-        push: &Push,
-        name: &str,
-        document: &Document,
-        scope: &Scope,
-        blobs: &BTreeMap<Digest, &Blob>,
-        progress: &(dyn Fn(&Descriptor, u64) + Send + Sync),
-        pushed: &mut Pushed,
-    ) -> Result<(), Error> {
+    async fn put(&mut self, name: &str, document: &Document) -> Result<(), Error> {
         let mut waits = PATIENCE.iter();
         let mut asked = BTreeSet::new();
-        let mut is_checked = push.known.is_empty();
+        let mut is_checked = self.push.known.is_empty();
         loop {
-            let error = match self.put_manifest(name, &push.registry, document, scope).await {
+            let put = self.registry.put_manifest(name, &self.push.registry, document, &self.scope).await;
+            let error = match put {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let unsent = match missing(&error, blobs) {
+            let unsent = match missing(&error, &self.blobs) {
                 Some(missing) => {
                     let is_new = |blob: &&&Blob| {
                         let digest = blob.descriptor.digest;
-                        !pushed.sent.contains(&digest) && asked.insert(digest)
+                        !self.pushed.sent.contains(&digest) && asked.insert(digest)
                     };
                     missing.iter().filter(is_new).map(|blob| (*blob).clone()).collect()
                 }
                 // Some registries do not say that blobs are what they lack.
                 None if matches!(error, Error::Refused { status: 400..=499, .. }) && !is_checked => {
                     is_checked = true;
-                    let lost = self.lost(push, scope, blobs).await?;
+                    let lost = self.lost().await?;
                     if lost.is_empty() {
                         return Err(error);
                     }
                     lost
                 }
                 // A tag that may not move, and need not.
-                None if matches!(error.status(), Some(400..=499))
-                    && self.stands(push, name, document, scope).await =>
-                {
+                None if matches!(error.status(), Some(400..=499)) && self.stands(name, document).await => {
                     return Ok(());
                 }
                 None => return Err(error),
@@ -236,60 +246,57 @@ impl Registry {
             if unsent.is_empty() {
                 // Taken a moment ago, and not to be seen yet.
                 let Some(wait) = waits.next() else { return Err(error) };
-                self.http().clock().wait(*wait).await;
+                self.registry.http().clock().wait(*wait).await;
             } else {
                 // What a mount promised is sent now.
                 let unsent = unsent.into_iter().map(|blob| Blob { from: None, ..blob }).collect();
-                self.upload_all(push, scope, unsent, progress, pushed).await?;
+                self.upload_all(unsent).await?;
             }
         }
     }
 
     /// The blobs that were there once and are no more.
-    async fn lost(
-        &self,
-        push: &Push,
-        scope: &Scope,
-        blobs: &BTreeMap<Digest, &Blob>,
-    ) -> Result<Vec<Blob>, Error> {
+    async fn lost(&self) -> Result<Vec<Blob>, Error> {
         let mut lost = Vec::new();
-        for (digest, blob) in blobs.iter().filter(|(digest, _)| push.known.contains(digest)) {
-            if self.has_blob(&push.registry, scope, digest).await? != Some(true) {
+        for (digest, blob) in self.blobs.iter().filter(|(digest, _)| self.push.known.contains(digest)) {
+            if self.registry.has_blob(&self.push.registry, &self.scope, digest).await? != Some(true) {
                 lost.push((*blob).clone());
             }
         }
         Ok(lost)
     }
 
-    async fn stands(&self, push: &Push, name: &str, document: &Document, scope: &Scope) -> bool {
-        let Ok(reference) = reference(push, name) else { return false };
-        self.digest(&reference, scope).await.is_ok_and(|found| found == Some(document.digest()))
+    async fn stands(&self, name: &str, document: &Document) -> bool {
+        let Ok(reference) = reference(self.push, name) else { return false };
+        let found = self.registry.digest(&reference, &self.scope).await;
+        found.is_ok_and(|found| found == Some(document.digest()))
     }
 
-    async fn confirm(&self, push: &Push, names: &[String], scope: &Scope) -> Result<(), Error> {
-        let expected = push.root.digest();
-        for name in names {
-            let reference = reference(push, name)?;
-            let mut found = self.digest(&reference, scope).await?;
+    async fn confirm(&self) -> Result<(), Error> {
+        let (registry, expected) = (self.registry, self.push.root.digest());
+        for name in &self.names {
+            let reference = reference(self.push, name)?;
+            let mut found = registry.digest(&reference, &self.scope).await?;
             for wait in PATIENCE {
                 if found.is_some() {
                     break;
                 }
                 // Taken a moment ago, and not to be seen yet.
-                self.http().clock().wait(wait).await;
-                found = self.digest(&reference, scope).await?;
+                registry.http().clock().wait(wait).await;
+                found = registry.digest(&reference, &self.scope).await?;
             }
             if found == Some(expected) {
                 continue;
             }
             // A header may lie where the bytes do not.
             if found.is_some() {
-                found = self.digest_of_bytes(&reference, scope).await?;
+                found = registry.digest_of_bytes(&reference, &self.scope).await?;
             }
             if found != Some(expected) {
                 return Err(Error::NotThere { reference: reference.to_string(), expected, found });
             }
-            self.tell(format!("{reference} answers with another digest in its header than its bytes have"));
+            registry
+                .tell(format!("{reference} answers with another digest in its header than its bytes have"));
         }
         Ok(())
     }

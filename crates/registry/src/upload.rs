@@ -9,7 +9,7 @@ use crate::{Blob, Error, Registry, Scope, Source};
 
 /// How a blob came to be in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Uploaded {
+pub enum Uploaded {
     /// Its bytes were sent.
     Sent,
     /// The registry took it from another of its repositories.

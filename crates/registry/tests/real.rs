@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use wainwright_oci::{Descriptor, Digest, Document, Reference, media_type};
-use wainwright_registry::{Blob, Credentials, Error, Hosts, Push, Registry, Scope, Settings, Source};
+use wainwright_registry::{
+    Blob, Credentials, Error, Hosts, Listener, Push, Registry, Scope, Settings, Source, Step, unwatched,
+};
 use wainwright_testing::{Access, RegistryServer};
 
 fn client(vars: &[(&str, &str)]) -> Registry {
@@ -53,8 +55,15 @@ async fn what_is_pushed_can_be_fetched_and_is_not_sent_twice() {
     let registry = client(&[]);
     let large = vec![7; 3 << 20];
     let push = image(&server.address(), "team/app", &[b"one", &large]);
-    let bytes = Mutex::new(0);
-    let count = |_: &Descriptor, sent: u64| *bytes.lock().unwrap() += sent;
+    let bytes = Arc::new(Mutex::new(0));
+    let count: Listener = {
+        let bytes = bytes.clone();
+        Arc::new(move |_, step| {
+            if let Step::Moved(sent) = step {
+                *bytes.lock().unwrap() += sent;
+            }
+        })
+    };
     let pushed = registry.push(&push, &count).await.unwrap();
     assert!(!pushed.was_there);
     assert_eq!(pushed.sent.len(), 3);
@@ -85,14 +94,14 @@ async fn known_blobs_are_not_sent_until_the_registry_misses_them() {
     let mut push = image(&server.address(), "app", &[b"one", b"two"]);
     // A memory that is wrong: the registry names what it lacks.
     push.known = push.blobs.iter().map(|blob| blob.descriptor.digest).collect();
-    let pushed = registry.push(&push, &|_, _| ()).await.unwrap();
+    let pushed = registry.push(&push, &unwatched()).await.unwrap();
     assert_eq!(pushed.sent.len(), 3);
     // Another repository of the registry: blobs are mounted.
     let mut other = image(&server.address(), "other", &[b"one", b"two"]);
     for blob in &mut other.blobs {
         blob.from = Some("app".into());
     }
-    let pushed = registry.push(&other, &|_, _| ()).await.unwrap();
+    let pushed = registry.push(&other, &unwatched()).await.unwrap();
     assert_eq!((pushed.sent.len(), pushed.mounted.len(), pushed.bytes), (0, 3, 0));
 }
 
@@ -103,10 +112,10 @@ async fn a_password_opens_and_a_wrong_one_is_tried_once() {
     let (user, password) = (format!("WAIN_REGISTRY_USER_{host}"), format!("WAIN_REGISTRY_PASSWORD_{host}"));
     let push = image(&server.address(), "app", &[b"one"]);
     let good = client(&[(&user, "ann"), (&password, "CANARY-password")]);
-    good.push(&push, &|_, _| ()).await.unwrap();
+    good.push(&push, &unwatched()).await.unwrap();
     let bad = client(&[(&user, "ann"), (&password, "CANARY-wrong")]);
     for registry in [bad, client(&[])] {
-        let error = registry.push(&image(&server.address(), "b", &[b"x"]), &|_, _| ()).await.unwrap_err();
+        let error = registry.push(&image(&server.address(), "b", &[b"x"]), &unwatched()).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }), "{error:?}");
         let text = format!("{error} {error:?} {:?}", error.hint());
         assert!(!text.contains("CANARY"), "{text}");

@@ -4,11 +4,11 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use wainwright_oci::{Held, Layer};
-use wainwright_registry::Error as RegistryError;
+use wainwright_registry::{Error as RegistryError, Uploaded};
 
 use super::gather::fetch_blobs;
 use super::memory::{recall, remember};
-use super::send::{Target, blob, repositories};
+use super::send::{Target, blob, repositories, uploads};
 use crate::plan::BasePlan;
 use crate::{Error, LayerState, Output, Plan, Tools};
 
@@ -92,14 +92,18 @@ impl Leaving {
 async fn send_one(layer: Layer, target: &Target, tools: &Arc<Tools>) -> Result<u64, Error> {
     let held = Held { descriptor: layer.descriptor, place: layer.place };
     let client = tools.registry().await?;
-    let push =
-        async || client.push_blob(&target.registry, &target.repository, &blob(&held, target, tools)).await;
-    match push().await {
+    let listener = uploads(target, tools);
+    let push = async || {
+        let blob = blob(&held, target, tools);
+        client.push_blob(&target.registry, &target.repository, &blob, &listener).await
+    };
+    let uploaded = match push().await {
         // Nobody there has it: its bytes come first.
         Err(RegistryError::BytesNeeded { .. }) => {
             fetch_blobs([&held], tools).await?;
-            Ok(push().await?)
+            push().await?
         }
-        pushed => Ok(pushed?),
-    }
+        uploaded => uploaded?,
+    };
+    Ok(if uploaded == Uploaded::Sent { held.descriptor.size } else { 0 })
 }

@@ -37,7 +37,7 @@ pub(super) async fn deliver(tree: &Tree, names: &[Reference], tools: &Tools) -> 
         };
         let output = format!("{}/{}{name}", target.registry, target.repository);
         tools.tell(Event::DeliveryStarted { output: output.clone() });
-        let delivered = send(tree, &target, &output, tools).await?;
+        let delivered = send(tree, &target, tools).await?;
         outcomes.push(Outcome::tell(output, delivered, tools));
     }
     Ok(Delivery { digest, outcomes })

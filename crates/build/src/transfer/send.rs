@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use wainwright_image::Delivered;
 use wainwright_oci::{Descriptor, Digest, Held, Place, Reference, Tree};
-use wainwright_registry::{Blob, Error as RegistryError, Push, Registry, Scope, Source};
+use wainwright_registry::{
+    Blob, Error as RegistryError, Listener, Push, Registry, Scope, Source, Step, Uploaded,
+};
 
 use super::gather::fetch_blobs;
 use super::memory::{recall, remember};
@@ -52,13 +55,8 @@ pub(crate) fn repositories(references: &[Reference]) -> Vec<Target> {
 /// Brings a tree into a repository: blobs, then manifests, then the index, tags last.
 ///
 /// What the registry has is not sent, what another of its repositories has is mounted, and what is in another registry is
-/// fetched into the store first. `output` is what the way is called in events.
-pub(crate) async fn send(
-    tree: &Tree,
-    target: &Target,
-    output: &str,
-    tools: &Tools,
-) -> Result<Delivered, Error> {
+/// fetched into the store first.
+pub(crate) async fn send(tree: &Tree, target: &Target, tools: &Tools) -> Result<Delivered, Error> {
     let memory = recall(target, tools)?;
     let mut push = Push {
         registry: target.registry.clone(),
@@ -71,9 +69,7 @@ pub(crate) async fn send(
         known: memory.blobs,
     };
     let client = tools.registry().await?;
-    let progress = |_: &Descriptor, bytes| {
-        tools.tell(Event::DeliveryProgressed { output: output.to_owned(), bytes });
-    };
+    let listener = uploads(target, tools);
     push.blobs = blobs(tree, target, tools);
     let mut is_fetched = false;
     if push.blobs.iter().any(|blob| is_only_elsewhere(blob, &push)) && !stands(&push, client).await? {
@@ -82,7 +78,7 @@ pub(crate) async fn send(
     }
     let pushed = loop {
         push.blobs = blobs(tree, target, tools);
-        match client.push(&push, &progress).await {
+        match client.push(&push, &listener).await {
             // A registry that does not mount: all that it lacks is fetched at once.
             Err(RegistryError::BytesNeeded { .. }) if !is_fetched => {
                 fetch_lacking(tree, &push, client, tools).await?;
@@ -108,6 +104,26 @@ pub(crate) async fn send(
         bytes_written: pushed.bytes,
         bytes_skipped: tree.size().saturating_sub(pushed.bytes),
         was_there: pushed.was_there,
+    })
+}
+
+/// Tells what becomes of every blob.
+pub(crate) fn uploads(target: &Target, tools: &Tools) -> Listener {
+    let (tell, repository) = (tools.listener(), format!("{}/{}", target.registry, target.repository));
+    Arc::new(move |descriptor, step| {
+        let (repository, digest, size) = (repository.clone(), descriptor.digest, descriptor.size);
+        tell(match step {
+            Step::Began => Event::UploadStarted { repository, digest, size },
+            Step::Moved(bytes) => Event::UploadProgressed { repository, digest, bytes },
+            Step::Ended(uploaded) => {
+                let how = match uploaded {
+                    Uploaded::Sent => "sent",
+                    Uploaded::Mounted => "mounted",
+                    Uploaded::There => "there",
+                };
+                Event::UploadFinished { repository, digest, size, how }
+            }
+        });
     })
 }
 

@@ -26,7 +26,7 @@ pub async fn tag(reference: &Reference, tags: &[String], tools: &Tools) -> Resul
     };
     let output = format!("{}/{}:{}", push.registry, push.repository, tags.join(" :"));
     tools.tell(Event::DeliveryStarted { output: output.clone() });
-    let pushed = client.push(&push, &|_, _| ()).await?;
+    let pushed = client.push(&push, &wainwright_registry::unwatched()).await?;
     let delivered =
         wainwright_image::Delivered { bytes_written: 0, bytes_skipped: 0, was_there: pushed.was_there };
     Ok(Delivery { digest, outcomes: vec![Outcome::tell(output, delivered, tools)] })

@@ -69,7 +69,7 @@ fn a_layer_is_in_the_registry_before_the_next_wheel_is_here() {
     shop.write("project/main.py", "");
     shop.write("project/requirements.txt", format!("greet==1.0 --hash=sha256:{digest}\n"));
     let tag = format!("{}/team/api:1", server.address());
-    let built = run(&mut shop
+    let built = run(shop
         .wain(&[
             "build",
             "project",

@@ -25,6 +25,7 @@ mod registry_base;
 mod registry_copy;
 mod registry_faults;
 mod registry_inspect;
+mod registry_kill;
 mod registry_login;
 mod registry_pull;
 mod registry_push;

@@ -10,7 +10,9 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use wainwright_oci::Digest;
-use wainwright_testing::{Ran, Tree, With as _, Workshop, need, run, unpack, wheel};
+use wainwright_testing::{
+    Access, Act, Proxy, Ran, RegistryServer, Reply, Tree, With as _, Workshop, need, run, unpack, wheel,
+};
 
 use crate::{WAIN, workshop};
 
@@ -64,10 +66,15 @@ fn check_screen(ran: &Ran) {
 
 /// Everything that a build leaves but the project itself.
 fn check_shop(shop: &Workshop) {
+    check_outputs(shop);
+    check_text("wain.lock", &fs::read(shop.path("project/wain.lock")).unwrap());
+}
+
+fn check_outputs(shop: &Workshop) {
     for folder in ["out", "store"] {
         check_folder(&shop.path(folder));
     }
-    for file in ["report.json", "out.tar", "project/wain.lock"] {
+    for file in ["report.json", "out.tar"] {
         check_text(file, &fs::read(shop.path(file)).unwrap());
     }
 }
@@ -265,4 +272,72 @@ fn a_password_is_not_shown_when_an_index_does_not_answer() {
         check_folder(&shop.path("project"));
         check_folder(&shop.path("store"));
     }
+}
+
+/// A registry that lets nobody in without the password, and repeats what it was shown when it refuses.
+fn private_registry(upstream: &str, is_open: bool) -> Proxy {
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("somebody:{SECRET}")));
+    Proxy::start(Some(upstream), None, move |asked| {
+        if is_open && asked.authorization() == Some(expected.as_str()) {
+            return Act::Pass;
+        }
+        Act::Answer(
+            Reply::refusal(401, "UNAUTHORIZED", "who are you")
+                .header("www-authenticate", "Basic realm=\"private\""),
+        )
+    })
+}
+
+#[test]
+fn a_private_registry_is_pushed_to_and_its_password_forgotten() {
+    let Some(server) = RegistryServer::start(Access::Open) else { return };
+    for how in ["variables", "config", "base64", "podman", "helper"] {
+        for is_open in [true, false] {
+            let registry = private_registry(&server.address(), is_open);
+            let address = registry.address();
+            let shop = workshop();
+            let tag = format!("{address}/{how}/api:1");
+            let mut build = shop.build().with(OUTPUTS).with(&["--push", "--tag", &tag]);
+            build.env("PATH", format!("{}:/usr/bin:/bin", shop.path("bin").display()));
+            match how {
+                "variables" => {
+                    let host = address.replace(['.', ':'], "_");
+                    build.env(format!("WAIN_REGISTRY_USER_{host}"), "somebody");
+                    build.env(format!("WAIN_REGISTRY_PASSWORD_{host}"), SECRET);
+                }
+                "config" => shop.write(
+                    "home/.docker/config.json",
+                    format!(r#"{{"auths":{{"{address}":{{"username":"somebody","password":"{SECRET}"}}}}}}"#),
+                ),
+                "base64" | "podman" => {
+                    let auth = BASE64_STANDARD.encode(format!("somebody:{SECRET}"));
+                    let file =
+                        if how == "podman" { ".config/containers/auth.json" } else { ".docker/config.json" };
+                    // The entry of the namespace goes before the one of the host.
+                    let text = format!(
+                        r#"{{"auths":{{"{address}":{{"auth":"eDp5"}},"{address}/{how}":{{"auth":"{auth}"}}}}}}"#
+                    );
+                    shop.write(&format!("home/{file}"), text);
+                }
+                _ => {
+                    shop.write("home/.docker/config.json", r#"{"credsStore":"test"}"#);
+                    let script = format!(
+                        "#!/bin/sh\necho '{{\"Username\":\"somebody\",\"Secret\":\"{SECRET}\"}}'\necho {SECRET} >&2\n"
+                    );
+                    shop.write("bin/docker-credential-test", script);
+                    run(Command::new("chmod").arg("+x").arg(shop.path("bin/docker-credential-test"))).ok();
+                }
+            }
+            for progress in ["json", "plain"] {
+                let ran = run(&mut build.with_progress(progress));
+                assert_eq!(ran.code, if is_open { 0 } else { 3 }, "{how}: {}", ran.stderr);
+                check_screen(&ran);
+                check_folder(&shop.path("store"));
+                if is_open {
+                    check_outputs(&shop);
+                }
+            }
+        }
+    }
+    check_folder(&server.data());
 }

@@ -296,6 +296,10 @@ pub(crate) struct MachineArguments {
     #[arg(long, value_name = "HOST")]
     pub(crate) insecure_registry: Vec<String>,
 
+    /// Certificate authority to trust besides the usual ones, a PEM file (may be repeated)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca_cert: Vec<std::path::PathBuf>,
+
     /// How many downloads to run at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) connections: u16,
@@ -380,7 +384,8 @@ pub(crate) struct ImageArguments {
 
     /// Push the image to the registry of every --tag; short for --output registry
     ///
-    /// Credentials are those of `docker login` and `podman login`. Tags move last, and the registry is asked afterwards.
+    /// Credentials are those of `docker login` and `podman login`. In front of them go variables for one registry, for `ghcr.io`
+    /// `WAIN_REGISTRY_USER_GHCR_IO` and `WAIN_REGISTRY_PASSWORD_GHCR_IO`. Tags move last, and the registry is asked afterwards.
     #[arg(long)]
     pub(crate) push: bool,
 }

@@ -286,6 +286,9 @@ pub(crate) fn run_with(
         Err(error) => return fail(&Error::Threads { source: error.into() }),
     };
     let ended = runtime.block_on(until_signal(command(&tools, &screen)));
+    if matches!(ended, Ended::Stopped(_)) {
+        runtime.block_on(tools.end_uploads());
+    }
     // Jobs on other threads are not waited for: what they write is not committed any more.
     runtime.shutdown_background();
     if !matches!(ended, Ended::Done(Ok(_))) {

@@ -30,6 +30,7 @@ pub(crate) fn read(arguments: &MachineArguments, jobs: Option<u16>) -> Machine {
         jobs: jobs.map_or(processors, usize::from).min(limits::most_jobs()),
         connections: usize::from(arguments.connections).min(limits::most_connections()),
         insecure_registries: arguments.insecure_registry.iter().cloned().collect(),
+        ca_certs: arguments.ca_cert.clone(),
         stdout: std::io::stdout().as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(fd.into())),
         is_offline: arguments.offline,
         lock_timeout: arguments.lock_timeout,

@@ -5,6 +5,7 @@
 
 mod auth;
 mod network;
+mod noise;
 mod pull;
 mod push;
 mod row;
@@ -20,8 +21,10 @@ use row::Row;
 #[test]
 fn every_fault_ends_as_it_should() {
     let Some(server) = RegistryServer::start(Access::Open) else { return };
-    let rows: Vec<Row> =
-        [push::rows(), pull::rows(), auth::rows(), network::rows()].into_iter().flatten().collect();
+    let rows: Vec<Row> = [push::rows(), pull::rows(), auth::rows(), network::rows(), noise::rows()]
+        .into_iter()
+        .flatten()
+        .collect();
     let only = std::env::var("FAULT").unwrap_or_default();
     let few = std::sync::Arc::new(tokio::sync::Semaphore::new(8));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -8,6 +8,37 @@ use super::row::{Row, alter, pull, push};
 /// Answers that are no good HTTP.
 pub(super) fn rows() -> Vec<Row> {
     vec![
+        push("proxied", "none, through an HTTP proxy").proxied(),
+        push("encrypted", "none, encrypted, through CONNECT").encrypted(),
+        push("certs_d", "none, with the registry's authority and our certificate from certs.d")
+            .known_clients(),
+        push("certs_d_none", "a registry that knows its clients, and we have nothing to show")
+            .known_clients()
+            .tune(|settings, _| settings.hosts.certificates.clear())
+            .fails(&["certificate of `registry.example`"]),
+        pull("no_proxy", "the registry is named in NO_PROXY, and cannot be reached without")
+            .proxied()
+            .tune(|settings, _| {
+                settings.http.proxies.none = Some("registry.example".into());
+                settings.http.tries = 1;
+            })
+            .fails(&["registry.example"]),
+        pull("proxy_407", "the proxy wants a password")
+            .proxied()
+            .script(|_, _| Some(Act::Answer(Reply::status(407))))
+            .fails(&["407"]),
+        pull("mirror", "a mirror has it all, the registry is gone")
+            .tune(|settings, world| {
+                let mirror = vec![world.stranger.address()];
+                settings.hosts.mirrors.insert(world.address().to_owned(), mirror);
+            })
+            .script(|_, _| Some(Act::Reset(0))),
+        pull("mirror_gone", "there is no mirror, the registry has it")
+            .login(true)
+            .tune(|settings, world| {
+                settings.hosts.mirrors.insert(world.address().to_owned(), vec!["127.0.0.1:9".into()]);
+            })
+            .waits(0.0, 60.0),
         push("http_100", "100 Continue before every answer")
             .script(|_, _| Some(Act::Alter(Box::new(|reply| reply.after("HTTP/1.1 100 Continue\r\n\r\n"))))),
         push("http_103", "103 Early Hints before every answer").script(|_, _| {

@@ -52,6 +52,8 @@ pub(super) enum Way {
     Proxied,
     /// By a public name and encrypted, through `CONNECT`.
     Encrypted,
+    /// The same; the authority and our own certificate are in a folder for this registry (`certs.d`).
+    KnownClients,
 }
 
 /// How it must end.
@@ -61,6 +63,8 @@ pub(super) enum Want {
     Good,
     /// The image is there, and the user heard of something.
     Says(&'static str),
+    /// One way or another, but not with half an image that is called whole.
+    Anything,
     /// With an error that has all these words, and nothing half done.
     Fails(&'static [&'static str]),
 }
@@ -143,6 +147,10 @@ impl Row {
         Self { way: Way::Proxied, ..self }
     }
 
+    pub(super) fn known_clients(self) -> Self {
+        Self { way: Way::KnownClients, ..self }
+    }
+
     pub(super) fn encrypted(self) -> Self {
         Self { way: Way::Encrypted, ..self }
     }
@@ -161,6 +169,10 @@ impl Row {
 
     pub(super) fn fails(self, words: &'static [&'static str]) -> Self {
         Self { want: Want::Fails(words), ..self }
+    }
+
+    pub(super) fn anything(self) -> Self {
+        Self { want: Want::Anything, waits: (0.0, 700.0), requests: 500, ..self }
     }
 
     pub(super) fn says(self, words: &'static str) -> Self {

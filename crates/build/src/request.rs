@@ -93,6 +93,8 @@ pub struct Machine {
     pub connections: usize,
     /// Registries that may be spoken to without encryption.
     pub insecure_registries: std::collections::BTreeSet<String>,
+    /// Certificate authorities to trust besides the usual ones: PEM files.
+    pub ca_certs: Vec<PathBuf>,
     /// Refuse to use the network.
     pub is_offline: bool,
     /// How long to wait while another process removes files from the store.

@@ -106,11 +106,29 @@ impl Tools {
         let listener = self.listener.clone();
         let settings = wainwright_registry::Settings {
             http: self.http_settings(),
-            hosts: Hosts { insecure: self.machine.insecure_registries.clone(), ..Hosts::default() },
+            hosts: self.hosts(),
             credentials,
             listener: Arc::new(move |message| listener(Event::Warned { message })),
         };
         Ok(Registry::new(settings)?)
+    }
+
+    /// Certificates of registries are where Docker and podman have them (docker-certs.d(5), containers-certs.d(5)).
+    fn hosts(&self) -> Hosts {
+        let own = self.machine.home.as_ref().map(|home| home.join(".config/containers/certs.d"));
+        let shared = ["docker/certs.d", "containers/certs.d"].map(|path| self.machine.etc.join(path));
+        Hosts {
+            insecure: self.machine.insecure_registries.clone(),
+            certificates: own.into_iter().chain(shared).collect(),
+            ..Hosts::default()
+        }
+    }
+
+    /// Ends the uploads that were begun, for when the program is about to end in the middle of one.
+    pub async fn end_uploads(&self) {
+        if let Some(registry) = self.registry.get() {
+            registry.abandon().await;
+        }
     }
 
     fn http_settings(&self) -> Settings {
@@ -118,6 +136,7 @@ impl Tools {
         let mut settings = Settings::new(agent).with_vars(&self.machine.vars);
         settings.connections = self.machine.connections;
         settings.offline = self.machine.is_offline;
+        settings.more_ca_files = self.machine.ca_certs.clone();
         settings
     }
 

@@ -18,7 +18,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     permits: Arc<Semaphore>,
-    patience: Patience,
+    patience: Arc<Patience>,
     pub(crate) offline: bool,
     pub(crate) idle_timeout: Duration,
 }
@@ -52,20 +52,22 @@ pub struct Response {
 impl Client {
     /// Prepares a client; opens no connection. Fails when the proxies or the CA file cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let mut http = reqwest::Client::builder()
-            .user_agent(&settings.user_agent)
-            .tls_backend_preconfigured(tls::config(settings.ca_file.as_deref())?)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(settings.connect_timeout)
-            .http2_adaptive_window(true)
-            .no_proxy();
-        for proxy in proxy::list(&settings.proxies)? {
-            http = http.proxy(proxy);
-        }
         let shared = Shared {
-            http: http.build().map_err(|error| Error::Client { reason: innermost(&error) })?,
+            http: connect(settings)?,
             permits: Arc::new(Semaphore::new(settings.connections.max(1))),
-            patience: Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget),
+            patience: Arc::new(Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget)),
+            offline: settings.offline,
+            idle_timeout: settings.idle_timeout,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// A client with other connections, which shares the limits and the patience of this one.
+    pub fn beside(&self, settings: &Settings) -> Result<Self, Error> {
+        let shared = Shared {
+            http: connect(settings)?,
+            permits: self.shared.permits.clone(),
+            patience: self.shared.patience.clone(),
             offline: settings.offline,
             idle_timeout: settings.idle_timeout,
         };
@@ -144,6 +146,21 @@ impl Client {
     pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         self.shared.permits.clone().acquire_owned().await.ok()
     }
+}
+
+/// Opens nothing yet.
+fn connect(settings: &Settings) -> Result<reqwest::Client, Error> {
+    let mut http = reqwest::Client::builder()
+        .user_agent(&settings.user_agent)
+        .tls_backend_preconfigured(tls::config(settings)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(settings.connect_timeout)
+        .http2_adaptive_window(true)
+        .no_proxy();
+    for proxy in proxy::list(&settings.proxies)? {
+        http = http.proxy(proxy);
+    }
+    http.build().map_err(|error| Error::Client { reason: innermost(&error) })
 }
 
 pub(crate) fn too_large(url: &Url, limit: u64) -> Error {

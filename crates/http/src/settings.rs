@@ -17,6 +17,10 @@ pub struct Settings {
     pub proxies: Proxies,
     /// The certificate authorities to trust instead of the system's: a PEM file (`SSL_CERT_FILE`).
     pub ca_file: Option<PathBuf>,
+    /// More certificate authorities to trust, besides those: PEM files.
+    pub more_ca_files: Vec<PathBuf>,
+    /// How we prove who we are to servers that ask: a certificate and its key, PEM files both.
+    pub identity: Option<(PathBuf, PathBuf)>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// How long nothing may come over an open connection. There is no limit on the whole transfer.
@@ -51,6 +55,8 @@ impl Settings {
             offline: false,
             proxies: Proxies::default(),
             ca_file: None,
+            more_ca_files: Vec::new(),
+            identity: None,
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             tries: 5,

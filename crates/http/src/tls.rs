@@ -5,25 +5,35 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 
-use crate::{Error, certificate, date};
+use crate::{Error, Settings, certificate, date};
 
-/// TLS 1.2 and 1.3, checked against `ca_file` or else the system's certificate authorities.
-pub(crate) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
+/// TLS 1.2 and 1.3, checked against the certificate authorities of the settings, or else the system's.
+pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Verifier::new(roots(ca_file)?, &provider)?);
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut roots = roots(settings.ca_file.as_deref())?;
+    for path in &settings.more_ca_files {
+        add(&mut roots, path)?;
+    }
+    let verifier = Arc::new(Verifier::new(roots, &provider)?);
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Client { reason: error.to_string() })?
         // Only the wording of refusals is ours: see `Verifier`.
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(verifier);
+    let Some((certificate, key)) = &settings.identity else { return Ok(builder.with_no_client_auth()) };
+    let refuse = |path: &Path, reason: String| Error::CaFile { path: path.to_owned(), reason };
+    // Not a word about what a file with a key holds.
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(certificate).and_then(|certificates| certificates.collect());
+    let chain = chain.map_err(|_| refuse(certificate, "it is no certificate in PEM".into()))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|_| refuse(key, "it is no key in PEM".into()))?;
+    builder.with_client_auth_cert(chain, secret).map_err(|error| refuse(certificate, error.to_string()))
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
@@ -33,7 +43,14 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return Ok(roots);
     };
+    add(&mut roots, path)?;
+    Ok(roots)
+}
+
+/// Trusts the certificates of a PEM file.
+fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
     let refuse = |reason: String| Error::CaFile { path: path.to_owned(), reason };
+    let before = roots.len();
     let bytes = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| refuse(format!("it is not PEM ({error})")))?;
@@ -41,10 +58,10 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
             .add(certificate)
             .map_err(|error| refuse(format!("it holds a damaged certificate ({error})")))?;
     }
-    if roots.is_empty() {
+    if roots.len() == before {
         return Err(refuse("it holds no PEM certificates".into()));
     }
-    Ok(roots)
+    Ok(())
 }
 
 /// Lets webpki decide, and adds to a refusal whose certificate it was.
@@ -285,7 +302,8 @@ mod tests {
             folder.path().to_owned(),
             folder.path().join("absent.pem"),
         ] {
-            let error = config(Some(&path)).map(|_| ()).unwrap_err();
+            let settings = Settings { ca_file: Some(path.clone()), ..Settings::new("test") };
+            let error = config(&settings).map(|_| ()).unwrap_err();
             assert!(matches!(&error, Error::CaFile { path: named, .. } if *named == path), "{error}");
         }
     }

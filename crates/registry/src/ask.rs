@@ -88,7 +88,12 @@ impl Registry {
                 auth: auth.as_ref(),
                 body: ask.body.clone(),
             };
-            let answer = match self.http().exchange(&exchange).await {
+            // What a registry was given to prove who it is, or we are, is for it alone.
+            let http = match is_home {
+                true => self.http_of(ask.registry).map_err(Failure::is_final)?,
+                false => self.http().clone(),
+            };
+            let answer = match http.exchange(&exchange).await {
                 Ok(answer) => answer,
                 Err(fault) => {
                     let is_mute = matches!(&fault.error, wainwright_http::Error::Unreachable { .. });

@@ -63,11 +63,22 @@ impl Registry {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), Error> {
         let mut part = Part { out, path, descriptor, hasher: Hasher::new(), length: 0, progress };
+        for mirror in self.mirrors(registry) {
+            match self.fetch_from(mirror, scope, &mut part).await {
+                Err(error @ Error::Write { .. }) => return Err(error),
+                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+                done => return done,
+            }
+        }
+        self.fetch_from(registry, scope, &mut part).await
+    }
+
+    async fn fetch_from(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Error> {
         part.restart()?;
         let mut tries = self.tries(registry, &self.base(registry)?);
         loop {
             let before = part.length;
-            match self.fetch_once(registry, scope, &mut part).await {
+            match self.fetch_once(registry, scope, part).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");

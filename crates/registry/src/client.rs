@@ -35,6 +35,8 @@ struct Shared {
     schemes: Mutex<BTreeMap<String, &'static str>>,
     /// How registries take bytes that do not take them in one request.
     learnt: Mutex<BTreeMap<String, Learnt>>,
+    /// Clients for registries with certificates of their own; `None` for those without.
+    own: Mutex<BTreeMap<String, Option<Client>>>,
     sessions: Mutex<BTreeMap<u64, Open>>,
     count: AtomicU64,
 }
@@ -52,6 +54,7 @@ impl Registry {
             keys: Keys::default(),
             schemes: Mutex::default(),
             learnt: Mutex::default(),
+            own: Mutex::default(),
             sessions: Mutex::default(),
             count: AtomicU64::new(0),
         };
@@ -60,6 +63,30 @@ impl Registry {
 
     pub(crate) fn http(&self) -> &Client {
         &self.shared.http
+    }
+
+    /// The client for one registry.
+    pub(crate) fn http_of(&self, registry: &str) -> Result<Client, Error> {
+        let mut own = self.shared.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = own.get(registry) {
+            return Ok(known.as_ref().unwrap_or(&self.shared.http).clone());
+        }
+        let client = match self.hosts().trust(registry) {
+            None => None,
+            Some(trust) => {
+                let mut settings = self.shared.settings.http.clone();
+                settings.more_ca_files.extend(trust.authorities);
+                settings.identity = trust.identity;
+                Some(self.shared.http.beside(&settings)?)
+            }
+        };
+        own.insert(registry.to_owned(), client.clone());
+        Ok(client.unwrap_or_else(|| self.shared.http.clone()))
+    }
+
+    /// Where to look before a registry itself, for reading.
+    pub(crate) fn mirrors(&self, registry: &str) -> impl Iterator<Item = &str> {
+        self.hosts().mirrors.get(registry).into_iter().flatten().map(String::as_str)
     }
 
     pub(crate) fn hosts(&self) -> &Hosts {

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use wainwright_http::Url;
 
@@ -11,6 +12,9 @@ pub struct Hosts {
     pub insecure: BTreeSet<String>,
     /// Where to ask instead of a registry, first to last; the registry itself comes after them. For reading only.
     pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Folders with a folder for each registry, `host:port`, that holds the authorities it is checked with (`*.crt`) and
+    /// what we show it (`*.cert` and `*.key`), as Docker and podman have them.
+    pub certificates: Vec<PathBuf>,
     /// Hosts, besides its own, that a registry may send credentials' owners to for tokens.
     pub token_servers: BTreeMap<String, BTreeSet<String>>,
 }
@@ -19,6 +23,32 @@ impl Hosts {
     /// Whether a registry may be spoken to without encryption.
     pub(crate) fn may_be_plain(&self, registry: &str) -> bool {
         self.insecure.contains(registry) || self.insecure.contains(name(registry)) || is_loopback(registry)
+    }
+
+    /// What a registry's own folders say about its certificates; `None` when there are none.
+    pub(crate) fn trust(&self, registry: &str) -> Option<Trust> {
+        let mut trust = Trust::default();
+        // A name that could lead elsewhere is no host.
+        let folders = self
+            .certificates
+            .iter()
+            .filter(|_| !registry.contains(['/', '\\']) && !registry.starts_with('.'));
+        for folder in folders.map(|folder| folder.join(address(registry))) {
+            let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            files.sort();
+            for file in files {
+                match file.extension().and_then(|ending| ending.to_str()) {
+                    Some("crt") => trust.authorities.push(file),
+                    Some("cert") if trust.identity.is_none() => {
+                        let key = file.with_extension("key");
+                        trust.identity = Some((file, key));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        (trust != Trust::default()).then_some(trust)
     }
 
     /// Whether credentials for a registry may be shown to the token server at `realm`.
@@ -35,6 +65,13 @@ impl Hosts {
         let address = address(registry);
         with_port == address || (realm.scheme() == "https" && is_same_domain(name(&address), host))
     }
+}
+
+/// How a registry and we prove to each other who we are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trust {
+    pub(crate) authorities: Vec<PathBuf>,
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// The host behind a registry's name; Docker's own has two.
@@ -99,6 +136,25 @@ mod tests {
         {
             assert!(!hosts.may_be_plain(registry), "{registry}");
         }
+    }
+
+    #[test]
+    fn registries_have_certificates_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("reg.example:5000");
+        std::fs::create_dir(&own).unwrap();
+        let hosts = Hosts { certificates: vec![folder.path().into(), "/absent".into()], ..Hosts::default() };
+        assert_eq!(hosts.trust("reg.example:5000"), None);
+        for name in ["b.crt", "a.crt", "me.cert", "me.key", "README"] {
+            std::fs::write(own.join(name), "").unwrap();
+        }
+        let wanted = Trust {
+            authorities: vec![own.join("a.crt"), own.join("b.crt")],
+            identity: Some((own.join("me.cert"), own.join("me.key"))),
+        };
+        assert_eq!(hosts.trust("reg.example:5000"), Some(wanted));
+        assert_eq!(hosts.trust("reg.example"), None);
+        assert_eq!(hosts.trust(".."), None);
     }
 
     #[test]

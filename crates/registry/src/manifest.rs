@@ -43,7 +43,22 @@ impl Registry {
     /// Fetches a manifest or an index.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
         let scope = Scope::read(reference.repository());
-        let Some((bytes, content_type)) = self.find(reference, &scope).await? else {
+        let mut found = None;
+        for mirror in self.mirrors(reference.registry()) {
+            let Some(copy) = at(reference, mirror) else { continue };
+            match self.find(&copy, &scope).await {
+                Ok(Some(answer)) => {
+                    found = Some(answer);
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+            }
+        }
+        if found.is_none() {
+            found = self.find(reference, &scope).await?;
+        }
+        let Some((bytes, content_type)) = found else {
             return Err(Error::Absent { reference: reference.to_string() });
         };
         let media_type = self_stated(&bytes, &content_type, reference)?;
@@ -125,6 +140,14 @@ impl Registry {
             _ => Err(refusal(&ask, answer).await),
         }
     }
+}
+
+/// The same image in another registry.
+fn at(reference: &Reference, registry: &str) -> Option<Reference> {
+    let mut text = format!("{registry}/{}", reference.repository());
+    text += &reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+    text += &reference.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
+    text.parse().ok()
 }
 
 fn manifest<'a>(reference: &'a Reference, scope: &'a Scope, method: Method) -> Ask<'a> {

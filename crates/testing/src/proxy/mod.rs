@@ -113,7 +113,11 @@ impl Shared {
         stream.set_nodelay(true)?;
         let raw = stream.try_clone()?;
         let mut wire = Wire::new(stream, self.tls.as_ref())?;
-        while let Some(asked) = wire.read_head()? {
+        while let Some(mut asked) = wire.read_head()? {
+            if wire.is_encrypted() {
+                // As proxies tell that take the encryption off.
+                asked.headers.insert("x-forwarded-proto".into(), "https".into());
+            }
             let asked = self.note(asked);
             let act = (self.script)(&asked);
             if asked.method == "CONNECT" && matches!(act, Act::Pass) {

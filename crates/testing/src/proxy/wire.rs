@@ -36,6 +36,10 @@ impl Wire {
         Ok(Self { ends, ahead: Vec::new() })
     }
 
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self.ends, Ends::Encrypted(_))
+    }
+
     /// The head of the next request; `None` when the client has nothing more to ask.
     pub(super) fn read_head(&mut self) -> io::Result<Option<Asked>> {
         loop {

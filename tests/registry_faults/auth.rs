@@ -68,6 +68,23 @@ fn challenges() -> Vec<Row> {
 fn tokens() -> Vec<Row> {
     vec![
         push("token_ok", "none, with a token").wants_token(),
+        push("identity_token", "an identity token for the token server, which takes it by POST only")
+            .tune(|settings, world| {
+                let entry = r#"{"identitytoken":"CANARY-refresh"}"#;
+                let text = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, world.address());
+                std::fs::write(world.folder.path().join("config.json"), text).unwrap();
+                let folder = world.folder.path().display().to_string();
+                let vars = [("DOCKER_CONFIG".to_owned(), folder)].into();
+                settings.credentials = wainwright_registry::Credentials::load(&vars, None).unwrap();
+            })
+            .script(|asked, world| match asked.kind {
+                Token if asked.method == "POST" && asked.authorization().is_none() => {
+                    Some(Act::Answer(world.token("\"expires_in\":300")))
+                }
+                Token => Some(Act::Answer(Reply::status(401))),
+                _ if asked.authorization().is_none() => Some(Act::Answer(world.challenge())),
+                _ => None,
+            }),
         pull("token_anonymous", "none, with a token for anybody").script(|asked, world| match asked.kind {
             Token => Some(Act::Answer(world.token("\"a\":1"))),
             _ if asked.authorization().is_none() => Some(Act::Answer(world.challenge())),

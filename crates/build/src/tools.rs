@@ -106,7 +106,7 @@ impl Tools {
         let listener = self.listener.clone();
         let settings = wainwright_registry::Settings {
             http: self.http_settings(),
-            hosts: self.hosts(),
+            hosts: self.hosts()?,
             credentials,
             listener: Arc::new(move |message| listener(Event::Warned { message })),
         };
@@ -114,14 +114,21 @@ impl Tools {
     }
 
     /// Certificates of registries are where Docker and podman have them (docker-certs.d(5), containers-certs.d(5)).
-    fn hosts(&self) -> Hosts {
+    /// What else is known about them is in a file of the user's.
+    fn hosts(&self) -> Result<Hosts, Error> {
         let own = self.machine.home.as_ref().map(|home| home.join(".config/containers/certs.d"));
         let shared = ["docker/certs.d", "containers/certs.d"].map(|path| self.machine.etc.join(path));
-        Hosts {
+        let mut hosts = Hosts {
             insecure: self.machine.insecure_registries.clone(),
             certificates: own.into_iter().chain(shared).collect(),
             ..Hosts::default()
+        };
+        let set = self.machine.vars.get("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(Into::into);
+        let folder = set.or_else(|| self.machine.home.as_ref().map(|home| home.join(".config")));
+        if let Some(folder) = folder {
+            hosts.read(&folder.join("wainwright/registries.toml"))?;
         }
+        Ok(hosts)
     }
 
     /// Ends the uploads that were begun, for when the program is about to end in the middle of one.

@@ -12,6 +12,7 @@ mod client;
 mod credentials;
 mod error;
 mod host;
+mod hosts_file;
 mod login;
 mod login_file;
 mod manifest;

@@ -12,6 +12,14 @@ pub(super) fn rows() -> Vec<Row> {
 fn basic() -> Vec<Row> {
     vec![
         push("basic_ok", "none, with basic authentication").login(true).script(wants_basic),
+        push("basic_repeated", "a refusal that repeats the password it was shown")
+            .login(true)
+            .script(|asked, world| {
+                let Some(shown) = asked.authorization() else { return wants_basic(asked, world) };
+                let text = format!("bad header `Authorization: {shown}`");
+                Some(Act::Answer(Reply::refusal(400, "BAD_HEADER", &text)))
+            })
+            .fails(&["400", "BAD_HEADER: bad header `Authorization: Basic ***"]),
         push("basic_nobody", "401 to those without a password")
             .script(wants_basic)
             .fails(&["401", "wain login"])

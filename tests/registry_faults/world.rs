@@ -240,7 +240,7 @@ pub(super) async fn run(row: Row, upstream: &str) -> Ran {
         complaints.extend(inspect(&world, got == "good"));
     }
     let shown = format!("{text}{heard}{done:?}");
-    if shown.contains("CANARY") {
+    if shown.contains("CANARY") || shown.contains(&BASIC[6..]) {
         complaints.push(format!("a secret is shown: {shown}"));
     }
     let strangers = log.iter().filter(|asked| asked.kind != Kind::Connect && asked.host != address).cloned();

@@ -360,13 +360,39 @@ impl fmt::Display for ServerError {
     }
 }
 
-/// A server's text on one line without control characters.
+/// A server's text on one line without control characters, and without what it may repeat of our credentials.
 pub(crate) fn clean(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    let is_scheme = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        word.ends_with("basic") || word.ends_with("bearer")
+    };
+    for at in 1..words.len() {
+        // A word as long as a credential at least: others are only words.
+        if is_scheme(words[at - 1]) && words[at].len() >= 8 {
+            words[at] = "***";
+        }
+    }
     let line = words.join(" ");
     let mut shown: String = line.chars().filter(|letter| !letter.is_control()).take(SHOWN).collect();
     if shown.chars().count() == SHOWN {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_cannot_make_us_show_what_they_were_shown() {
+        assert_eq!(
+            clean("bad \n header `Authorization: Basic dTpzZWNyZXQ=`"),
+            "bad header `Authorization: Basic ***"
+        );
+        assert_eq!(clean("{\"authorization\":\"Bearer abcdefghi\"}"), "{\"authorization\":\"Bearer ***");
+        assert_eq!(clean("a basic rule"), "a basic rule");
+        assert_eq!(clean(""), "");
+    }
 }

@@ -50,7 +50,6 @@ class Wain(Builder):
         self.project = Project(data, self.work / "project")
         shutil.copyfile(data.wain_lock, self.project.path / "wain.lock")
         self.store, self.out = self.work / "store", self.work / "out"
-        self.report = self.work / "report.json"
 
     def output(self) -> list[str]:
         return ["--output", f"layout:{self.out}"]
@@ -58,7 +57,7 @@ class Wain(Builder):
     def command(self) -> list:
         links = [] if self.wheels_in_store else ["--find-links", self.data.wheels]
         jobs = ["--jobs", self.jobs] if self.jobs else []
-        flags = ["--offline", "--no-index", "--locked", "--progress", "quiet", "--metadata-file", self.report]
+        flags = ["--offline", "--no-index", "--locked", "--progress", "quiet"]
         where = ["--cache-dir", self.store, *self.output(), "--tag", "bench/wain:latest"]
         return [self.program, "build", self.project.path, *links, *jobs, *flags, *where]
 

@@ -134,13 +134,17 @@ def write_project(folder: Path, wheels: list[Path]) -> None:
     (folder / "pyproject.toml").write_text('[project]\nname = "made"\nversion = "1"\nrequires-python = ">=3.11"\n')
 
 
+#: What a C library says of itself, and what its version is read from.
+LIBC = b"(Debian GLIBC 2.41-1) stable release version 2.41.\n\0"
+
+
 def small_base(path: Path) -> Path:
     """A layout that looks like a Debian image with Python 3.13. Nothing in it can be run."""
     files = {
         "etc/os-release": b'PRETTY_NAME="A base for measurements"\n',
         "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
         "usr/bin/python3.13": b"\x7fELF not really",
-        "usr/lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF\0GNU C Library (Debian GLIBC 2.41-1) stable release version 2.41.\n\0",
+        "usr/lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF\0GNU C Library " + LIBC,
     }
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:

@@ -11,8 +11,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import made
 from images import Layout, base_archive, first_layers, folder_archive, sha256
 from measure import quiet
+
+HERE = Path(__file__).parent
+#: Wheels of the set that is made.
+COUNT = 300
 
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 16, -1)] + ["manylinux2014_x86_64"]
 
@@ -36,10 +41,13 @@ class DataSet:
         return next(iter(tomllib.loads((self.source / "pyproject.toml").read_text())["project"]["scripts"]))
 
 
-def prepare(name: str, source: Path, work: Path, wain: Path) -> DataSet:
-    """Fetches and makes what is missing."""
-    folder = work / "given" / f"{name}-{sha256(source / 'uv.lock')[:8]}"
+def prepare(name: str, work: Path, wain: Path) -> DataSet:
+    """Fetches and makes what is missing. A set is a folder beside this file, or `made`."""
+    is_made = name == "made"
+    key = COUNT if is_made else sha256(HERE / name / "uv.lock")[:8]
+    folder = work / "given" / f"{name}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "project" if is_made else HERE / name
     shared = work / "given" / "shared"
     data = DataSet(
         name=name,
@@ -52,10 +60,12 @@ def prepare(name: str, source: Path, work: Path, wain: Path) -> DataSet:
         store_with_wheels=folder / "store",
         peer_archives=[shared / "base.tar", shared / "uv.tar", folder / "wheels.tar"],
     )
-    if not data.base.path.exists():
+    made_by = shared / "made-by"
+    if not made_by.exists() or made_by.read_text() != sha256(wain):
         make_base(shared, wain)
+        made_by.write_text(sha256(wain))
     if not data.peer_archives[2].exists():
-        fetch_wheels(data)
+        make_wheels(data) if is_made else fetch_wheels(data)
     # Made anew each time: the format of the store may have changed.
     shutil.rmtree(data.store_with_wheels, ignore_errors=True)
     shutil.copytree(data.store, data.store_with_wheels)
@@ -68,7 +78,10 @@ def prepare(name: str, source: Path, work: Path, wain: Path) -> DataSet:
 
 
 def make_base(shared: Path, wain: Path) -> None:
-    """Has wain assemble its base, with an empty project on it, and takes that project off again."""
+    """Has wain assemble its base, with an empty project on it, and takes that project off again.
+
+    Another wain makes another one: what an older one remembers may mean nothing to it, and a cold build would pay.
+    """
     print("assembling the base", file=sys.stderr)
     shutil.rmtree(shared, ignore_errors=True)
     project = shared / "project"
@@ -104,4 +117,21 @@ def fetch_wheels(data: DataSet) -> None:
     )
     if done.returncode != 0:
         sys.exit("the wheels cannot be fetched: is there a network, and pip?")
+    folder_archive(data.wheels, f"bench/wheels-{data.name}", data.peer_archives[2])
+
+
+def make_wheels(data: DataSet) -> None:
+    """A project of many small wheels, all made here."""
+    shutil.rmtree(data.wheels, ignore_errors=True)
+    made.write_project(data.source, made.many_wheels(data.wheels, COUNT))
+    shutil.copyfile(data.source / "requirements.txt", data.requirements)
+    with open(data.source / "pyproject.toml", "a") as file:
+        file.write('[project.scripts]\nmade = "made.main:main"\n')
+        file.write('[build-system]\nrequires = ["uv_build"]\nbuild-backend = "uv_build"\n')
+    (data.source / "main.py").unlink()
+    package = data.source / "src/made"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('VERSION = "1"\n')
+    imports = "".join(f"import made_{index:03}.module_0\n" for index in range(COUNT))
+    (package / "main.py").write_text(f"{imports}\n\ndef main() -> None:\n    print(made_000)\n")
     folder_archive(data.wheels, f"bench/wheels-{data.name}", data.peer_archives[2])

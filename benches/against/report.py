@@ -1,41 +1,43 @@
-"""Tables in Markdown, and how far the targets are."""
+"""Tables in Markdown."""
 
 from measure import Cost, median
 from prepare import DataSet
 
-#: A target: words, the data set, the situation, ours, the other, and how many times faster.
-TARGETS = [
-    ("cold, BuildKit and uv", "api", "cold", "wain", "buildkit", 10.0),
-    ("cold, BuildKit and uv, pushed", "api", "cold", "wain", "buildkit-and-push", 10.0),
-    ("cold, hand-made, gzip -6", "api", "cold", "wain", "hand-made-gzip", 2.5),
-    ("cold, hand-made, igzip", "api", "cold", "wain", "hand-made-igzip", 2.5),
-    ("nothing changed, BuildKit", "api", "unchanged", "wain", "buildkit", 8.0),
-    ("one line changed, BuildKit", "api", "line", "wain", "buildkit", 5.0),
-]
-LAYERS_TARGET = ("science", "wain", "tar, gzip -6", 8.0)
-MEMORY_TARGET = 200 * 10**6
-SITUATIONS = ["cold", "cold, cache mount kept", "unchanged", "line"]
+SITUATIONS = ["cold", "unchanged", "line"]
 
 
-def table(data: DataSet, results: dict, load: float) -> str:
+def peers_table(data: DataSet, results: dict, load: float) -> str:
+    """Every builder of one set: seconds, in brackets those of processors, and how many times those of wain."""
     wheels = list(data.wheels.iterdir())
     size = sum(wheel.stat().st_size for wheel in wheels)
     lines = [
-        f"\n### {data.name}: {len(wheels)} wheels, {megabytes(size)} (load average {load:.1f})\n",
-        "Seconds on the clock (seconds of processors); medians.\n",
+        f"\n### {data.name}: {len(wheels)} wheels, {megabytes(size)}\n",
+        f"Seconds on the clock (of processors), times as long as wain on the clock; medians; load average {load:.1f}.\n",
         "| builder | cold | nothing changed | one line changed | peak memory | layers | digests of cold builds |",
         "|---|---|---|---|---|---|---|",
     ]
+    ours = results.get("wain", {})
     for name, result in results.items():
-        cells = [cell(result[situation]) for situation in ("cold", "unchanged", "line")]
-        memory = max(median(result[situation]).memory for situation in ("cold", "unchanged", "line"))
+        if not result:
+            lines.append(f"| {name} | missing: not installed on this machine | | | | | |")
+            continue
+        cells = [beside(result[situation], ours.get(situation)) for situation in SITUATIONS]
+        memory = max(median(result[situation]).memory for situation in SITUATIONS)
         digests = f"{result['digests']} of {len(result['cold'])}"
-        size = megabytes(result["size"])
-        lines.append(f"| {name} | {' | '.join(cells)} | {megabytes(memory)} | {size} | {digests} |")
-        if "cold, cache mount kept" in result:
-            kept = cell(result["cold, cache mount kept"])
-            lines.append(f"| {name}, uv's cache mount kept | {kept} | | | | | |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {megabytes(memory)} | {megabytes(result['size'])} | {digests} |")
+        if kept := result.get("cold, cache mount kept"):
+            lines.append(f"| {name}, uv's cache mount kept | {beside(kept, ours.get('cold'))} | | | | | |")
     return "\n".join(lines)
+
+
+def beside(costs: list[Cost], ours: list[Cost] | None) -> str:
+    if ours is None or ours is costs:
+        return cell(costs)
+    return f"{cell(costs)}, {times(ours, costs)}"
+
+
+def times(ours: list[Cost], theirs: list[Cost]) -> str:
+    return f"{median(theirs).seconds / median(ours).seconds:.1f} x"
 
 
 def cell(costs: list[Cost]) -> str:
@@ -44,54 +46,54 @@ def cell(costs: list[Cost]) -> str:
     return f"{middle.seconds:.{digits}f} ({middle.cpu:.{digits}f})"
 
 
-def layers_table(name: str, rows: dict) -> str:
+def layers_table(name: str, rows: dict[str, dict], floors: dict[str, tuple]) -> str:
+    """The floor, what wain needs above it, and what others need for the same files."""
     lines = [
-        f"\n### Layers of {name}\n",
-        "| | seconds | of which making layers | seconds of processors | peak memory | size |",
-        "|---|---|---|---|---|---|",
+        f"\n### The layers of {name}, above the floor and against others\n",
+        "| | seconds | best round | of processors | times the floor | best round | by processors | memory | size |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
+    floor = next(iter(floors.values()))[:3]
+    for row, numbers in floors.items():
+        lines.append(f"| {row} | {' | '.join(f'{number:.2f}' for number in numbers)} | | |")
     for row, values in rows.items():
         middle = median(values["costs"])
-        making = f"{sorted(values['making'])[len(values['making']) // 2]:.2f}" if values["making"] else ""
-        memory = megabytes(middle.memory)
-        size = megabytes(values["size"])
-        lines.append(f"| {row} | {middle.seconds:.2f} | {making} | {middle.cpu:.2f} | {memory} | {size} |")
+        numbers = [middle.seconds, min(cost.seconds for cost in values["costs"]), middle.cpu]
+        ratios = [number / least for number, least in zip(numbers, floor, strict=True)]
+        cells = " | ".join(f"{number:.2f}" for number in numbers + ratios)
+        lines.append(f"| {row} | {cells} | {megabytes(middle.memory)} | {megabytes(values['size'])} |")
     return "\n".join(lines)
 
 
-def print_targets(results: dict) -> None:
-    """Prints every target that was measured, as a ratio."""
-    for name, result in results.items():
-        print(layers_table(name, result["layers"]))
-    print("\n### Targets\n\n| | on the clock | target | | by seconds of processors |\n|---|---|---|---|---|")
-    for words, name, situation, ours, other, target in TARGETS:
-        result = results.get(name, {})
-        if ours in result and other in result:
-            print(target_row(words, result[ours][situation], result[other][situation], target))
-    name, ours, other, target = LAYERS_TARGET
-    if name in results:
-        rows = results[name]["layers"]
-        print(target_row(f"layers of {name}, {other}", rows[ours]["costs"], rows[other]["costs"], target))
-    memories = [
-        cost.memory
-        for result in results.values()
-        for builder in ("wain", "wain-wheels-in-store")
-        for situation in SITUATIONS
-        for cost in result.get(builder, {}).get(situation, [])
+def sizes_tables(starts: dict[str, Cost], large: Cost, growth: list[tuple]) -> str:
+    """Start-up and a large wheel; then trees and wheels of many files."""
+    lines = ["\n### Start-up, a large wheel\n", "| | seconds | peak memory |", "|---|---|---|"]
+    for words, cost in starts.items():
+        lines.append(f"| `{words}` | {cost.seconds:.4f} ({cost.cpu:.4f}) | |")
+    words = "a wheel of 2.0 GB, 6.4 GB unpacked, one file of 4.4 GB: cold"
+    lines.append(f"| {words} | {cell([large])} | {megabytes(large.memory)} |")
+    lines += [
+        "\n### Many small files\n",
+        "In the project, and in one wheel. Each: microseconds of processors for a file when cold.\n",
+        "| files | project: cold | each | peak memory | again | wheel: cold | each | peak memory | again |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    if memories:
-        is_met = max(memories) < MEMORY_TARGET
-        print(f"| peak memory | {megabytes(max(memories))} | {megabytes(MEMORY_TARGET)} | {verdict(is_met)} | |")
+    for count, *costs in growth:
+        cells = []
+        for cold, again in (costs[:2], costs[2:]):
+            each = cold.cpu / count * 10**6
+            cells += [cell([cold]), f"{each:.1f}", megabytes(cold.memory), cell([again])]
+        lines.append(f"| {count:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def target_row(words: str, ours: list[Cost], others: list[Cost], target: float) -> str:
-    ours, other = median(ours), median(others)
-    clock, cpu = other.seconds / ours.seconds, other.cpu / ours.cpu
-    return f"| {words} | {clock:.1f} x faster | {target:g} x | {verdict(clock >= target)} | {cpu:.1f} x |"
-
-
-def verdict(is_met: bool) -> str:
-    return "met" if is_met else "**missed**"
+def profile_table(name: str, stages: dict[str, float], shares: dict[str, float]) -> str:
+    """Where a cold build's seconds go, and those of processors."""
+    told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
+    lines = [f"\n### Where a cold build of {name} spends its time\n", f"Seconds on the clock: {told}. Samples of processors:\n"]
+    lines += ["| | share |", "|---|---|"]
+    lines += [f"| {group} | {share:.0%} |" for group, share in shares.items()]
+    return "\n".join(lines)
 
 
 def megabytes(size: float) -> str:

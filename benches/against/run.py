@@ -1,16 +1,22 @@
 """Builds the same projects with wain and with what a user would run instead, and compares.
 
-    python3 benches/against/run.py [--sets api,science] [--only NAME,...] [--runs N] [--wain PATH] [--work DIR]
+    python3 benches/against/run.py [--write] [--parts NAME,...] [--sets NAME,...] [--only NAME,...] [--runs N]
 
-Needs Linux, root (dockerd and buildah do), Python 3.11, uv and pip from PyPI, and from Debian: docker.io
-docker-registry buildah pigz isal time. The work folder takes about 6 GB. README.md, beside this folder, tells what is
-measured and what came out.
+measures everything and prints the tables of README.md, in the folder above: the peers, the layers and the floor under
+them, what grows with a project, a profile and the instructions. `--write` puts them there; the other options do less.
+
+Needs Linux, root (dockerd and buildah do), Python 3.11, cargo, uv and pip from PyPI, and from Debian: docker.io
+docker-registry buildah pigz isal time valgrind linux-perf. A peer that is not installed is a row that says so. The work
+folder takes about 16 GB. README.md tells what is measured.
 """
 
 import argparse
+import datetime
 import json
 import os
+import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,39 +24,120 @@ from pathlib import Path
 from builders import Buildah, HandMade, Wain
 from check import check
 from docker import BuildKit, BuildKitAndPush, Daemon, WainIntoDocker
-from layers import compare_layers
+from hotspots import profile
+from layers import compare_layers, floor
 from measure import Cost, quiet
 from prepare import DataSet, prepare
-from report import print_targets, table
+from report import layers_table, peers_table, profile_table, sizes_tables
+from sizes import instructions, large_wheel, many_files, start_up
+from targets import Measured, targets_table
 
 HERE = Path(__file__).parent
-NEEDED = ["uv", "dockerd", "/usr/bin/docker", "buildah", "tar", "gzip", "pigz", "igzip", "docker-registry", "/usr/bin/time"]
+README = HERE.parent / "README.md"
+MARKS = ("<!-- measured: written by against/run.py -->", "<!-- end of measured -->")
+PARTS = ["peers", "layers", "sizes", "profile", "instructions"]
+SETS = ["api", "science", "sixty", "made"]
+#: Two sets are there for the builds in which nothing changes: not everybody has to build them.
+BUILDERS_OF = {"sixty": ["wain", "buildkit", "buildkit-and-push"], "made": ["wain", "buildkit"]}
+NEEDED = ["uv", "tar", "/usr/bin/time"]
+DOCKER = ["dockerd", "/usr/bin/docker"]
 
 
 def main() -> None:
     arguments = read_arguments()
     check_machine(arguments.wain)
-    work = arguments.work
-    clear(work / "runs")
-    results = {}
-    daemon = Daemon(work / "runs", arguments.driver)
+    clear(arguments.work / "runs")
+    measured, tables = measure_parts(arguments)
+    text = "\n".join([machine(), "", targets_table(measured), *tables])
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(vars(measured), indent=1, default=vars))
+    if arguments.write:
+        write_tables(text)
+
+
+def measure_parts(arguments: argparse.Namespace) -> tuple[Measured, list[str]]:
+    """All numbers that were asked for, and the tables of them."""
+    measured, tables = Measured({}, {}, {}, {}, None, [], ""), []
+    wain, work, parts = arguments.wain, arguments.work, arguments.parts
+    if "peers" in parts:
+        measured.peers, tables = compare_peers(arguments)
+    if "layers" in parts or "profile" in parts:
+        science = prepare("science", work, wain)
+    if "layers" in parts:
+        measured.floors = floor(science.wheels, 3 * arguments.runs)
+        measured.layers = compare_layers(science, fresh(work / "runs/layers"), arguments)
+        tables.append(layers_table(science.name, measured.layers, measured.floors))
+    if "sizes" in parts:
+        measured.starts = start_up(wain, work, arguments.runs)
+        measured.large, measured.growth = large_wheel(wain, work), many_files(wain, work)
+        tables.append(sizes_tables(measured.starts, measured.large, measured.growth))
+    if "profile" in parts:
+        tables.append(profile_table(science.name, *profile(science, work / "runs/profile", arguments)))
+    if "instructions" in parts:
+        measured.instructions = instructions(wain)
+        tables.append(f"\n### Instructions, in millions\n\n```\n{measured.instructions}\n```")
+    return measured, tables
+
+
+def compare_peers(arguments: argparse.Namespace) -> tuple[dict, list[str]]:
+    """Every builder in every situation, for every set; as numbers and as tables."""
+    work = arguments.work / "runs"
+    results, tables = {}, []
+    daemon = Daemon(work, arguments.driver) if has(*DOCKER) else None
     try:
-        for name in arguments.sets.split(","):
-            data = prepare(name, HERE / name, work, arguments.wain)
-            builders = make_builders(data, work / "runs" / name, daemon, arguments)
+        for name in arguments.sets:
+            data = prepare(name, arguments.work, arguments.wain)
+            builders, missing = make_builders(data, work / name, daemon, arguments)
             try:
-                results[name] = compare(builders, arguments.runs, work / "runs" / name / "log")
+                results[name] = compare(builders, arguments.runs, work / name / "log")
                 check(data, builders)
             finally:
                 for builder in builders:
                     builder.stop()
-            print(table(data, results[name], os.getloadavg()[0]), flush=True)
-            results[name]["layers"] = compare_layers(data, work / "runs" / name, arguments)
+            results[name] |= {name: {} for name in missing}
+            tables.append(peers_table(data, results[name], os.getloadavg()[0]))
     finally:
-        daemon.stop()
-    print_targets(results)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1, default=vars))
+        if daemon:
+            daemon.stop()
+    return results, tables
+
+
+def fresh(folder: Path) -> Path:
+    clear(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def machine() -> str:
+    """On what, when and with which versions the numbers came about."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+    versions = [first_line(tool, "--version") for tool in ("uv", "dockerd", "buildah")]
+    load = f"{os.getloadavg()[0]:.1f}"
+    commit = quiet("git", "-C", HERE, "rev-parse", "--short", "HEAD")
+    return (
+        f"Measured at {commit} on {datetime.date.today()}: {os.cpu_count()} cores of {model}, "
+        f"Linux {platform.release().split('-')[0]}; {', '.join(versions)}. Load average when it ended: {load}. On a "
+        "machine that did other work meanwhile ratios say more than seconds, and seconds of processors more than those "
+        "of the clock."
+    )
+
+
+def first_line(*command: str) -> str:
+    if not has(command[0]):
+        return f"no {command[0]}"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0].partition(", build")[0].partition(" (")[0]
+
+
+def write_tables(text: str) -> None:
+    """Puts the tables between the marks in README.md."""
+    before, mark, rest = README.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not mark or not end:
+        sys.exit(f"{README} has no marks to write between")
+    README.write_text(f"{before}{mark}\n\n{text.strip()}\n\n{end}{after}")
 
 
 def clear(folder: Path) -> None:
@@ -62,22 +149,32 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def make_builders(data: DataSet, work: Path, daemon: Daemon, arguments: argparse.Namespace) -> list:
-    for archive in data.peer_archives:
+def make_builders(
+    data: DataSet, work: Path, daemon: Daemon | None, arguments: argparse.Namespace
+) -> tuple[list, list[str]]:
+    """The builders that can run here, and the names of those that cannot."""
+    for archive in data.peer_archives if daemon else []:
         daemon.load(archive)
-    builders = [
-        Wain("wain", data, work, arguments.wain, wheels_in_store=False),
-        Wain("wain-wheels-in-store", data, work, arguments.wain, wheels_in_store=True),
-        WainIntoDocker("wain-into-docker", data, work, arguments.wain, daemon),
-        BuildKit("buildkit", data, work, daemon),
-        BuildKitAndPush("buildkit-and-push", data, work, daemon),
-        Buildah("buildah", data, work, arguments.driver),
-        HandMade("hand-made-gzip", data, work, "gzip -6"),
-        HandMade("hand-made-pigz", data, work, "pigz -6 -n"),
-        HandMade("hand-made-igzip", data, work, "igzip -1 -c -n"),
-    ]
-    only = arguments.only.split(",") if arguments.only else None
-    return [builder for builder in builders if only is None or builder.name in only]
+    wain = arguments.wain
+    all_builders = {
+        "wain": ([], lambda name: Wain(name, data, work, wain, wheels_in_store=False)),
+        "wain-wheels-in-store": ([], lambda name: Wain(name, data, work, wain, wheels_in_store=True)),
+        "wain-into-docker": (DOCKER, lambda name: WainIntoDocker(name, data, work, wain, daemon)),
+        "buildkit": (DOCKER, lambda name: BuildKit(name, data, work, daemon)),
+        "buildkit-and-push": ([*DOCKER, "docker-registry"], lambda name: BuildKitAndPush(name, data, work, daemon)),
+        "buildah": (["buildah"], lambda name: Buildah(name, data, work, arguments.driver)),
+        "hand-made-gzip": (["gzip"], lambda name: HandMade(name, data, work, "gzip -6")),
+        "hand-made-pigz": (["pigz"], lambda name: HandMade(name, data, work, "pigz -6 -n")),
+        "hand-made-igzip": (["igzip"], lambda name: HandMade(name, data, work, "igzip -1 -c -n")),
+    }
+    only = arguments.only or BUILDERS_OF.get(data.name) or list(all_builders)
+    wanted = {name: all_builders[name] for name in only}
+    builders = [make(name) for name, (tools, make) in wanted.items() if has(*tools)]
+    return builders, [name for name, (tools, _) in wanted.items() if not has(*tools)]
+
+
+def has(*tools: str) -> bool:
+    return all(shutil.which(tool) for tool in tools)
 
 
 def compare(builders: list, runs: int, log: Path) -> dict:
@@ -97,7 +194,7 @@ def compare(builders: list, runs: int, log: Path) -> dict:
             result["size"] = builder.size()
             if builder.name == "buildkit":
                 add(result, "cold, cache mount kept", builder.cold_with_cache_mount(log))
-            for _ in range(2):
+            for _ in range(4):
                 add(result, "unchanged", builder.build(log))
             for edit in (number - 1, number):
                 builder.project.edit(edit)
@@ -112,7 +209,7 @@ def add(result: dict, situation: str, cost: Cost) -> None:
 
 
 def check_machine(wain: Path) -> None:
-    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
+    missing = [tool for tool in NEEDED if not has(tool)]
     if missing:
         sys.exit(f"not found: {', '.join(missing)}; see the top of {__file__}")
     if os.geteuid() != 0:
@@ -124,8 +221,10 @@ def check_machine(wain: Path) -> None:
 def read_arguments() -> argparse.Namespace:
     target = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", default="api,science", help="projects to build, with commas between them")
-    parser.add_argument("--only", help="names of builders, with commas between them")
+    parser.add_argument("--write", action="store_true", help="put the tables into benches/README.md")
+    parser.add_argument("--parts", type=names, default=PARTS, help=f"what to measure, of {','.join(PARTS)}")
+    parser.add_argument("--sets", type=names, default=SETS, help=f"projects to build, of {','.join(SETS)}")
+    parser.add_argument("--only", type=names, help="names of builders, with commas between them")
     parser.add_argument("--runs", type=int, default=3, help="rounds")
     parser.add_argument("--wain", type=Path, default=target / "release/wain", help="the program")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "wain-bench")
@@ -133,7 +232,16 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all numbers there")
     arguments = parser.parse_args()
     arguments.wain, arguments.work = arguments.wain.resolve(), arguments.work.resolve()
+    for given, known in ((arguments.parts, PARTS), (arguments.sets, SETS)):
+        if unknown := set(given) - set(known):
+            parser.error(f"not known: {', '.join(sorted(unknown))}; known are {', '.join(known)}")
+    if arguments.write and (arguments.parts, arguments.sets, arguments.only) != (PARTS, SETS, None):
+        parser.error("--write is for a run of everything, so that all tables are of one run")
     return arguments
+
+
+def names(text: str) -> list[str]:
+    return text.split(",")
 
 
 main()

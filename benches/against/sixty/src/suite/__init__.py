@@ -1,0 +1,3 @@
+"""A service that has grown."""
+
+VERSION = "1"

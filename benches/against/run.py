@@ -3,7 +3,8 @@
     python3 benches/against/run.py [--write] [--parts NAME,...] [--sets NAME,...] [--only NAME,...] [--runs N]
 
 measures everything and prints the tables of README.md, in the folder above: the peers, the layers and the floor under
-them, what grows with a project, a profile and the instructions. `--write` puts them there; the other options do less.
+them, what grows with a project, a profile and the instructions. `--write` puts them there, part by part; the other
+options do less.
 
 Needs Linux, root (dockerd and buildah do), Python 3.11, cargo, uv and pip from PyPI, and from Debian: docker.io
 docker-registry buildah pigz isal time valgrind linux-perf. A peer that is not installed is a row that says so. The work
@@ -12,7 +13,6 @@ folder takes about 16 GB. README.md tells what is measured.
 
 import argparse
 import datetime
-import json
 import os
 import platform
 import shutil
@@ -30,11 +30,10 @@ from measure import Cost, quiet
 from prepare import DataSet, prepare
 from report import layers_table, peers_table, profile_table, sizes_tables
 from sizes import instructions, large_wheel, many_files, start_up
-from targets import Measured, targets_table
+from targets import MISSED, Measured, targets_table
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-MARKS = ("<!-- measured: written by against/run.py -->", "<!-- end of measured -->")
 PARTS = ["peers", "layers", "sizes", "profile", "instructions"]
 SETS = ["api", "science", "sixty", "made"]
 #: Two sets are there for the builds in which nothing changes: not everybody has to build them.
@@ -47,36 +46,39 @@ def main() -> None:
     arguments = read_arguments()
     check_machine(arguments.wain)
     clear(arguments.work / "runs")
-    measured, tables = measure_parts(arguments)
-    text = "\n".join([machine(), "", targets_table(measured), *tables])
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(vars(measured), indent=1, default=vars))
-    if arguments.write:
-        write_tables(text)
+    missed = 0
+    for part in arguments.parts:
+        measured, tables = measure_part(part, arguments)
+        text = "\n".join([targets_table(measured), *tables, "", machine()])
+        missed += text.count(MISSED)
+        print(f"\n## {part}\n\n{text}", flush=True)
+        if arguments.write:
+            write_tables(part, text)
+    print(f"\n{missed} targets missed", file=sys.stderr)
 
 
-def measure_parts(arguments: argparse.Namespace) -> tuple[Measured, list[str]]:
-    """All numbers that were asked for, and the tables of them."""
-    measured, tables = Measured({}, {}, {}, {}, None, [], ""), []
-    wain, work, parts = arguments.wain, arguments.work, arguments.parts
-    if "peers" in parts:
-        measured.peers, tables = compare_peers(arguments)
-    if "layers" in parts or "profile" in parts:
-        science = prepare("science", work, wain)
-    if "layers" in parts:
-        measured.floors = floor(science.wheels, 3 * arguments.runs)
-        measured.layers = compare_layers(science, fresh(work / "runs/layers"), arguments)
-        tables.append(layers_table(science.name, measured.layers, measured.floors))
-    if "sizes" in parts:
-        measured.starts = start_up(wain, work, arguments.runs)
-        measured.large, measured.growth = large_wheel(wain, work), many_files(wain, work)
-        tables.append(sizes_tables(measured.starts, measured.large, measured.growth))
-    if "profile" in parts:
-        tables.append(profile_table(science.name, *profile(science, work / "runs/profile", arguments)))
-    if "instructions" in parts:
-        measured.instructions = instructions(wain)
-        tables.append(f"\n### Instructions, in millions\n\n```\n{measured.instructions}\n```")
+def measure_part(part: str, arguments: argparse.Namespace) -> tuple[Measured, list[str]]:
+    """The numbers of a part, and the tables of them."""
+    wain, work, runs = arguments.wain, arguments.work, arguments.runs
+    measured = Measured()
+    match part:
+        case "peers":
+            measured.peers, tables = compare_peers(arguments)
+        case "layers":
+            science = prepare("science", work, wain)
+            measured.floors = floor(science.wheels, 5 * runs)
+            measured.layers = compare_layers(science, fresh(work / "runs/layers"), arguments)
+            tables = [layers_table(science.name, measured.layers, measured.floors)]
+        case "sizes":
+            measured.starts = start_up(wain, work, runs)
+            measured.large, measured.growth = large_wheel(wain, work), many_files(wain, work)
+            tables = [sizes_tables(measured.starts, measured.large, measured.growth)]
+        case "profile":
+            science = prepare("science", work, wain)
+            tables = [profile_table(science.name, *profile(science, work / "runs/profile", arguments))]
+        case "instructions":
+            measured.instructions = instructions(wain)
+            tables = [f"\nMillions of instructions:\n\n```\n{measured.instructions}\n```"]
     return measured, tables
 
 
@@ -118,9 +120,7 @@ def machine() -> str:
     commit = quiet("git", "-C", HERE, "rev-parse", "--short", "HEAD")
     return (
         f"Measured at {commit} on {datetime.date.today()}: {os.cpu_count()} cores of {model}, "
-        f"Linux {platform.release().split('-')[0]}; {', '.join(versions)}. Load average when it ended: {load}. On a "
-        "machine that did other work meanwhile ratios say more than seconds, and seconds of processors more than those "
-        "of the clock."
+        f"Linux {platform.release().split('-')[0]}; {', '.join(versions)}. Load average when it ended: {load}."
     )
 
 
@@ -131,12 +131,13 @@ def first_line(*command: str) -> str:
     return done.stdout.partition("\n")[0].partition(", build")[0].partition(" (")[0]
 
 
-def write_tables(text: str) -> None:
-    """Puts the tables between the marks in README.md."""
-    before, mark, rest = README.read_text().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not mark or not end:
-        sys.exit(f"{README} has no marks to write between")
+def write_tables(part: str, text: str) -> None:
+    """Puts the tables of a part between its marks in README.md."""
+    mark, end = f"<!-- {part}: written by against/run.py -->", f"<!-- end of {part} -->"
+    before, is_there, rest = README.read_text().partition(mark)
+    _, is_closed, after = rest.partition(end)
+    if not is_there or not is_closed:
+        sys.exit(f"{README} has no marks for {part} to write between")
     README.write_text(f"{before}{mark}\n\n{text.strip()}\n\n{end}{after}")
 
 
@@ -229,14 +230,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--wain", type=Path, default=target / "release/wain", help="the program")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "wain-bench")
     parser.add_argument("--driver", default="overlay2", help="storage driver of dockerd and buildah; else vfs")
-    parser.add_argument("--json", type=Path, help="write all numbers there")
     arguments = parser.parse_args()
     arguments.wain, arguments.work = arguments.wain.resolve(), arguments.work.resolve()
     for given, known in ((arguments.parts, PARTS), (arguments.sets, SETS)):
         if unknown := set(given) - set(known):
             parser.error(f"not known: {', '.join(sorted(unknown))}; known are {', '.join(known)}")
-    if arguments.write and (arguments.parts, arguments.sets, arguments.only) != (PARTS, SETS, None):
-        parser.error("--write is for a run of everything, so that all tables are of one run")
+    if arguments.write and (arguments.sets, arguments.only) != (SETS, None):
+        parser.error("--write is for whole parts: not with --sets or --only")
     return arguments
 
 

@@ -1,6 +1,6 @@
 """What was promised, held against what was measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from measure import Cost, median
 from report import cell, megabytes
@@ -28,24 +28,28 @@ MEMORY_OF_LARGE = 150 * 10**6
 GROWTH = 1.25
 
 
+MISSED = "**missed**"
+
+
 @dataclass
 class Measured:
-    """All numbers of a run; what was left out is empty."""
+    """The numbers of a run; what was left out is empty."""
 
-    peers: dict
-    floors: dict
-    layers: dict
-    starts: dict
-    large: Cost | None
-    growth: list
-    instructions: str
+    peers: dict = field(default_factory=dict)
+    floors: dict = field(default_factory=dict)
+    layers: dict = field(default_factory=dict)
+    starts: dict = field(default_factory=dict)
+    large: Cost | None = None
+    growth: list = field(default_factory=list)
+    instructions: str = ""
 
 
 def targets_table(measured: Measured) -> str:
-    """Every target that was measured."""
-    lines = ["### Targets\n", "| | measured | target | |", "|---|---|---|---|"]
-    for words, found, goal, is_met in [*of_layers(measured), *of_peers(measured), *of_sizes(measured)]:
-        lines.append(f"| {words} | {found} | {goal} | {'met' if is_met else '**missed**'} |")
+    """Every target that was measured; nothing where there was none."""
+    rows = [*of_layers(measured), *of_peers(measured), *of_sizes(measured)]
+    lines = ["| | measured | target | |", "|---|---|---|---|"] if rows else []
+    for words, found, goal, is_met in rows:
+        lines.append(f"| {words} | {found} | {goal} | {'met' if is_met else MISSED} |")
     return "\n".join(lines)
 
 

@@ -2,8 +2,16 @@ use std::cmp::Ordering;
 
 /// Orders paths so that everything below a path follows it directly: a separator comes before every other byte.
 pub fn by_component(a: &[u8], b: &[u8]) -> Ordering {
-    let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-    a.iter().map(key).cmp(b.iter().map(key))
+    let key = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
+    let same = common(a, b);
+    a.get(same).map(key).cmp(&b.get(same).map(key))
+}
+
+/// How many bytes both begin with. Paths that are sorted share much, so eight are compared at a time.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let (eights, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let start = 8 * eights.iter().zip(others).take_while(|(a, b)| a == b).count();
+    start + a.iter().zip(b).skip(start).take_while(|(a, b)| a == b).count()
 }
 
 /// A path of these that lies below another one: `(above, below)`. Takes time for sorting and memory for a list.
@@ -25,6 +33,19 @@ mod tests {
     fn found(paths: &[&'static str]) -> Option<(&'static str, &'static str)> {
         let (above, below) = one_below_another(paths.iter().map(|path| path.as_bytes()))?;
         Some((std::str::from_utf8(above).unwrap(), std::str::from_utf8(below).unwrap()))
+    }
+
+    #[test]
+    fn separators_come_first_wherever_paths_begin_to_differ() {
+        let mut paths =
+            ["a", "a/z", "a b", "a-b", "folders/of/names/x", "folders/of/names", "folders/of/names-x", ""];
+        paths.sort_unstable_by(|a, b| by_component(a.as_bytes(), b.as_bytes()));
+        let sorted =
+            ["", "a", "a/z", "a b", "a-b", "folders/of/names", "folders/of/names/x", "folders/of/names-x"];
+        assert_eq!(paths, sorted);
+        for pair in sorted.windows(2) {
+            assert_eq!(by_component(pair[0].as_bytes(), pair[1].as_bytes()), Ordering::Less, "{pair:?}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ def instructions(wain: Path) -> str:
     say("instructions")
     command = [sys.executable, ROOT / "benches/instructions.py", "--wain", wain]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (done.stdout.rstrip() + "\n" + done.stderr.strip()).strip()
+    return f"{done.stdout.rstrip()}\n{done.stderr.strip()}".rstrip()
 
 
 def say(words: str) -> None:

@@ -3,11 +3,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use wainwright_store::{Store, TempDir};
 
 use crate::Error;
 use crate::blobs::Span;
+use crate::gzip::Gzip;
 use crate::tar_stream::{MemberKind, TarStream, invalid};
 
 /// An archive with more members than this is no image.
@@ -91,7 +91,7 @@ fn unpack(file: &Path, packing: Packing, to: &Path) -> Result<(), Error> {
     let mut output = File::create_new(to).map_err(Error::disk("write", to))?;
     let mut input: Box<dyn Read> = match packing {
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input).map_err(damaged)?),
-        _ => Box::new(MultiGzDecoder::new(input)),
+        _ => Box::new(Gzip::new(input)),
     };
     let mut buffer = vec![0; 256 * 1024];
     let mut total = 0;

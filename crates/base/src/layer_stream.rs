@@ -1,13 +1,13 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use wainwright_oci::{Digest, Hasher, Layer, Place, media_type};
 use wainwright_store::Store;
 
 use crate::Error;
 use crate::apply::{Failure, apply};
 use crate::blobs::Span;
+use crate::gzip::Gzip;
 use crate::keep::Keeper;
 use crate::tar_stream::{TarStream, invalid};
 use crate::tree::Tree;
@@ -59,6 +59,16 @@ pub(crate) fn read(
         Ok((_, found)) => Err(Error::DiffId { position, expected: layer.diff_id.0, found }),
         Err(failure) => Err(failure.in_layer(layer, position)),
     }
+}
+
+/// Compares size and digest of a layer's bytes with its descriptor; nothing is decompressed.
+///
+/// For another copy of a layer that was read. `position` counts from 1 and is for messages.
+pub fn check_bytes(layer: &Layer, position: usize, store: &Store) -> Result<(), Error> {
+    let mut blob = Hashing::new(open(layer, store)?, u64::MAX);
+    let damaged = |source| Error::Layer { position, digest: layer.descriptor.digest, source };
+    io::copy(&mut blob, &mut io::sink()).map_err(damaged)?;
+    blob.passed(Ok(((), layer.diff_id.0))).check(layer, position, store)
 }
 
 /// What the bytes of a layer turned out to be.
@@ -124,7 +134,7 @@ pub(crate) fn pass<T>(
     let tar = (|| {
         let tar: Box<dyn Read + '_> = match packing {
             Packing::Plain => Box::new(&mut blob),
-            Packing::Gzip => Box::new(MultiGzDecoder::new(&mut blob)),
+            Packing::Gzip => Box::new(Gzip::new(&mut blob)),
             Packing::Zstd => {
                 Box::new(zstd::stream::read::Decoder::with_buffer(&mut blob).map_err(Failure::Tar)?)
             }
@@ -140,8 +150,7 @@ pub(crate) fn pass<T>(
     // On success nothing is left to read here.
     let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
     io::copy(&mut blob, &mut io::sink()).map_err(damaged)?;
-    let blob = blob.into_inner();
-    Ok(Passed { size: u64::MAX - blob.left, digest: blob.hasher.finish(), tar })
+    Ok(blob.into_inner().passed(tar))
 }
 
 fn open(layer: &Layer, store: &Store) -> Result<io::Take<File>, Error> {
@@ -177,6 +186,11 @@ struct Hashing<R> {
 impl<R> Hashing<R> {
     fn new(inner: R, left: u64) -> Self {
         Self { inner, hasher: Hasher::new(), left }
+    }
+
+    /// What has passed, where any number of bytes might have.
+    fn passed<T>(self, tar: Result<(T, Digest), Failure>) -> Passed<T> {
+        Passed { size: u64::MAX - self.left, digest: self.hasher.finish(), tar }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Forger {
 enum Layer {
     Kept(Value, Value),
     New(Vec<u8>),
+    /// Compressed bytes, and the diff ID.
+    Packed(Vec<u8>, Value),
 }
 
 /// A member of a layer's tar.
@@ -77,9 +79,18 @@ impl Forger {
                 read(&tar)
             }
             Layer::New(tar) => read(tar),
+            Layer::Packed(..) => panic!("it is packed already"),
         };
         change(&mut members);
         self.layers[layer] = Layer::New(write(&members));
+    }
+
+    /// Puts bytes behind the compressed data of a layer, counted from 0.
+    pub fn append(&mut self, layer: usize, more: &[u8]) {
+        if let Layer::Kept(descriptor, diff_id) = &self.layers[layer] {
+            let bytes = fs::read(blob(&self.layout, &descriptor["digest"])).unwrap();
+            self.layers[layer] = Layer::Packed([&bytes, more].concat(), diff_id.clone());
+        }
     }
 
     /// Puts a layer on top, with a line in the history.
@@ -110,6 +121,7 @@ impl Forger {
                     fs::copy(blob(&self.layout, digest), blob(into, digest)).unwrap();
                     (descriptor.clone(), diff_id.clone())
                 }
+                Layer::Packed(bytes, diff_id) => (put(into, media_type::LAYER_GZIP, bytes), diff_id.clone()),
                 Layer::New(tar) => (put(into, media_type::LAYER_GZIP, &gzip(tar)), json!(Digest::of(tar))),
             };
             descriptors.push(descriptor);

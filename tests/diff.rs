@@ -107,6 +107,117 @@ fn platforms_are_compared_one_by_one() {
     assert!(ran.stderr.contains("holds no image for linux/arm64; it holds linux/amd64"), "{}", ran.stderr);
 }
 
+/// What is said of an image that cannot be compared.
+fn refused(shop: &Workshop, before: &str, after: &str) -> String {
+    let ran = run(&mut shop.wain(&["diff", before, after]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+    cut(&ran.stderr)
+}
+
+/// Changes a byte in the middle of a blob of the layout `two`, a copy of `one`.
+fn damage(shop: &Workshop, layer: usize) {
+    run(&mut shop.build().with(&["--output", "layout:two", "--output", "archive:two.tar"])).digest();
+    let manifest = Forger::open(&shop.path("two")).manifest;
+    let digest = manifest["layers"][layer]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    let blob = shop.path(&format!("two/blobs/sha256/{digest}"));
+    let bytes = std::fs::read(&blob).unwrap();
+    let mut archive = std::fs::read(shop.path("two.tar")).unwrap();
+    let at = archive.windows(bytes.len()).position(|window| window == bytes).unwrap();
+    archive[at + bytes.len() / 2] ^= 1;
+    std::fs::write(&blob, &archive[at..at + bytes.len()]).unwrap();
+    shop.write("two.tar", archive);
+}
+
+#[test]
+fn a_name_is_no_proof_of_what_a_layer_holds() {
+    let shop = built();
+    damage(&shop, 2);
+    for (before, after) in [("one", "two"), ("two", "one"), ("one.tar", "two.tar"), ("one", "two.tar")] {
+        let said = refused(&shop, before, after);
+        let image = if before == "two" { before } else { after };
+        let kind = if image.ends_with(".tar") { "archive" } else { "layout" };
+        let expected =
+            format!("error: layer 3 of `{kind}:{image}` cannot be compared\n  cause: the layer 3 in");
+        assert!(said.starts_with(&expected) && said.contains("hint: "), "{said}");
+        assert!(said.contains("should have the digest sha256:..., but it has sha256:..."), "{said}");
+    }
+}
+
+#[test]
+fn a_config_that_promises_another_tar_is_named() {
+    let shop = built();
+    // A forger who kept the layers and changed what the config says of them.
+    let digest = |bytes: &[u8]| wainwright_oci::Digest::of(bytes);
+    let mut image = Forger::open(&shop.path("one"));
+    image.config["rootfs"]["diff_ids"][3] = json!(digest(b"else"));
+    let (config, mut manifest) = (image.config.to_string(), image.manifest.clone());
+    image.write(&shop.path("two"));
+    manifest["config"]["digest"] = json!(digest(config.as_bytes()));
+    manifest["config"]["size"] = json!(config.len());
+    let manifest = manifest.to_string();
+    for document in [&config, &manifest] {
+        shop.write(&format!("two/blobs/sha256/{}", digest(document.as_bytes()).hex()), document);
+    }
+    let mut index: Value =
+        serde_json::from_slice(&std::fs::read(shop.path("two/index.json")).unwrap()).unwrap();
+    index["manifests"][0]["digest"] = json!(digest(manifest.as_bytes()));
+    index["manifests"][0]["size"] = json!(manifest.len());
+    shop.write("two/index.json", index.to_string());
+    for (before, after) in [("one", "two"), ("two", "one")] {
+        let said = refused(&shop, before, after);
+        let expected = "error: layer 4 of `layout:two` cannot be compared\n  cause: layer 4 unpacks to sha256:..., but \
+                        its config promises sha256:...";
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_layer_is_called_so() {
+    let shop = built();
+    run(&mut shop.build().with(&["--output", "layout:two"])).digest();
+    let mut image = Forger::open(&shop.path("one"));
+    image.append(3, b"garbage");
+    image.write(&shop.path("two"));
+    let said = refused(&shop, "one", "two");
+    assert!(said.contains("  cause: other bytes stand behind the gzip data"), "{said}");
+}
+
+#[test]
+fn attestations_that_differ_are_named() {
+    let shop = built();
+    run(&mut shop.build_for("linux/amd64,linux/arm64").with(&["--output", "layout:both"])).digest();
+    let edit = |name: &str, attestation: &str| {
+        let read = |path: String| -> Value {
+            serde_json::from_slice(&std::fs::read(shop.path(&path)).unwrap()).unwrap()
+        };
+        let mut root = read("both/index.json".into());
+        let digest =
+            |value: &Value| value["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+        let mut index = read(format!("both/blobs/sha256/{}", digest(&root["manifests"][0])));
+        let mut other = index["manifests"][0].clone();
+        other["digest"] = json!(wainwright_oci::Digest::of(attestation));
+        other["size"] = json!(attestation.len());
+        other["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
+        other["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
+        index["manifests"].as_array_mut().unwrap().push(other);
+        let text = index.to_string();
+        root["manifests"] = json!([root["manifests"][0].clone()]);
+        root["manifests"][0]["digest"] = json!(wainwright_oci::Digest::of(&text));
+        root["manifests"][0]["size"] = json!(text.len());
+        for blob in [attestation, &text] {
+            shop.write(&format!("both/blobs/sha256/{}", wainwright_oci::Digest::of(blob).hex()), blob);
+        }
+        std::fs::copy(shop.path("both/index.json"), shop.path("index.json")).unwrap();
+        shop.write("both/index.json", root.to_string());
+        run(Command::new("cp").current_dir(shop.folder()).args(["-r", "both", name])).ok();
+        std::fs::copy(shop.path("index.json"), shop.path("both/index.json")).unwrap();
+    };
+    edit("one-more", "{\"one\":1}");
+    edit("other-more", "{\"two\":2}");
+    let found = diff(&shop, "one-more", "other-more");
+    assert!(found.contains("~ index: manifests[2].digest\n      - \"sha256:...\"\n"), "{found}");
+}
+
 #[test]
 fn what_skopeo_copied_is_the_same() {
     let Some(skopeo) = need("skopeo") else { return };

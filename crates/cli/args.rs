@@ -84,8 +84,8 @@ pub(crate) enum Command {
     /// Say in what two images differ
     ///
     /// Compares configs and manifests field by field, layers, packages of Python and Debian, and every file as a container
-    /// sees it: kind, mode, owner, size, content, and the first byte that differs. Exits with 0 when the digests are the
-    /// same, with 1 when they differ.
+    /// sees it: kind, mode, owner, size, content, and the first byte that differs. Every layer is held against its digest,
+    /// in both images. Exits with 0 when the digests are the same, with 1 when they differ or an image is damaged.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
     /// Push an image that is on this machine to a registry

@@ -4,7 +4,7 @@ use crate::fields::{Field, differences};
 
 /// The fields in which two manifests differ, but for those that only say which bytes layers and config have.
 pub(crate) fn manifests(expected: &Document, found: &Document) -> Vec<Field> {
-    let mut fields = documents(expected, found);
+    let mut fields = all(expected, found);
     fields.retain(|field| {
         let last = field.field.rsplit('.').next().unwrap_or_default();
         let is_of_blob = field.field.starts_with("layers[") || field.field.starts_with("config.");
@@ -18,7 +18,7 @@ pub(crate) fn manifests(expected: &Document, found: &Document) -> Vec<Field> {
 
 /// The fields in which two configs differ, but for the diff IDs.
 pub(crate) fn configs(expected: &Document, found: &Document) -> Vec<Field> {
-    let mut fields = documents(expected, found);
+    let mut fields = all(expected, found);
     fields.retain(|field| field.field != "rootfs.diff_ids");
     fields
 }
@@ -30,7 +30,7 @@ pub(crate) fn indexes(expected: Option<&Document>, found: Option<&Document>) -> 
         let field = Field { field: INDEX.into(), expected: digest(expected), found: digest(found) };
         return if expected.is_none() && found.is_none() { Vec::new() } else { vec![field] };
     };
-    let mut fields = documents(expected, found);
+    let mut fields = all(expected, found);
     fields.retain(|field| {
         let last = field.field.rsplit('.').next().unwrap_or_default();
         !(field.field.starts_with("manifests[") && ["digest", "size"].contains(&last))
@@ -43,7 +43,8 @@ const BYTES: &str = "(bytes)";
 /// An index that only one of two images has.
 const INDEX: &str = "(index)";
 
-fn documents(expected: &Document, found: &Document) -> Vec<Field> {
+/// The fields in which two documents differ; their digests where they say the same in other bytes.
+pub(crate) fn all(expected: &Document, found: &Document) -> Vec<Field> {
     let fields = differences(&expected.json, &found.json);
     if !fields.is_empty() || expected.digest() == found.digest() {
         return fields;

@@ -29,6 +29,16 @@ pub enum Error {
     /// The base image cannot be used.
     #[error(transparent)]
     Base(#[from] wainwright_base::Error),
+    /// A layer of an image that is compared with another is not what the image says.
+    #[error("layer {position} of `{image}` cannot be compared")]
+    Compare {
+        /// Counted from 1, lowest first.
+        position: usize,
+        /// The image, as it was named.
+        image: String,
+        /// What is wrong with it.
+        source: wainwright_base::Error,
+    },
     /// Entries of a layer cannot be made.
     #[error(transparent)]
     Layer(#[from] wainwright_layer::Error),
@@ -317,7 +327,7 @@ impl Error {
             Self::Index(error) => error.hint(),
             Self::Debian(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
-            Self::Base(error) => error.hint(),
+            Self::Base(error) | Self::Compare { source: error, .. } => error.hint(),
             Self::Layer(error) => error.hint(),
             Self::Blob { source, .. } | Self::Format { source } => source.hint(),
             Self::Image(error) => error.hint(),
@@ -412,7 +422,7 @@ impl Error {
             Self::Index(error) => error.is_outside(),
             Self::Debian(error) => error.is_outside(),
             Self::Runtime(error) => error.is_outside(),
-            Self::Base(error) => error.is_outside(),
+            Self::Base(error) | Self::Compare { source: error, .. } => error.is_outside(),
             Self::Layer(error) => error.is_outside(),
             Self::Blob { source, .. } | Self::Format { source } => source.is_outside(),
             Self::Image(error) => error.is_outside(),

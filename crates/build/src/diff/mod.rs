@@ -11,8 +11,10 @@ mod report;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use wainwright_base::{Error as ReadError, LayerFile, Listing, WholeImage, list, merge, open_whole};
-use wainwright_oci::{Digest, Image, Layer, Platform};
+use wainwright_base::{
+    Error as ReadError, LayerFile, Listing, WholeImage, check_bytes, list, merge, open_whole,
+};
+use wainwright_oci::{Digest, Image, Layer, Place, Platform};
 use wainwright_store::Store;
 
 pub use self::report::{Change, Diff, FileChange, LayerChange, LayerDifference, PackageChange, PlatformDiff};
@@ -57,6 +59,11 @@ pub fn diff(
         diff.platforms.push(platform);
     }
     let are_same = diff.platforms.iter().all(|platform| platform.before == platform.after);
+    if let (true, [], Some(one), Some(two)) = (are_same, &diff.index[..], &whole_one.index, &whole_two.index)
+    {
+        // The images are the same, and what else the indexes list is not, as attestations.
+        diff.index = changes(documents::all(one, two));
+    }
     diff.is_same =
         are_same && diff.before == diff.after && diff.only_before.is_empty() && diff.only_after.is_empty();
     Ok(diff)
@@ -112,28 +119,58 @@ fn compare(before: Sourced<'_>, after: Sourced<'_>, store: &Store) -> Result<Pla
     })
 }
 
-/// Reads all layers of both images, those that both have once.
+/// Reads all layers of both images. Of several that go by one digest the first is listed, and the bytes of all are
+/// compared with it: a name is no proof.
 fn listings(images: [Sourced<'_>; 2], store: &Store) -> Result<BTreeMap<Digest, Listing>, Error> {
-    let mut wanted: BTreeMap<Digest, (usize, &Layer, &ImageSource)> = BTreeMap::new();
+    let mut copies: BTreeMap<Digest, Vec<Copy>> = BTreeMap::new();
     for (image, source) in images {
         for (at, layer) in image.layers.iter().enumerate() {
-            wanted.entry(layer.descriptor.digest).or_insert((at + 1, layer, source));
+            let copy = Copy { position: at + 1, layer, source };
+            copies.entry(layer.descriptor.digest).or_default().push(copy);
         }
     }
-    let read = wanted.into_par_iter().map(|(digest, (position, layer, source))| {
-        let listing = list(layer, position, store)?;
-        let path = || source.path().to_owned();
-        if listing.digest != digest {
-            let (what, expected) = (format!("layer {position}"), digest);
-            return Err(ReadError::Mismatch { path: path(), what, expected, found: listing.digest }.into());
-        }
-        if listing.diff_id != layer.diff_id.0 {
-            let expected = layer.diff_id.0;
-            return Err(ReadError::DiffId { position, expected, found: listing.diff_id }.into());
-        }
-        Ok((digest, listing))
+    let read = copies.into_par_iter().filter_map(|(digest, copies)| {
+        let (first, others) = copies.split_first()?;
+        Some(read_layer(first, others, store).map(|listing| (digest, listing)))
     });
     read.collect()
+}
+
+/// A layer of one of the images.
+struct Copy<'a> {
+    /// Counted from 1.
+    position: usize,
+    layer: &'a Layer,
+    source: &'a ImageSource,
+}
+
+impl Copy<'_> {
+    fn unusable(&self, source: ReadError) -> Error {
+        Error::Compare { position: self.position, image: self.source.to_string(), source }
+    }
+}
+
+fn read_layer(first: &Copy<'_>, others: &[Copy<'_>], store: &Store) -> Result<Listing, Error> {
+    let listing = list(first.layer, first.position, store).map_err(|error| first.unusable(error))?;
+    if listing.digest != first.layer.descriptor.digest {
+        let (path, what) = (first.source.path().to_owned(), format!("layer {}", first.position));
+        let (expected, found) = (first.layer.descriptor.digest, listing.digest);
+        return Err(first.unusable(ReadError::Mismatch { path, what, expected, found }));
+    }
+    let mut read: Vec<&Place> = vec![&first.layer.place];
+    for copy in others {
+        if !read.contains(&&copy.layer.place) {
+            check_bytes(copy.layer, copy.position, store).map_err(|error| copy.unusable(error))?;
+            read.push(&copy.layer.place);
+        }
+    }
+    for copy in [first].into_iter().chain(others) {
+        let (position, expected) = (copy.position, copy.layer.diff_id.0);
+        if listing.diff_id != expected {
+            return Err(copy.unusable(ReadError::DiffId { position, expected, found: listing.diff_id }));
+        }
+    }
+    Ok(listing)
 }
 
 fn layer_changes(one: &Image, two: &Image) -> Vec<LayerChange> {

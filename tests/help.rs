@@ -65,7 +65,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
 
       tip: a similar subcommand exists: 'build'
 
-    Usage: wain <COMMAND>
+    Usage: wain [OPTIONS] <COMMAND>
 
     For more information, try '--help'.
     ");

@@ -133,7 +133,7 @@ fn nothing_secret_is_kept() {
         command
     };
     for progress in ["json", "plain", "tty", "quiet"] {
-        let mut build = secretive(shop.build()).with(OUTPUTS).with(&["--progress", progress]);
+        let mut build = secretive(shop.build()).with(OUTPUTS).with(&["--progress", progress, "-vvv"]);
         check_screen(&run(&mut build).ok());
         check_shop(&shop);
         let _ = fs::remove_dir_all(shop.path("store"));
@@ -250,7 +250,7 @@ trait Shown {
 impl Shown for Command {
     fn with_progress(&self, how: &str) -> Command {
         let mut command = Command::new(self.get_program());
-        command.args(self.get_args()).args(["--progress", how]).env_clear();
+        command.args(self.get_args()).args(["--progress", how, "-vvv"]).env_clear();
         command.envs(self.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.get_current_dir().unwrap());
         command
@@ -264,8 +264,17 @@ fn a_password_is_not_shown_when_an_index_does_not_answer() {
     shop.write("project/requirements.txt", format!("greet==1.0 --hash=sha256:{}\n", "0".repeat(64)));
     let index = format!("http://somebody:{IN_AN_ADDRESS}@127.0.0.1:9/simple?key={IN_AN_ADDRESS}");
     for progress in ["json", "plain"] {
-        let words =
-            ["build", "project", "--base", "layout:base", "--index-url", &index, "--progress", progress];
+        let words = [
+            "build",
+            "project",
+            "--base",
+            "layout:base",
+            "--index-url",
+            &index,
+            "--progress",
+            progress,
+            "-vvv",
+        ];
         let ran = run(&mut shop.wain(&words));
         assert_eq!(ran.code, 3, "{}", ran.stderr);
         check_screen(&ran);

@@ -13,6 +13,9 @@ use crate::units::{Age, Limit, parse_age, parse_limit, parse_size, parse_time};
 #[derive(Parser)]
 #[command(name = "wain", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = false)]
 pub(crate) struct Arguments {
+    /// Tell what is asked of whom, and -vv all there is to tell; never credentials
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1000)]
+    pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

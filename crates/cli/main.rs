@@ -16,6 +16,7 @@ mod render;
 mod report;
 mod show_plan;
 mod signals;
+mod trace;
 mod transfer;
 mod units;
 mod verify;
@@ -34,7 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    trace::begin(arguments.verbose);
+    match arguments.command {
         Command::Build(build) => commands::build(&build),
         Command::Plan(plan) => commands::plan(&plan),
         Command::Lock(lock) => commands::lock(&lock),

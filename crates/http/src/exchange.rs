@@ -97,12 +97,14 @@ impl Client {
                 request.header(CONTENT_LENGTH, *length).body(reqwest::Body::wrap_stream(stream))
             }
         };
+        tracing::debug!(method = %exchange.method, url = redacted(url), "asking");
         let answer = request.send();
         tokio::pin!(answer);
         let mut before = 0;
         loop {
             match tokio::time::timeout(self.shared.idle_timeout, &mut answer).await {
                 Ok(Ok(response)) => {
+                    tracing::debug!(status = response.status().as_u16(), url = redacted(url), "answered");
                     return Ok(Answer { response, url: url.clone(), client: self.clone(), _permit: permit });
                 }
                 Ok(Err(error)) => return Err(broken(url, &error)),

@@ -78,8 +78,12 @@ impl Client {
                 request = request.header(IF_RANGE, etag);
             }
         }
+        tracing::debug!(method = if ask.is_head { "HEAD" } else { "GET" }, url = redacted(url), "asking");
         match tokio::time::timeout(self.shared.idle_timeout, request.send()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                tracing::debug!(status = response.status().as_u16(), url = redacted(url), "answered");
+                Ok(response)
+            }
             Ok(Err(error)) => Err(broken(url, &error)),
             Err(_) => Err(self.stalled(url)),
         }

@@ -107,3 +107,41 @@ fn a_base_stays_what_it_was_until_its_pin_is_moved() {
     assert!(!plan.stderr.contains("another image"), "{}", plan.stderr);
     assert_ne!(wain(&["build", "--output", "layout:out"]).stdout, first);
 }
+
+#[test]
+fn a_mirror_of_the_project_is_asked_first() {
+    let (Some(mirror), Some(_)) = (RegistryServer::start(Access::Open), need("skopeo")) else { return };
+    let shop = Workshop::empty(WAIN);
+    shop.write("project/main.py", "print('hello')\n");
+    shop.write("project/pyproject.toml", "[project]\nname = \"shop\"\nversion = \"1\"\n");
+    push_base(&shop, &format!("{}/base/python:3", mirror.address()));
+    // Nobody listens at port 9.
+    let build = |shop: &Workshop| {
+        let base = "127.0.0.1:9/base/python:3";
+        run(&mut shop.wain(&[
+            "build",
+            "project",
+            "--platform",
+            "linux/amd64",
+            "--base",
+            base,
+            "-o",
+            "layout:out",
+            "-v",
+        ]))
+    };
+    shop.write(
+        "project/wainwright.toml",
+        format!("[registries.\"127.0.0.1:9\"]\nmirrors = [\"{}\"]\n", mirror.address()),
+    );
+    let built = build(&shop).ok();
+    // What is asked of whom is told.
+    assert!(
+        built.stderr.contains(&format!("http://{}/v2/base/python/manifests/3", mirror.address())),
+        "{}",
+        built.stderr
+    );
+    // It is the base of the registry that is pinned, not of the mirror.
+    let lock = fs::read_to_string(shop.path("project/wain.lock")).unwrap();
+    assert!(lock.contains("127.0.0.1:9/base/python:3") && !lock.contains(&mirror.address()), "{lock}");
+}

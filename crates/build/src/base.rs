@@ -56,6 +56,7 @@ pub(crate) async fn resolve_base(
     // Each once, in one order, however they were written.
     let platforms: Vec<Platform> = BTreeSet::from_iter(platforms).into_iter().collect();
     let base = base(request, project)?;
+    tools.set_mirrors(&project.settings.mirrors);
     let found = match &base {
         Base::Debian(suite) => debian(request, project, suite, &platforms, &mut lock, tools).await?,
         Base::Disk(_) | Base::Registry(_) => {

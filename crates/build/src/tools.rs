@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -22,6 +23,8 @@ pub struct Tools {
     index: OnceCell<Index>,
     registry: OnceCell<Registry>,
     index_options: Mutex<Vec<IndexOptions>>,
+    /// What the project says about mirrors of registries.
+    mirrors: Mutex<BTreeMap<String, Vec<String>>>,
     root: std::path::PathBuf,
     listener: Arc<Listener>,
 }
@@ -53,6 +56,7 @@ impl Tools {
             index: OnceCell::new(),
             registry: OnceCell::new(),
             index_options: Mutex::default(),
+            mirrors: Mutex::default(),
             root: std::path::PathBuf::new(),
             listener,
         })
@@ -64,6 +68,11 @@ impl Tools {
         // A build that is tried again reads its lockfile again.
         known.truncate(1);
         known.push(options);
+    }
+
+    /// Takes what a project says about mirrors of registries; the user's own file goes before it.
+    pub(crate) fn set_mirrors(&self, mirrors: &BTreeMap<String, Vec<String>>) {
+        self.mirrors.lock().unwrap_or_else(PoisonError::into_inner).clone_from(mirrors);
     }
 
     /// Removes everything unfinished, for when the program is about to end in the middle of its work.
@@ -127,6 +136,9 @@ impl Tools {
         let folder = set.or_else(|| self.machine.home.as_ref().map(|home| home.join(".config")));
         if let Some(folder) = folder {
             hosts.read(&folder.join("wainwright/registries.toml"))?;
+        }
+        for (registry, mirrors) in &*self.mirrors.lock().unwrap_or_else(PoisonError::into_inner) {
+            hosts.mirrors.entry(registry.clone()).or_insert_with(|| mirrors.clone());
         }
         Ok(hosts)
     }

@@ -61,6 +61,8 @@ pub struct Settings {
     pub system_packages: Vec<String>,
     /// Address of the Debian archive.
     pub mirror: Option<String>,
+    /// For each registry, as `host[:port]`, the hosts that are asked before it when something is read.
+    pub mirrors: BTreeMap<String, Vec<String>>,
     /// How layers are compressed.
     pub compression: Option<Compression>,
     /// Whether layers can be mounted before they were fetched.
@@ -68,7 +70,7 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "allow-clash",
     "annotations",
     "base",
@@ -87,6 +89,7 @@ const KEYS: [&str; 24] = [
     "platforms",
     "ports",
     "python",
+    "registries",
     "stop-signal",
     "max-layers",
     "system-packages",
@@ -124,6 +127,7 @@ impl Settings {
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
+            mirrors: mirrors(get("registries"))?,
             compression: get("compression").map(|item| oci_word(&item)).transpose()?,
             lazy: get("lazy").map(|item| oci_word(&item)).transpose()?,
         })
@@ -165,6 +169,38 @@ fn map(
         map.insert(key.to_owned(), item.string()?.to_owned());
     }
     Ok(map)
+}
+
+/// What a project may say about registries. Whom passwords are shown, and where encryption is not needed, is for the user to
+/// say, in a file of their own.
+fn mirrors(registries: Option<Item<'_>>) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let Some(registries) = registries else { return Ok(BTreeMap::new()) };
+    let mut mirrors = BTreeMap::new();
+    for (registry, (_, about)) in registries.table()?.items() {
+        check_host(registry).map_err(|what| about.refuse(what))?;
+        let about = about.table()?;
+        for (key, (_, item)) in about.items() {
+            if ["insecure", "token-servers"].contains(&key) {
+                return Err(item.refuse_with(
+                    format!("`{key}` is not for a project to say"),
+                    "set it in ~/.config/wainwright/registries.toml",
+                ));
+            }
+        }
+        about.allow_only(&["mirrors"])?;
+        let hosts = about.get("mirrors").map_or(Ok(Vec::new()), |item| item.array())?;
+        mirrors.insert(registry.to_owned(), distinct(hosts, |item| checked(item, check_host))?);
+    }
+    Ok(mirrors)
+}
+
+/// `host` or `host:port`; an address of version 6 stands in brackets.
+fn check_host(text: &str) -> Result<(), String> {
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_host) {
+        true => Ok(()),
+        false => Err(format!("`{}` is no host with an optional port", text.escape_debug())),
+    }
 }
 
 fn number_or_text<T: std::str::FromStr<Err: Display>>(item: &Item<'_>) -> Result<T, Error> {
@@ -317,9 +353,11 @@ mod tests {
             mirror = "https://deb.debian.org/debian"
             compression = "zstd:9"
             lazy = "estargz"
+            registries."docker.io".mirrors = ["mirror.lan:5000", "127.0.0.1:5000"]
             "#,
         )
         .unwrap();
+        assert_eq!(settings.mirrors["docker.io"], ["mirror.lan:5000", "127.0.0.1:5000"]);
         assert_eq!(settings.name.unwrap().as_str(), "shop");
         assert_eq!(settings.env["TEXT"], "a\n$b \"c\"");
         assert_eq!(settings.ports.iter().map(Port::to_string).collect::<Vec<_>>(), ["8000/tcp", "53/udp"]);
@@ -330,6 +368,23 @@ mod tests {
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
         assert_eq!(settings.max_layers, Some(20));
         assert_eq!((settings.compression, settings.lazy), (Some(Compression::Zstd(9)), Some(Lazy::Estargz)));
+    }
+
+    #[test]
+    fn a_project_does_not_say_who_is_trusted() {
+        assert_snapshot!(refuse("[registries.\"a.example\"]\ninsecure = true\n"), @r"
+        wainwright.toml:2:12: `insecure` is not for a project to say
+          |
+        2 | insecure = true
+          |            ^^^^
+        hint: set it in ~/.config/wainwright/registries.toml
+        ");
+        assert_snapshot!(refuse("[registries.\"https://a\"]\nmirrors = []\n"), @r#"
+        wainwright.toml:1:1: `https://a` is no host with an optional port
+          |
+        1 | [registries."https://a"]
+          | ^^^^^^^^^^^^^^^^^^^^^^^^
+        "#);
     }
 
     #[test]

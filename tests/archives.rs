@@ -173,6 +173,70 @@ fn a_full_standard_output_is_the_fault_of_the_outside() {
     }
     let twice = run(&mut shop.build().with(&["--output", "archive:-", "--output", "archive:-"]));
     assert_eq!((twice.code, twice.stdout.as_str()), (2, ""), "{}", twice.stderr);
+    for words in [["--help"], ["--version"], ["explain"]] {
+        let (code, told) = build_to(&mut shop.wain(&words), full());
+        assert_eq!(code, 3, "{words:?}: {told}");
+        assert!(told.contains("cannot write to standard output") && told.contains("hint: "), "{told}");
+    }
+}
+
+/// The same command with standard output as a shell leaves it after `redirection`.
+fn redirected(command: &Command, redirection: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}")]);
+    shell.arg(command.get_program()).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
+#[test]
+fn a_closed_standard_output_swallows_no_archive() {
+    let shop = workshop();
+    for words in [["--output", "archive:-"], ["--metadata-file", "-"]] {
+        let build = shop.build().with(&words);
+        let closed = run(&mut redirected(&build, ">&-"));
+        assert_eq!(closed.code, 3, "{words:?}: {}", closed.stderr);
+        assert!(closed.stderr.starts_with("error: standard output is closed\n  hint: "), "{}", closed.stderr);
+        assert!(!shop.path("store").exists(), "nothing was begun");
+    }
+    let build = shop.build().with(&["--output", "archive:-"]);
+    run(&mut redirected(&build, ">/dev/null")).ok();
+    let plain = shop.build();
+    for redirection in [">/dev/null", "1<>/dev/null"] {
+        // Whoever throws a digest away may do it in any way.
+        run(&mut redirected(&plain, redirection)).ok();
+    }
+}
+
+#[test]
+fn the_report_takes_nobody_elses_place() {
+    let shop = workshop();
+    for (output, report, code) in [
+        ("archive:a.tar", "a.tar", 2),
+        ("archive:a.tar", "./project/../a.tar", 2),
+        ("layout:out", "out/index.json", 2),
+        ("archive:-", "-", 2),
+        ("docker", "project/wain.lock", 2),
+        ("layout:out", "out/build.json", 0),
+    ] {
+        let ran = run(&mut shop.build().with(&["--output", output, "--metadata-file", report]));
+        assert_eq!(ran.code, code, "{output}, {report}: {}", ran.stderr);
+        assert!(ran.code == 0 || ran.stderr.contains("--metadata-file"), "{}", ran.stderr);
+        assert_eq!(shop.path("store").exists(), code == 0, "{output}, {report}: something was begun");
+    }
+    // What the pipe gets is a file, and the report would follow in it.
+    let sent = redirected(&shop.build().with(&["-o", "archive:-", "--metadata-file", "a.tar"]), "> a.tar");
+    assert_eq!(run(&mut { sent }).code, 2);
+}
+
+#[test]
+fn the_report_may_be_the_output() {
+    let shop = workshop();
+    let digest = run(&mut shop.build()).digest();
+    let ran = run(&mut shop.build().with(&["--metadata-file", "-"])).ok();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["digest"], digest);
+    assert!(!shop.path("-").exists());
 }
 
 #[test]

@@ -366,6 +366,9 @@ pub(crate) struct Build {
     pub(crate) image: ImageArguments,
 
     /// Write a report as JSON: digests, layers, sizes, times
+    ///
+    /// `-` is standard output, which then has the report in the place of the digest. A file that the build writes itself
+    /// is refused.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) metadata_file: Option<PathBuf>,
 }

@@ -7,11 +7,12 @@ use wainwright_store::{
 };
 
 use crate::args::{Cache, CachePlace, CacheStatus};
-use crate::commands::{fail, print, usage};
+use crate::commands::{fail, usage};
 use crate::failure::clean;
 use crate::machine;
 use crate::render::line;
 use crate::report::bytes;
+use crate::stdout::print;
 
 /// `wain cache`
 pub(crate) fn run(command: &Cache) -> u8 {

@@ -1,4 +1,3 @@
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -14,10 +13,11 @@ use crate::args::{self, Arguments, ImageArguments, MachineArguments, ProjectArgu
 use crate::render::{Renderer, line, renderer};
 use crate::report::Report;
 use crate::signals::{Ended, until_signal};
-use crate::{cache, check, explain, failure, limits, machine, show_plan};
+use crate::stdout::{self, print};
+use crate::{cache, check, explain, failure, limits, machine, report_place, show_plan};
 
 const USAGE: u8 = 2;
-const OUTSIDE: u8 = 3;
+pub(crate) const OUTSIDE: u8 = 3;
 /// 128 + SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 /// Docker takes no more.
@@ -62,16 +62,26 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
-    if let Err(message) = check_stdout(&request.outputs, &machine) {
+    request.report = arguments.metadata_file.clone().filter(|file| !is_stdout(file));
+    let prints_report = arguments.metadata_file.as_deref().is_some_and(is_stdout);
+    if let Err(code) = stdout::claim(&request.outputs, prints_report) {
+        return code;
+    }
+    let objection = |report: &PathBuf| report_place::objection(report, &request.root, &request.outputs);
+    if let Some(message) = request.report.as_ref().and_then(objection) {
         return usage(&message);
     }
-    request.report.clone_from(&arguments.metadata_file);
     run(project, &request, machine, async |tools, screen| {
         let (plan, images, delivery) = mended(screen, async || make(&request, tools, screen).await).await?;
         let code = finish(arguments, &plan, &images, &delivery, screen);
         tidy(&project.machine, tools, screen);
         Ok(code)
     })
+}
+
+/// Whether a path stands for standard output, as in `archive:-`.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// Tries again as long as a damaged file of the cache is found, and removed.
@@ -217,20 +227,6 @@ pub(crate) fn prepare(
     Ok((request, machine))
 }
 
-/// One archive may go to standard output, and only where no person looks at it.
-pub(crate) fn check_stdout(outputs: &[Output], machine: &Machine) -> Result<(), String> {
-    match outputs.iter().filter(|output| **output == Output::Stdout).count() {
-        0 => Ok(()),
-        1 if machine.stdout.is_none() => Err("standard output cannot be used for an archive".into()),
-        1 if std::io::stdout().is_terminal() => {
-            Err("an archive is not for a terminal; send it on: `wain build -o archive:- | docker load`"
-                .into())
-        }
-        1 => Ok(()),
-        _ => Err("`archive:-` is given more than once, and there is one standard output".into()),
-    }
-}
-
 /// A folder of the command line is relative to where the command was given; pages are left as they are.
 fn find_links(text: &str) -> Result<String, String> {
     if text.contains("://") {
@@ -340,7 +336,7 @@ pub(crate) async fn phase<T>(
     Ok(done)
 }
 
-/// Writes the report and the last lines, and prints the digest where no archive was printed.
+/// Writes the report and the last lines, and prints the digest where neither an archive nor the report was printed.
 fn finish(
     arguments: &args::Build,
     plan: &Plan,
@@ -349,9 +345,12 @@ fn finish(
     screen: &Arc<Screen>,
 ) -> u8 {
     let tags: Vec<String> = plan.tags.iter().map(ToString::to_string).collect();
+    let mut result = format!("{}\n", delivery.digest);
     if let (Some(path), Ok(report)) = (&arguments.metadata_file, screen.report.lock()) {
         let text = format!("{:#}\n", report.metadata(images, delivery, &tags));
-        if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
+        if is_stdout(path) {
+            result = text;
+        } else if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
             return fail(&error.into());
         }
     }
@@ -360,7 +359,7 @@ fn finish(
     }
     match plan.outputs.contains(&Output::Stdout) {
         true => 0,
-        false => print(&format!("{}\n", delivery.digest)),
+        false => print(&result),
     }
 }
 
@@ -382,24 +381,6 @@ pub(crate) fn tidy(arguments: &MachineArguments, tools: &Tools, screen: &Screen)
         }
         Ok(None) => {}
         Err(error) => screen.take(&Event::Warned { message: format!("the cache was not cut down: {error}") }),
-    }
-}
-
-/// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.
-pub(crate) fn print(text: &str) -> u8 {
-    print_bytes(text.as_bytes())
-}
-
-/// [`print`] of bytes as they are.
-pub(crate) fn print_bytes(bytes: &[u8]) -> u8 {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Ok(()) => 0,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
-        Err(error) => {
-            line(&format!("error: cannot write to standard output\n  cause: {error}"));
-            OUTSIDE
-        }
     }
 }
 

@@ -5,10 +5,11 @@ use wainwright_oci::Digest;
 use wainwright_store::Store;
 
 use crate::args;
-use crate::commands::{fail, print};
+use crate::commands::fail;
 use crate::failure::clean;
 use crate::report::bytes;
 use crate::signals::{Ended, until_signal};
+use crate::stdout::print;
 
 const DIFFERENT: u8 = 1;
 /// Lines of one kind that are shown; JSON has them all.

@@ -4,10 +4,11 @@ use serde_json::Value;
 use wainwright_build::{InspectedManifest, Inspection, Raw, Tools};
 
 use crate::args;
-use crate::commands::{print, print_bytes, run_with};
+use crate::commands::run_with;
 use crate::failure::clean;
 use crate::machine;
 use crate::report::bytes;
+use crate::stdout::{print, print_bytes};
 
 /// `wain inspect`
 pub(crate) fn inspect(arguments: &args::Inspect) -> u8 {

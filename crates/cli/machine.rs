@@ -1,15 +1,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use wainwright_build::{EPOCH, Machine};
 use wainwright_oci::Platform;
 
 use crate::args::MachineArguments;
-use crate::limits;
+use crate::{limits, stdout};
 
 /// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
 pub(crate) fn read(arguments: &MachineArguments, jobs: Option<u16>) -> Machine {
@@ -31,7 +29,7 @@ pub(crate) fn read(arguments: &MachineArguments, jobs: Option<u16>) -> Machine {
         connections: usize::from(arguments.connections).min(limits::most_connections()),
         insecure_registries: arguments.insecure_registry.iter().cloned().collect(),
         ca_certs: arguments.ca_cert.clone(),
-        stdout: std::io::stdout().as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(fd.into())),
+        stdout: stdout::file(),
         is_offline: arguments.offline,
         lock_timeout: arguments.lock_timeout,
         vars,

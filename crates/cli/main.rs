@@ -14,8 +14,10 @@ mod machine;
 mod probe;
 mod render;
 mod report;
+mod report_place;
 mod show_plan;
 mod signals;
+mod stdout;
 mod trace;
 mod transfer;
 mod units;
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return stdout::answer(&answer),
+    };
     trace::begin(arguments.verbose);
     match arguments.command {
         Command::Build(build) => commands::build(&build),

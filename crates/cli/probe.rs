@@ -4,10 +4,11 @@ use serde_json::json;
 use wainwright_build::{Probe, Tools};
 
 use crate::args;
-use crate::commands::{print, run_with};
+use crate::commands::run_with;
 use crate::failure::clean;
 use crate::machine;
 use crate::render::line;
+use crate::stdout::print;
 
 /// `wain registry probe`
 pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {

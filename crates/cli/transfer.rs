@@ -4,9 +4,10 @@ use std::time::Instant;
 use wainwright_build::{Delivery, Error, Output, Pull, Tools};
 
 use crate::args::{self, MachineArguments};
-use crate::commands::{Screen, check_stdout, mended, print, run_with, tidy, usage};
+use crate::commands::{Screen, mended, run_with, tidy};
 use crate::machine;
 use crate::report::bytes;
+use crate::stdout::{self, print};
 
 /// `wain push`
 pub(crate) fn push(arguments: &args::Push) -> u8 {
@@ -47,8 +48,8 @@ fn deliver(
 ) -> u8 {
     let start = Instant::now();
     let machine = machine::read(arguments, None);
-    if let Err(message) = check_stdout(outputs, &machine) {
-        return usage(&message);
+    if let Err(code) = stdout::claim(outputs, false) {
+        return code;
     }
     run_with(arguments, machine, Tools::without_project, async |tools, screen: &Arc<Screen>| {
         let delivery = mended(screen, async || task(tools).await).await?;

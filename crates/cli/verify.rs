@@ -3,9 +3,10 @@ use std::fmt::Write as _;
 use wainwright_build::{Field, Finding, LayerVerdict, PlatformVerification, Verdict, Verification};
 
 use crate::args;
-use crate::commands::{mended, phase, prepare, print, run, tidy, usage};
+use crate::commands::{mended, phase, prepare, run, tidy, usage};
 use crate::failure::clean;
 use crate::report::bytes;
+use crate::stdout::print;
 
 const NOT_THE_SAME: u8 = 1;
 /// Findings of one kind that are shown; JSON has them all.

@@ -318,8 +318,11 @@ impl Error {
     }
 }
 
-/// Bytes free for this user on the file system that holds `path` or its folder; `None` for devices.
+/// Bytes free for this user on the file system that holds `path` or its folder; `None` for devices and streams.
 fn free_space(path: &Path) -> Option<u64> {
+    if path == Path::new("-") {
+        return None;
+    }
     let is_folder = |folder: &&Path| folder.is_dir();
     let folder = Some(path).filter(is_folder).or_else(|| {
         (path.is_file() || !path.exists()).then(|| crate::draft::folder_of(path)).filter(is_folder)
@@ -360,6 +363,8 @@ mod tests {
         assert!(error.is_outside());
         let device = Error::write(Path::new("/dev/full"), 10, io::ErrorKind::StorageFull.into());
         assert_eq!(device.to_string(), "no space left to write `/dev/full` (10 bytes to write)");
+        let stream = Error::write(Path::new("-"), 10, io::ErrorKind::StorageFull.into());
+        assert_eq!(stream.to_string(), "no space left to write `-` (10 bytes to write)");
     }
 
     #[test]

@@ -350,8 +350,8 @@ impl Error {
                 Some("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`".into())
             }
             Self::NoLock { .. } => Some(
-                "run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt \
-                 pyproject.toml`"
+                "lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`), or write a requirements.txt \
+                 with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`"
                     .into(),
             ),
             Self::NoProject { .. } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
-use wainwright_lock::{ProjectRequirements, Selection};
+use wainwright_lock::{LockFormat, ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
 use wainwright_project::{
     AllowedClash, Project, PythonProject, SourceTree, list_sources_except, refuse_leaks, start,
@@ -158,7 +158,8 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
 
 /// The lockfile of the project; `None` when there is nothing to lock.
 fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock::Lock>, Error> {
-    let Some((_, path)) = wainwright_lock::find(&project.root) else {
+    let found = wainwright_lock::find_all(&project.root);
+    let Some((_, path)) = found.first() else {
         let has_dependencies = |python: &PythonProject| {
             !python.dependencies.is_empty() || !python.optional_dependencies.is_empty()
         };
@@ -168,20 +169,33 @@ fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock:
             None => Err(Error::NoProject { folder: project.root.clone() }),
         };
     };
-    let lock = wainwright_lock::read(&path)?;
+    for (format, other) in found.iter().skip(1) {
+        let message = format!("`{}` is not read: `{}` comes before it", file_name(other), file_name(path));
+        // Requirements files are often there for other tools.
+        tools.tell(match format {
+            LockFormat::Requirements => Event::Noted { message },
+            _ => Event::Warned { message },
+        });
+    }
+    let lock = wainwright_lock::read(path)?;
+    lock.check_fresh()?;
     let pyproject = project.root.join("pyproject.toml");
     if pyproject.is_file() {
         lock.check_matches(&ProjectRequirements::read(&pyproject)?)?;
     }
     let indexes = lock.indexes();
     tools.add_indexes(IndexOptions {
-        place: path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        place: file_name(path),
         index_url: indexes.index,
         extra_index_urls: indexes.extra,
         find_links: indexes.links,
         no_index: indexes.no_index,
     });
     Ok(Some(lock))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn selection(request: &Request, project: &Project) -> Selection {

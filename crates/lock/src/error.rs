@@ -234,7 +234,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The lockfile was made from other requirements.
-    #[error("`{}` does not match `pyproject.toml`: {}", file.display(), differences.join("; "))]
+    #[error("`{}` does not match `{}`: {}", file.display(), tool(file).project, differences.join("; "))]
     Stale {
         /// The lockfile.
         file: PathBuf,
@@ -243,26 +243,67 @@ pub enum Error {
     },
 }
 
+/// Who writes a lockfile.
+struct Tool {
+    name: &'static str,
+    /// The file it locks.
+    project: &'static str,
+    /// How it is told to write it again, where that is other than uv's way.
+    lock: Option<&'static str>,
+}
+
+impl Tool {
+    fn command(&self) -> &'static str {
+        self.lock.unwrap_or("uv lock")
+    }
+}
+
+fn tool(file: &std::path::Path) -> Tool {
+    let (name, project, lock) = match file.file_name().and_then(|name| name.to_str()) {
+        Some("poetry.lock") => ("Poetry", "pyproject.toml", Some("poetry lock")),
+        Some("pdm.lock") => ("PDM", "pyproject.toml", Some("pdm lock")),
+        Some("Pipfile.lock") => ("pipenv", "Pipfile", Some("pipenv lock")),
+        Some("uv.lock") => ("uv", "pyproject.toml", None),
+        _ => ("the tool that wrote it", "pyproject.toml", None),
+    };
+    Tool { name, project, lock }
+}
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::UnknownFormat { .. } => {
-                "name it `uv.lock`, `pylock.toml`, `pylock.<name>.toml` or `<name>.txt` after what it holds".into()
+                "name it `uv.lock`, `poetry.lock`, `pdm.lock`, `pylock.toml`, `pylock.<name>.toml`, `Pipfile.lock` or \
+                 `<name>.txt` after what it holds"
+                    .into()
             }
-            Self::FormatVersion { .. } => "use a newer Wainwright, or lock with an older uv".into(),
+            Self::FormatVersion { file, .. } => {
+                let writer = match tool(file).name {
+                    "Poetry" => "Poetry 1.1 to 2",
+                    "PDM" => "PDM 2.10 or later of 2",
+                    "uv" => "an older uv",
+                    "pipenv" => "pipenv",
+                    _ => "an older version of the tool that wrote it",
+                };
+                format!("use a newer Wainwright, or lock with {writer}")
+            }
             Self::Python { requires, .. } => {
                 format!("choose a base image with Python {requires}, or widen `requires-python` and lock again")
             }
-            Self::Platform { .. } => {
-                "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into()
-            }
+            Self::Platform { file, .. } => match tool(file).name {
+                "PDM" => "lock for the platform as well: `pdm lock --append --platform ...`".into(),
+                _ => "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into(),
+            },
             Self::NotOffered { offered, .. } if !offered.is_empty() => {
                 let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
                 format!("it has {}", offered.join(", "))
             }
             Self::Excluded { .. } => "ask for one of them".into(),
             Self::HashConflict { .. } => "one of the hashes is wrong: lock again and look at the change".into(),
+            Self::OtherAlgorithm { place, .. } | Self::NoHash { place, .. } if tool(&place.file).lock.is_some() => {
+                format!("lock again (`{}`), from an index that offers sha256", tool(&place.file).command())
+            }
             Self::OtherAlgorithm { .. } => {
                 "lock again with sha256, from an index that offers it; `uv lock` and \
                  `uv pip compile --generate-hashes` do"
@@ -271,15 +312,23 @@ impl Error {
             Self::NoHash { .. } => {
                 "lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project".into()
             }
+            Self::NotPinned { place, .. } if tool(&place.file).lock.is_some() => {
+                format!("lock it for this platform as well (`{}`), or take it out", tool(&place.file).command())
+            }
             Self::NotPinned { .. } => {
                 "pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`".into()
+            }
+            Self::NotAWheel { place, .. } if tool(&place.file).lock.is_some() => {
+                "build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock \
+                 again"
+                    .into()
             }
             Self::NotAWheel { .. } => {
                 "build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; \
                  `uv export --no-emit-project` leaves out the project itself"
                     .into()
             }
-            Self::Stale { .. } => "run `uv lock`".into(),
+            Self::Stale { file, .. } => format!("run `{}`", tool(file).command()),
             _ => return None,
         };
         Some(hint)

@@ -2,15 +2,21 @@ use std::path::{Path, PathBuf};
 
 use crate::lock::Content;
 use crate::text::Text;
-use crate::{Error, Lock, pylock, requirements, uv};
+use crate::{Error, Lock, pdm, pipfile, poetry, pylock, requirements, uv};
 
 /// The kinds of lockfiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockFormat {
     /// `uv.lock`.
     UvLock,
+    /// `poetry.lock`.
+    PoetryLock,
+    /// `pdm.lock`.
+    PdmLock,
     /// `pylock.toml` (PEP 751).
     Pylock,
+    /// `Pipfile.lock`.
+    PipfileLock,
     /// `requirements.txt` with hashes.
     Requirements,
 }
@@ -34,10 +40,28 @@ const FORMATS: &[Format] = &[
         read: uv::read,
     },
     Format {
+        format: LockFormat::PoetryLock,
+        file_name: "poetry.lock",
+        is_name: |name| name == "poetry.lock",
+        read: poetry::read,
+    },
+    Format {
+        format: LockFormat::PdmLock,
+        file_name: "pdm.lock",
+        is_name: |name| name == "pdm.lock",
+        read: pdm::read,
+    },
+    Format {
         format: LockFormat::Pylock,
         file_name: "pylock.toml",
         is_name: |name| name == "pylock.toml" || name.starts_with("pylock.") && name.ends_with(".toml"),
         read: pylock::read,
+    },
+    Format {
+        format: LockFormat::PipfileLock,
+        file_name: "Pipfile.lock",
+        is_name: |name| name == "Pipfile.lock",
+        read: pipfile::read,
     },
     Format {
         format: LockFormat::Requirements,
@@ -47,9 +71,15 @@ const FORMATS: &[Format] = &[
     },
 ];
 
-/// The lockfile of a project folder: `uv.lock`, else `pylock.toml`, else `requirements.txt`.
+/// The lockfile of a project folder: of several the most exact one, in the order of [`LockFormat`].
 pub fn find(dir: &Path) -> Option<(LockFormat, PathBuf)> {
-    FORMATS.iter().map(|format| (format.format, dir.join(format.file_name))).find(|(_, path)| path.is_file())
+    find_all(dir).into_iter().next()
+}
+
+/// Every lockfile of a project folder; the first is the one that counts.
+pub fn find_all(dir: &Path) -> Vec<(LockFormat, PathBuf)> {
+    let named = FORMATS.iter().map(|format| (format.format, dir.join(format.file_name)));
+    named.filter(|(_, path)| path.is_file()).collect()
 }
 
 /// Reads a lockfile, and the files it includes; its name tells the format.
@@ -74,7 +104,10 @@ mod tests {
         assert_eq!(found(), None);
         for (name, format) in [
             ("requirements.txt", LockFormat::Requirements),
+            ("Pipfile.lock", LockFormat::PipfileLock),
             ("pylock.toml", LockFormat::Pylock),
+            ("pdm.lock", LockFormat::PdmLock),
+            ("poetry.lock", LockFormat::PoetryLock),
             ("uv.lock", LockFormat::UvLock),
         ] {
             std::fs::write(dir.path().join(name), "").unwrap();
@@ -85,7 +118,7 @@ mod tests {
     #[test]
     fn the_name_tells_the_format() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("poetry.lock");
+        let path = dir.path().join("conda.lock");
         let error = read(&path).unwrap_err();
         assert!(matches!(error, Error::UnknownFormat { .. }), "{error}");
         let error = read(&dir.path().join("uv.lock")).unwrap_err();

@@ -1,6 +1,6 @@
 //! Reads lockfiles into the packages to install on one target platform.
 //!
-//! `uv.lock`, `pylock.toml` (PEP 751) and `requirements.txt` with hashes. Nothing is resolved here: what a lockfile
+//! `uv.lock`, `poetry.lock`, `pdm.lock`, `pylock.toml` (PEP 751), `Pipfile.lock` and `requirements.txt` with hashes. Nothing is resolved here: what a lockfile
 //! leaves open is refused. Nothing is downloaded either: [`LockedFile`] says where the bytes are and what their
 //! digest must be.
 
@@ -13,17 +13,22 @@ mod lock;
 mod marker;
 mod marker_parser;
 mod package;
+mod pdm;
+mod pipfile;
+mod poetry;
 mod project_requirements;
 mod pylock;
+mod python_json;
 mod requirement;
 mod requirements;
 mod selection;
+mod table;
 mod text;
 mod uv;
 
 pub use environment::{MarkerEnvironment, marker_environment};
 pub use error::{Error, Invalid, Place};
-pub use format::{LockFormat, find, read};
+pub use format::{LockFormat, find, find_all, read};
 pub use lock::{Indexes, Lock};
 pub use marker::Marker;
 pub use package::{LocalMember, Location, LockedFile, LockedPackage, Source};

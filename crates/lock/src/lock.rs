@@ -60,6 +60,10 @@ pub(crate) trait Content: Debug + Send + Sync {
     fn check_matches(&self, _: &ProjectRequirements) -> Result<(), Error> {
         Ok(())
     }
+
+    fn check_fresh(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Lock {
@@ -99,11 +103,19 @@ impl Lock {
         self.content.indexes()
     }
 
-    /// Whether `uv.lock` was made from these requirements; other formats do not record what they were made from.
+    /// Whether `uv.lock` was made from these requirements; the other formats see no requirements here.
     ///
     /// Fails with [`Error::Stale`], which lists the differences.
     pub fn check_matches(&self, project: &ProjectRequirements) -> Result<(), Error> {
         self.content.check_matches(project)
+    }
+
+    /// Whether `poetry.lock`, `pdm.lock` and `Pipfile.lock` were made from the project file beside them, of which they
+    /// hold a digest; `pylock.toml` and requirements files do not record what they were made from.
+    ///
+    /// Fails with [`Error::Stale`].
+    pub fn check_fresh(&self) -> Result<(), Error> {
+        self.content.check_fresh()
     }
 
     fn check_python(&self, target: &Target) -> Result<(), Error> {

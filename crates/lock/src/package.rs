@@ -87,9 +87,15 @@ pub struct LocalMember {
     pub is_root: bool,
 }
 
-/// Sorts packages by name and refuses a second version of one name.
-pub(crate) fn sorted(mut packages: Vec<LockedPackage>) -> Result<Vec<LockedPackage>, Error> {
+/// Sorts packages by name.
+pub(crate) fn by_name(mut packages: Vec<LockedPackage>) -> Vec<LockedPackage> {
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    packages
+}
+
+/// Sorts packages by name and refuses a second version of one name.
+pub(crate) fn sorted(packages: Vec<LockedPackage>) -> Result<Vec<LockedPackage>, Error> {
+    let packages = by_name(packages);
     for pair in packages.windows(2) {
         if let [first, second] = pair
             && first.name == second.name

@@ -195,7 +195,7 @@ fn other_formats_and_versions_are_named() {
     ");
     insta::assert_snapshot!(show(&read("pylock.toml", "lock-version = '2.0'").unwrap_err()), @"
     `pylock.toml` is written in version 2.0 of its format; Wainwright reads version 1.0
-    use a newer Wainwright, or lock with an older uv
+    use a newer Wainwright, or lock with an older version of the tool that wrote it
     ");
     insta::assert_snapshot!(show(&read("uv.lock", "version = 1\r\n\r\npackage = [1\r\n").unwrap_err()), @"uv.lock:3:13: unclosed array, expected `]`");
     insta::assert_snapshot!(show(&read("uv.lock", "version = 1\n[[package]]\nname = '-'").unwrap_err()), @"uv.lock:3:8: `-` is not a package name");
@@ -371,5 +371,145 @@ fn what_the_lock_does_not_offer_is_named() {
     insta::assert_snapshot!(refused(|_| (), "3.10"), @"
     `conflicts/uv.lock` is locked for Python >=3.11; the image has Python 3.10
     choose a base image with Python >=3.11, or widen `requires-python` and lock again
+    ");
+}
+
+/// What is said about a lockfile of another tool, with a project file beside it.
+fn refused_beside(name: &str, text: &str, beside: &str, project: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(name), text).unwrap();
+    fs::write(dir.path().join(beside), project).unwrap();
+    let packages = wainwright_lock::read(&dir.path().join(name)).and_then(|lock| {
+        lock.check_fresh()?;
+        lock.packages(&Selection::default(), &target("3.11.2", "amd64"))
+    });
+    show(&packages.unwrap_err())
+}
+
+/// What is said about a `poetry.lock` with one package and what follows its version.
+fn refused_poetry(package: &str) -> String {
+    let text = format!(
+        "[[package]]\nname = 'foo'\nversion = '1.0'\noptional = false\npython-versions = '>=3.8'\n\
+         groups = ['main']\n{package}\n[metadata]\nlock-version = '2.1'\npython-versions = '*'\n"
+    );
+    refused_beside("poetry.lock", &text, "pyproject.toml", "")
+}
+
+/// What is said about a `pdm.lock` with one package and what follows its version.
+fn refused_pdm(package: &str) -> String {
+    let text = format!(
+        "[metadata]\ngroups = ['default']\nstrategy = ['inherit_metadata']\nlock_version = '4.5.0'\n\
+         [[package]]\nname = 'foo'\nversion = '1.0'\ngroups = ['default']\n{package}\n"
+    );
+    refused_beside("pdm.lock", &text, "pyproject.toml", "")
+}
+
+/// What is said about a `Pipfile.lock` with one package.
+fn refused_pipfile(package: &str) -> String {
+    let text = format!("{{\n\"_meta\": {{}},\n\"default\": {{\n\"foo\": {{{package}}}\n}}\n}}");
+    refused_beside("Pipfile.lock", &text, "Pipfile", "")
+}
+
+#[test]
+fn other_tools_locks_say_where_no_wheel_can_come_from() {
+    let all = [
+        refused_poetry("files = []\n[package.source]\ntype = 'git'\nurl = 'https://u:p@example.org/foo.git'"),
+        refused_poetry("files = []\n[package.source]\ntype = 'directory'\nurl = '../foo'"),
+        refused_pdm("git = 'https://example.org/foo.git'"),
+        refused_pdm("path = './foo'\neditable = true"),
+        refused_pipfile("\"git\": \"https://example.org/foo.git\", \"ref\": \"abc\""),
+        refused_pipfile("\"path\": \".\", \"editable\": true"),
+        refused_pipfile("\"file\": \"https://u:p@example.org/foo.zip\""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    poetry.lock:2: `foo` comes from a git repository, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    poetry.lock:2: `foo` comes from the folder `../foo`, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    pdm.lock:6: `foo` comes from a git repository, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    pdm.lock:6: `foo` comes from the folder `./foo`, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    Pipfile.lock:4: `foo` comes from a git repository, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    Pipfile.lock:4: `foo` comes from the folder `.`, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    Pipfile.lock:4: `foo` comes from `https://***@example.org/foo.zip`, not from a wheel
+    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    ");
+}
+
+#[test]
+fn other_tools_locks_need_sha256() {
+    let all = [
+        refused_poetry("files = []"),
+        refused_poetry("files = [{file = 'foo-1.0-py3-none-any.whl', hash = 'md5:00'}]"),
+        refused_pdm("files = [{file = 'foo-1.0-py3-none-any.whl'}]"),
+        refused_pipfile("\"version\": \"==1.0\""),
+        refused_pipfile("\"version\": \"*\""),
+        refused_pipfile("\"version\": \"==1.0\", \"hashes\": [\"md5:00\"]"),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    poetry.lock:2: `foo` has no hash
+    lock again (`poetry lock`), from an index that offers sha256
+    poetry.lock:2: `foo` is locked by md5 only
+    lock again (`poetry lock`), from an index that offers sha256
+    pdm.lock:6: `foo` has no hash
+    lock again (`pdm lock`), from an index that offers sha256
+    Pipfile.lock:4: `foo` has no hash
+    lock again (`pipenv lock`), from an index that offers sha256
+    Pipfile.lock:4: `foo` is not pinned to one version
+    lock it for this platform as well (`pipenv lock`), or take it out
+    Pipfile.lock:4: `foo` is locked by md5 only
+    lock again (`pipenv lock`), from an index that offers sha256
+    ");
+}
+
+#[test]
+fn other_tools_locks_of_another_generation_are_named() {
+    let poetry = "[metadata]\nlock-version = '3.0'\ncontent-hash = 'x'\n";
+    let all = [
+        refused_beside("poetry.lock", poetry, "pyproject.toml", ""),
+        refused_beside("pdm.lock", "[metadata]\nlock_version = '4.3'\n", "pyproject.toml", ""),
+        refused_beside("Pipfile.lock", "{\"_meta\": {\"pipfile-spec\": 7}}", "Pipfile", ""),
+        refused_beside("Pipfile.lock", "{\"_meta\": ", "Pipfile", ""),
+        refused_beside("poetry.lock", "[metadata]\nlock-version = '2.0'\n", "README.md", ""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    `poetry.lock` is written in version 3.0 of its format; Wainwright reads version 1.1 and 2
+    use a newer Wainwright, or lock with Poetry 1.1 to 2
+    `pdm.lock` is written in version 4.3 of its format; Wainwright reads version 4.4 and later of 4
+    use a newer Wainwright, or lock with PDM 2.10 or later of 2
+    `Pipfile.lock` is written in version 7 of its format; Wainwright reads version 6
+    use a newer Wainwright, or lock with pipenv
+    Pipfile.lock:1:10: EOF while parsing a value
+    `pyproject.toml` does not exist (poetry.lock:1 wants it)
+    ");
+}
+
+#[test]
+fn other_tools_locks_are_stale_when_the_project_changed() {
+    let all = [
+        refused_beside(
+            "poetry.lock",
+            "[metadata]\nlock-version = '2.1'\ncontent-hash = '00'\n",
+            "pyproject.toml",
+            "",
+        ),
+        refused_beside(
+            "pdm.lock",
+            "[metadata]\nlock_version = '4.5'\ncontent_hash = 'sha256:00'\n",
+            "pyproject.toml",
+            "",
+        ),
+        refused_beside("Pipfile.lock", "{\"_meta\": {\"hash\": {\"sha256\": \"00\"}}}", "Pipfile", ""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    `poetry.lock` does not match `pyproject.toml`: the project's dependencies were changed after it was locked
+    run `poetry lock`
+    `pdm.lock` does not match `pyproject.toml`: the project's dependencies were changed after it was locked
+    run `pdm lock`
+    `Pipfile.lock` does not match `Pipfile`: what it asks for was changed after it was locked
+    run `pipenv lock`
     ");
 }

@@ -26,9 +26,10 @@ fn selection(options: &[&str]) -> Selection {
     selection
 }
 
-/// Compares every block of `expected.txt`, which was made by uv, with what we select.
-fn check(project: &str) {
-    let lock = wainwright_lock::read(&fixture(&format!("{project}/uv.lock"))).unwrap();
+/// Compares every block of `expected.txt`, which was made by the tool that wrote the lock, with what we select.
+fn check(project: &str, file: &str) {
+    let lock = wainwright_lock::read(&fixture(&format!("{project}/{file}"))).unwrap();
+    lock.check_fresh().unwrap();
     let expected = std::fs::read_to_string(fixture(&format!("{project}/expected.txt"))).unwrap();
     let blocks: Vec<_> = expected.split("\n[").skip(1).collect();
     assert!(!blocks.is_empty());
@@ -43,17 +44,37 @@ fn check(project: &str) {
 
 #[test]
 fn extras_groups_and_platforms_are_chosen_as_uv_does() {
-    check("shop");
+    check("shop", "uv.lock");
 }
 
 #[test]
 fn forks_are_chosen_by_python_and_platform() {
-    check("forks");
+    check("forks", "uv.lock");
 }
 
 #[test]
 fn conflicting_extras_choose_their_versions() {
-    check("conflicts");
+    check("conflicts", "uv.lock");
+}
+
+#[test]
+fn poetry_chooses_the_same_by_groups_and_markers() {
+    check("poetry", "poetry.lock");
+}
+
+#[test]
+fn poetry_1_chooses_the_same_by_walking_from_the_project() {
+    check("poetry-1", "poetry.lock");
+}
+
+#[test]
+fn pdm_chooses_the_same_by_groups_and_markers() {
+    check("pdm", "pdm.lock");
+}
+
+#[test]
+fn pdm_chooses_the_same_by_walking_from_the_project() {
+    check("pdm-plain", "pdm.lock");
 }
 
 #[test]

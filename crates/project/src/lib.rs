@@ -14,6 +14,7 @@ mod gitignore;
 mod layout;
 mod leak;
 mod place;
+mod poetry;
 mod project;
 mod python_project;
 mod read;

@@ -44,11 +44,6 @@ pub fn load(root: &Path) -> Result<Project, Error> {
         Some(pyproject) => PythonProject::read(root, &pyproject, &mut warnings)?,
         None => None,
     };
-    if python_project.is_none() && pyproject.is_some_and(|table| table.look(&["tool", "poetry"]).is_some()) {
-        let what =
-            "pyproject.toml has [tool.poetry] but no [project]: its name, scripts and packages are not used";
-        warnings.push(what.into());
-    }
     let name = settings.name.clone().or_else(|| Some(python_project.as_ref()?.name.clone()));
     let python_version_file = read_python_version(root, &mut warnings)?;
     Ok(Project { root: root.to_owned(), name, python_project, python_version_file, settings, warnings })
@@ -134,13 +129,6 @@ mod tests {
         assert_eq!(project(&[pyproject]).unwrap().name.unwrap().as_str(), "a");
         let named = [pyproject, ("wainwright.toml", "name = \"b\"")];
         assert_eq!(project(&named).unwrap().name.unwrap().as_str(), "b");
-    }
-
-    #[test]
-    fn old_poetry_projects_are_told_what_is_not_read() {
-        let project = project(&[("pyproject.toml", "[tool.poetry]\nname = \"a\"\n")]).unwrap();
-        assert!(project.python_project.is_none());
-        assert!(project.warnings[0].contains("[tool.poetry] but no [project]"));
     }
 
     #[test]

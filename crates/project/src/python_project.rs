@@ -10,7 +10,7 @@ use crate::read::read_named;
 use crate::scripts::{read_entry_points, read_scripts};
 use crate::settings::image_name;
 use crate::values::cut;
-use crate::{dependency_groups, static_version};
+use crate::{dependency_groups, poetry, static_version};
 
 /// A readme or license text larger than this is a mistake.
 const TEXT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -88,7 +88,7 @@ pub enum License {
 }
 
 impl PythonProject {
-    /// Reads `[project]`; `None` when there is none.
+    /// Reads `[project]`, else `[tool.poetry]`; `None` when there is neither.
     ///
     /// Keys that the specification does not know are left to those who wrote them.
     pub(crate) fn read(
@@ -96,7 +96,7 @@ impl PythonProject {
         pyproject: &Table<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, Error> {
-        let Some(item) = pyproject.get("project") else { return Ok(None) };
+        let Some(item) = pyproject.get("project") else { return poetry::read(root, pyproject, warnings) };
         let project = item.table()?;
         let Some(name_item) = project.get("name") else {
             return Err(item.refuse_with("[project] has no `name`", "add `name = \"...\"`"));
@@ -159,15 +159,19 @@ fn read_version(
     }
 }
 
+/// What a file holds, by the end of its name.
+pub(crate) fn text_type(file: &str) -> &'static str {
+    match Path::new(&file.to_lowercase()).extension().and_then(|end| end.to_str()) {
+        Some("md") => "text/markdown",
+        Some("rst") => "text/x-rst",
+        _ => "text/plain",
+    }
+}
+
 /// A readme that is not there costs a description, not the build.
 fn read_readme(root: &Path, item: &Item<'_>, warnings: &mut Vec<String>) -> Result<Option<Readme>, Error> {
     if item.is_string() {
-        let file = item.line()?;
-        let content_type = match Path::new(&file.to_lowercase()).extension().and_then(|end| end.to_str()) {
-            Some("md") => "text/markdown",
-            Some("rst") => "text/x-rst",
-            _ => "text/plain",
-        };
+        let content_type = text_type(item.line()?);
         let text = named_text(root, item, warnings)?;
         return Ok(text.map(|text| Readme { text, content_type: content_type.into() }));
     }
@@ -197,7 +201,11 @@ fn read_license(root: &Path, item: &Item<'_>, warnings: &mut Vec<String>) -> Res
 }
 
 /// The text of a file that is named in `pyproject.toml`; a warning when it is not there.
-fn named_text(root: &Path, item: &Item<'_>, warnings: &mut Vec<String>) -> Result<Option<String>, Error> {
+pub(crate) fn named_text(
+    root: &Path,
+    item: &Item<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, Error> {
     let file = item.line()?;
     let text = read_named(root, file, TEXT_LIMIT).map_err(|error| match error {
         Error::Read { .. } => error,

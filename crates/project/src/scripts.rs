@@ -42,7 +42,14 @@ fn check_script_name(name: &str) -> Result<(), String> {
 pub(crate) fn read_entry_points(
     project: &Table<'_>,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
-    let Some(item) = project.get("entry-points") else { return Ok(BTreeMap::new()) };
+    read_entry_points_of(project.get("entry-points"))
+}
+
+/// The same, wherever they stand.
+pub(crate) fn read_entry_points_of(
+    item: Option<Item<'_>>,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+    let Some(item) = item else { return Ok(BTreeMap::new()) };
     let mut groups = BTreeMap::new();
     for (group, (_, item)) in item.table()?.items() {
         let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');

@@ -22,6 +22,9 @@ pub(crate) fn find(root: &Path, pyproject: &Table<'_>, layout: &Layout) -> Resul
         });
         return if is_plain { in_named_file(root, &item) } else { Ok(None) };
     }
+    if let Some(item) = pyproject.look(&["tool", "poetry", "version"]) {
+        return item.parse().map(Some);
+    }
     if let Some(item) = pyproject.look(&["tool", "pdm", "version", "path"]) {
         return in_named_file(root, &item);
     }

@@ -14,6 +14,12 @@ pub enum Error {
         /// What was found, with unprintable characters escaped.
         text: String,
     },
+    /// Neither specifiers nor Poetry's notation for them.
+    #[error("`{text}` does not say which versions will do")]
+    VersionRange {
+        /// What was found, with unprintable characters escaped.
+        text: String,
+    },
     /// Not `name-version[-build]-python-abi-platform.whl`.
     #[error("`{text}` is not a wheel file name: {reason}")]
     WheelFilename {
@@ -30,6 +36,7 @@ impl Error {
         match self {
             Self::PythonVersion { .. } => Some("write it as `3.11` or `3.13.5`".into()),
             Self::Name { .. } => Some("names hold ASCII letters, digits, `.`, `-` and `_`".into()),
+            Self::VersionRange { .. } => Some("write it as `>=1.2,<2`, `^1.2` or `~1.2`".into()),
             Self::WheelFilename { .. } => None,
         }
     }

@@ -6,6 +6,7 @@ mod error;
 mod name;
 mod tags;
 mod target;
+mod version_ranges;
 mod wheel_filename;
 
 pub use error::Error;
@@ -13,4 +14,5 @@ pub use name::{ExtraName, PackageName};
 pub use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers};
 pub use tags::{Fit, Tags, WheelTag};
 pub use target::{Libc, PythonVersion, Target};
+pub use version_ranges::VersionRanges;
 pub use wheel_filename::WheelFilename;

@@ -194,7 +194,7 @@ fn no_lockfile_and_nothing_to_lock() {
     shop.write("project/pyproject.toml", project);
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
     error: `/work/project` has no lockfile
-      hint: run `uv lock`, or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`
+      hint: lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`), or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`
     ");
     shop.write("project/main.py", "");
     shop.write("project/requirements.txt", "greet>=1\n");

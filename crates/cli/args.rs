@@ -32,8 +32,9 @@ Examples:
 pub(crate) enum Command {
     /// Build the image of a project
     ///
-    /// Reads pyproject.toml and the lockfile (uv.lock, pylock.toml, or requirements.txt with hashes), installs every
-    /// locked wheel into layers, puts the project under /app, and delivers the image. Nothing of the project is run.
+    /// Reads pyproject.toml and the lockfile (uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, or
+    /// requirements.txt with hashes; the first of them counts), installs every locked wheel into layers, puts the
+    /// project under /app, and delivers the image. Nothing of the project is run.
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Build),
     /// Show what a build would make, reuse and fetch

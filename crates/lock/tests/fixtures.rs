@@ -78,6 +78,11 @@ fn pdm_chooses_the_same_by_walking_from_the_project() {
 }
 
 #[test]
+fn pipenv_chooses_the_same_by_categories() {
+    check("pipenv", "Pipfile.lock");
+}
+
+#[test]
 fn all_formats_tell_the_same() {
     for (python, architecture) in [("3.10.12", "amd64"), ("3.13.5", "arm64")] {
         let target = target(python, architecture);

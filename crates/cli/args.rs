@@ -228,7 +228,7 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) all_groups: bool,
 
-    /// Most layers on top of the base [default: 40]
+    /// Most layers on top of the base, from 3 to 127 [default: 40]
     ///
     /// Large wheels get layers of their own, small ones share some, so that a package that changes brings one layer
     /// along. More layers make smaller uploads; fewer suit registries that are slow for every layer.

@@ -53,6 +53,7 @@ add("ok_minimal", "-", "a plain wheel", lambda w: None)
 add("ok_stored", "-", "members that are stored", lambda w: w.inside("s.py", stored=True))
 add("ok_directories", "-", "directory entries, one twice, one empty", lambda w: (
     w.inside("", b""), w.inside("", b""), w.inside("empty/", b"")))
+add("ok_directory_deflated", "-", "a folder whose nothing is deflated", lambda w: w.inside("empty/", b"", stored=False))
 add("ok_utf8", "-", "names beyond ASCII, marked as UTF-8", lambda w: w.inside("größe/naïve ☃.py"))
 add("ok_spaces", "-", "names with spaces, quotes, commas, colons, an asterisk", lambda w: (
     w.inside('a "quoted", name.txt'), w.inside("a:b*c.txt"), w.inside(" lead.txt"), w.inside("trail .txt ")))
@@ -229,6 +230,8 @@ add("type_folder_attribute", "E-TYPE", "a folder by its DOS attribute alone", la
 add("type_folder_with_content", "E-TYPE", "a folder with content", lambda w: w.inside("odd/", ODD))
 add("type_folder_with_data", "E-TYPE", "a folder of size 0 with compressed data", lambda w: (
     change(w.inside("odd/", b"", stored=False), data=deflate(bytes(1 << 20)))))
+add("type_folder_with_tail", "E-TYPE", "a folder with bytes behind its deflated nothing", lambda w: (
+    change(w.inside("odd/", b"", stored=False), data=deflate(b"") + b"x")))
 
 # Paths that appear twice.
 

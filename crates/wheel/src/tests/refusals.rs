@@ -20,6 +20,12 @@ fn check(cases: &[(&str, &str, Maker)]) {
     }
 }
 
+/// A wheel with a directory that says it is empty, and at which this content is deflated.
+fn deflated_directory(content: &[u8]) -> Maker {
+    let deflated = greet().file("a", content).members.pop().unwrap().data;
+    greet().file("a/", "").but(|part| (part.method, part.data) = (8, deflated))
+}
+
 #[test]
 fn sound_wheels_pass() {
     check(&[
@@ -53,6 +59,7 @@ fn sound_wheels_pass() {
                 .file("greet-1.0.dist-info/RECORD.jws", "{}")
                 .with(|zip| zip.row = Some(("greet-1.0.dist-info/RECORD.jws", ""))),
         ),
+        ("sound", "directory that is deflated", deflated_directory(b"")),
         ("sound", "directory in another spelling", greet().file("Greet-1.data/data/x", "")),
     ]);
 }
@@ -89,6 +96,8 @@ fn names_and_types() {
                 part.store();
             }),
         ),
+        ("E-TYPE", "directory that hides content", deflated_directory(b"x")),
+        ("E-TYPE", "directory with a tail", deflated_directory(b"").but(|part| part.data.extend(b"x"))),
         ("W-SUID", "set-user-id", typed(0o104_755)),
         ("E-TYPE", "a link of another system", typed(0o120_777).but(|part| part.system = 0)),
         ("E-DUP", "twice", greet().file("a", "x").file("a", "x")),

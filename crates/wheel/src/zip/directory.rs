@@ -107,7 +107,8 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
     if size != compressed_size && (method == 0 || compressed_size == 0) {
         return refuse(E_SIZE, &format!("{size} bytes cannot be stored in {compressed_size}"));
     }
-    if is_directory && (size, compressed_size, crc32) != (0, 0, 0) {
+    // Whether what is deflated is nothing is seen when it is inflated.
+    if is_directory && (size, crc32) != (0, 0) {
         return refuse(E_TYPE, "it is a directory with content");
     }
     // Without a size in front, only what follows says where stored data ends, and the data can imitate that.

@@ -8,8 +8,10 @@ mod local;
 mod name;
 mod tree;
 
+use std::ops::ControlFlow;
+
 use crate::error::Fault;
-use crate::rules::{E_LIMIT, W_RATIO};
+use crate::rules::{E_LIMIT, E_TYPE, W_RATIO};
 use crate::source::Source;
 use crate::warning::Warnings;
 
@@ -49,7 +51,7 @@ pub(crate) struct Member {
     pub(crate) crc32: u32,
 }
 
-/// Reads the directory and all headers, but no data.
+/// Reads the directory and all headers, and of data only what stands at directories: it has to be nothing.
 ///
 /// Members come in the order of the directory. Names are canonical and unique; the members fill the file without gaps.
 pub(crate) fn read(source: &Source, limits: &Limits, warnings: &mut Warnings) -> Result<Vec<Member>, Fault> {
@@ -62,6 +64,9 @@ pub(crate) fn read(source: &Source, limits: &Limits, warnings: &mut Warnings) ->
     }
     let entries = directory::read(source, &end, warnings)?;
     let members = local::follow(source, &end, entries)?;
+    for member in members.iter().filter(|member| member.is_directory && member.is_deflated) {
+        check_nothing(source, member)?;
+    }
     let folders = check_tree(members.iter().map(|member| (member.name.as_bytes(), member.is_directory)))?;
     // A layer has an entry for every folder; a few members with deep names stand for very many.
     if folders.count > limits.members {
@@ -80,6 +85,16 @@ pub(crate) fn read(source: &Source, limits: &Limits, warnings: &mut Warnings) ->
         warnings.add(W_RATIO, Some(&member.name), text);
     }
     Ok(members)
+}
+
+/// Some writers deflate the nothing that a directory holds; anything else would be content that nobody installs.
+fn check_nothing(source: &Source, directory: &Member) -> Result<(), Fault> {
+    match pour(source, directory, |_| ControlFlow::Continue(())) {
+        Err(Fault::Broken { .. }) => {
+            Err(Fault::member(E_TYPE, &directory.name, "it is a directory with content"))
+        }
+        other => other,
+    }
 }
 
 fn over(what: &str, found: u64, limit: u64) -> Fault {

@@ -92,6 +92,28 @@ fn wrong_usage_is_told_and_ends_with_2() {
 }
 
 #[test]
+fn what_is_no_file_is_not_judged_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, cause) in [("gone", "No such file or directory"), (".", "is a directory")] {
+        let ran = run(Command::new(WAIN).args(["check", path]).current_dir(&folder).env_clear());
+        assert_eq!((ran.code, ran.stdout), (3, format!("unread             {path}\n")));
+        assert!(ran.stderr.contains(cause) && ran.stderr.contains("  hint: "), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn layers_for_lazy_pulling_are_gzip() {
+    let words = ["plan", "--lazy", "estargz", "--compression", "zstd"];
+    let ran = run(Command::new(WAIN).args(words).env_clear());
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("hint: `--lazy estargz` goes with `--compression splice` and `gzip`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_rule_is_explained() {
     let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
     insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"

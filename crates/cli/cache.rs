@@ -11,7 +11,7 @@ use crate::commands::{fail, usage};
 use crate::failure::clean;
 use crate::machine;
 use crate::render::line;
-use crate::report::bytes;
+use crate::report::{bytes, things};
 use crate::stdout::print;
 
 /// `wain cache`
@@ -119,10 +119,7 @@ fn tell(pruned: &Pruned, is_dry: bool) -> u8 {
 
 /// What was removed, as a sentence.
 pub(crate) fn removed(pruned: &Pruned, is_dry: bool) -> String {
-    let files = |count, size| match count {
-        1 => format!("1 file ({})", bytes(size)),
-        _ => format!("{count} files ({})", bytes(size)),
-    };
+    let files = |count: usize, size| format!("{} ({})", things(count, "file"), bytes(size));
     let verb = if is_dry { "would remove" } else { "removed" };
     let (gone, left) = (files(pruned.removed.len(), pruned.size()), files(pruned.kept, pruned.kept_size));
     format!("{verb} {gone} from the cache; left: {left}")

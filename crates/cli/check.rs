@@ -67,13 +67,17 @@ enum Refusal {
 }
 
 fn judge(path: &Path) -> Result<Wheel, Refusal> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let filename: WheelFilename = name.parse().map_err(Refusal::Name)?;
     let unread = |source| Refusal::Wheel(Error::Read { wheel: path.display().to_string(), source });
+    let found = path.metadata().map_err(unread)?;
+    if found.is_dir() {
+        return Err(unread(io::ErrorKind::IsADirectory.into()));
+    }
     // Opening a pipe would wait for somebody to write to it.
-    if !path.metadata().map_err(unread)?.is_file() {
+    if !found.is_file() {
         return Err(unread(io::Error::other("it is not a regular file")));
     }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let filename: WheelFilename = name.parse().map_err(Refusal::Name)?;
     let file = File::open(path).map_err(unread)?;
     let wheel = Wheel::open(Arc::new(file), &filename).map_err(Refusal::Wheel)?;
     // No rule depends on the version of Python, but its name is part of paths.

@@ -175,7 +175,10 @@ pub(crate) fn prepare(
     if let (Some(lazy), Some(compression)) = (project.lazy, project.compression)
         && !lazy.goes_with(compression)
     {
-        return Err(format!("a layer for lazy pulling cannot have the compression `{compression}`"));
+        return Err(format!(
+            "a layer for lazy pulling cannot have the compression `{compression}`\n  hint: `--lazy {lazy}` goes with \
+             `--compression splice` and `gzip`"
+        ));
     }
     let machine = machine::read(&project.machine, project.jobs);
     let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());

@@ -7,7 +7,7 @@ use wainwright_store::Store;
 use crate::args;
 use crate::commands::fail;
 use crate::failure::clean;
-use crate::report::bytes;
+use crate::report::{bytes, things};
 use crate::signals::{Ended, until_signal};
 use crate::stdout::print;
 
@@ -117,7 +117,8 @@ fn of_platform(text: &mut String, found: &PlatformDiff) {
             .filter(|file| sign(file.before.as_deref(), file.after.as_deref()) == sign_of_file)
             .count()
     };
-    let _ = writeln!(text, "  {} files changed, {} added, {} removed", count('~'), count('+'), count('-'));
+    let changed = things(count('~'), "file");
+    let _ = writeln!(text, "  {changed} changed, {} added, {} removed", count('+'), count('-'));
 }
 
 fn of_layer(text: &mut String, layer: &LayerChange) {

@@ -7,7 +7,7 @@ use crate::args;
 use crate::commands::run_with;
 use crate::failure::clean;
 use crate::machine;
-use crate::report::bytes;
+use crate::report::{bytes, things};
 use crate::stdout::{print, print_bytes};
 
 /// `wain inspect`
@@ -54,9 +54,8 @@ fn text(name: &str, found: &Inspection, with_layers: bool) -> String {
             None => manifest.kind.clone(),
         };
         let _ = writeln!(text, "\n{} {}", clean(&what), manifest.digest);
-        let count = manifest.layers.len();
-        let layers = if count == 1 { "layer" } else { "layers" };
-        let _ = writeln!(text, "  size        {} in {count} {layers}", bytes(manifest.layers_size));
+        let layers = things(manifest.layers.len(), "layer");
+        let _ = writeln!(text, "  size        {} in {layers}", bytes(manifest.layers_size));
         about_config(&mut text, manifest);
         for layer in manifest.layers.iter().filter(|_| with_layers) {
             let _ =

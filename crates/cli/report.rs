@@ -62,11 +62,12 @@ impl Report {
         let is_unchanged = self.made == 0 && delivery.outcomes.iter().all(|outcome| outcome.was_there);
         let work = match (is_unchanged, self.fetched_files) {
             (true, _) => "nothing changed".to_owned(),
-            (false, 0) => format!("{} layers made, {} reused", self.made, self.reused),
+            (false, 0) => format!("{} made, {} reused", things(self.made, "layer"), self.reused),
             (false, files) => format!(
-                "{} layers made, {} reused, {files} files fetched ({})",
-                self.made,
+                "{} made, {} reused, {} fetched ({})",
+                things(self.made, "layer"),
                 self.reused,
+                things(files, "file"),
                 bytes(self.fetched.get("fetched").copied().unwrap_or(0))
             ),
         };
@@ -129,6 +130,14 @@ impl Report {
     }
 }
 
+/// A number of things for people: `1 layer`, `7 layers`.
+pub(crate) fn things(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// A number of bytes for people: `17.3 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
@@ -146,5 +155,11 @@ mod tests {
         for (count, expected) in [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (17_300_000, "17.3 MB")] {
             assert_eq!(super::bytes(count), expected);
         }
+    }
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let told = [0_u64, 1, 2].map(|count| super::things(count, "layer"));
+        assert_eq!(told, ["0 layers", "1 layer", "2 layers"]);
     }
 }

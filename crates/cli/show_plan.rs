@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use wainwright_build::{BasePlan, LayerState, Plan};
 use wainwright_oci::Lazy;
 
-use crate::report::bytes;
+use crate::report::{bytes, things};
 
 /// The plan for a person: every layer, what becomes of it and why.
 pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
                     None => row(
                         "make",
                         String::new(),
-                        &format!("base of {count} Debian packages"),
+                        &format!("base of {}", things(count, "Debian package")),
                         "not made yet",
                     ),
                 }
@@ -62,11 +62,8 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
     let total: u64 = fetches.iter().filter_map(|(_, size)| *size).sum();
     match fetches.len() {
         0 => text.push_str("nothing to fetch\n"),
-        1 => {
-            let _ = writeln!(text, "1 file to fetch ({})", bytes(total));
-        }
         count => {
-            let _ = writeln!(text, "{count} files to fetch ({})", bytes(total));
+            let _ = writeln!(text, "{} to fetch ({})", things(count, "file"), bytes(total));
         }
     }
     let lazy = if plan.options.lazy == Lazy::No { "" } else { ", lazy with a table of contents" };

@@ -1,7 +1,7 @@
 use wainwright_build::Event;
 
 use super::{Renderer, line};
-use crate::report::bytes;
+use crate::report::{bytes, things};
 
 /// A line for everything that happened: for logs.
 pub(super) struct Plain;
@@ -24,14 +24,14 @@ pub(super) fn text(event: &Event) -> Option<String> {
         Event::Warned { message } => format!("warning: {message}"),
         Event::Noted { message } => format!("note: {message}"),
         Event::Resolved { platform, base, python, wheels } => {
-            format!("{platform}: {wheels} packages on {base} with Python {python}")
+            format!("{platform}: {} on {base} with Python {python}", things(*wheels, "package"))
         }
         Event::Planned { layers, cached, fetches, fetch_bytes } => {
             let fetch = match fetches {
                 0 => "nothing to fetch".to_owned(),
-                count => format!("{count} files to fetch ({})", bytes(*fetch_bytes)),
+                count => format!("{} to fetch ({})", things(*count, "file"), bytes(*fetch_bytes)),
             };
-            format!("{layers} layers, {cached} of them made earlier; {fetch}")
+            format!("{}, {cached} of them made earlier; {fetch}", things(*layers, "layer"))
         }
         Event::FetchFinished { name, bytes: moved } if *moved > 0 => {
             format!("fetched {name} ({})", bytes(*moved))

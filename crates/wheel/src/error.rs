@@ -49,6 +49,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { rule, .. } => explain(rule).map(Rule::hint),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                Some("name the wheels in it: `dist/*.whl`".into())
+            }
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("check the path: there is nothing".into())
+            }
             Self::Read { .. } => Some("check that the file still exists and the disk is healthy".into()),
             Self::Layout { .. } => None,
         }

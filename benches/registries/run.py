@@ -20,8 +20,6 @@ import statistics
 import subprocess
 import sys
 import tarfile
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -33,7 +31,7 @@ from images import CONFIG, LAYER, Layout, docker_archive, new_config, sha256  # 
 from measure import measure, quiet  # noqa: E402
 from relay import Relay, free_port  # noqa: E402
 
-from common import need, wain  # noqa: E402
+from common import need, wain, workshop  # noqa: E402
 
 LAYERS = 12
 CASES = ("push, all of it", "push, nothing changed", "push, one layer changed", "pull")
@@ -258,15 +256,6 @@ def go(tool: Tool, images: list[Image], work: Path, relayed: bool) -> dict:
     finally:
         server.stop()
     return found
-
-
-@contextmanager
-def workshop():
-    folder = Path(tempfile.mkdtemp(prefix="wain-bench-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

@@ -20,6 +20,17 @@ fn odd_wheels_get_their_verdict() {
 }
 
 #[test]
+fn markers_and_tags_mean_what_packaging_says() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
+    if !target.join("test-tools/bin/python").is_file() {
+        return skip(
+            "there is no `packaging` in target/test-tools; `sh tests/run.sh` installs what tests need",
+        );
+    }
+    check("markers.py", &["--short"]);
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_shared() {
     check("cache.py", &["--short"]);
 }

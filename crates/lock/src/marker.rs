@@ -74,8 +74,14 @@ impl Node {
 pub(crate) enum Comparison {
     /// `python_version >= '3.9'`.
     Version(VersionVariable, VersionSpecifier),
-    /// `python_version in '3.9 3.10'`: equal to one of them (`true`) or to none.
-    VersionIn(VersionVariable, Vec<VersionSpecifier>, bool),
+    /// `'3.9' < python_version`: the text, as a version, against what the sign and the variable make.
+    Against(String, &'static str, VersionVariable),
+    /// `python_version === '3.11'`, and what is no version: the variable as it is written.
+    VersionText(VersionVariable, Order, String),
+    /// `python_version in '3.9 3.10'`: the variable, as it is written, is a part of the text (`true`) or is not.
+    VersionPartOf(VersionVariable, String, bool),
+    /// `'3.1' in python_version`.
+    VersionHolds(VersionVariable, String, bool),
     /// `sys_platform == 'linux'`.
     Text(TextVariable, Order, String),
     /// `platform_machine in 'x86_64 aarch64'`: the variable is a part of the text (`true`) or is not.
@@ -92,9 +98,21 @@ impl Comparison {
     fn holds(&self, environment: &MarkerEnvironment) -> bool {
         match self {
             Self::Version(variable, specifier) => specifier.contains(variable.of(environment)),
-            Self::VersionIn(variable, specifiers, wanted) => {
-                let version = variable.of(environment);
-                specifiers.iter().any(|specifier| specifier.contains(version)) == *wanted
+            Self::Against(text, sign, variable) => {
+                let specifier = format!("{sign}{}", variable.of(environment)).parse::<VersionSpecifier>();
+                match (specifier, text.parse::<Version>()) {
+                    (Ok(specifier), Ok(version)) => specifier.contains(&version),
+                    _ => false,
+                }
+            }
+            Self::VersionText(variable, order, text) => {
+                order.holds(&variable.of(environment).to_string(), text)
+            }
+            Self::VersionPartOf(variable, text, wanted) => {
+                text.contains(&variable.of(environment).to_string()) == *wanted
+            }
+            Self::VersionHolds(variable, text, wanted) => {
+                variable.of(environment).to_string().contains(text.as_str()) == *wanted
             }
             Self::Text(variable, order, text) => order.holds(variable.of(environment), text),
             Self::PartOf(variable, text, wanted) => text.contains(variable.of(environment)) == *wanted,
@@ -153,15 +171,12 @@ impl TextVariable {
     }
 }
 
-/// How two texts are compared.
+/// How two texts are compared. Texts have no order: none is less than another, and `<=` means equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Equal,
     NotEqual,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
+    Never,
 }
 
 impl Order {
@@ -169,10 +184,7 @@ impl Order {
         match self {
             Self::Equal => left == right,
             Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::LessEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterEqual => left >= right,
+            Self::Never => false,
         }
     }
 }

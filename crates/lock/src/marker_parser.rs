@@ -185,15 +185,26 @@ fn compare(left: Side, operator: Operator, right: Side) -> Result<Comparison, St
     let is_in = operator == In;
     match (left, operator, right) {
         (Side::Version(variable), In | NotIn, Side::Literal(text)) => {
-            let listed = text.split([' ', ',', '|']).filter(|version| !version.is_empty());
-            let specifiers = listed.map(|version| specifier("==", version)).collect::<Result<_, _>>()?;
-            Ok(Comparison::VersionIn(variable, specifiers, is_in))
+            Ok(Comparison::VersionPartOf(variable, text.into(), is_in))
         }
-        (Side::Version(variable), Is(operator), Side::Literal(text)) => {
-            Ok(Comparison::Version(variable, specifier(operator, text)?))
+        (Side::Literal(text), In | NotIn, Side::Version(variable)) => {
+            Ok(Comparison::VersionHolds(variable, text.into(), is_in))
         }
+        (Side::Version(_), Is("==="), Side::Literal(text))
+            if text.trim_ascii().contains(char::is_whitespace) =>
+        {
+            Err(format!("`{text}` is not one version"))
+        }
+        (Side::Version(variable), Is("==="), Side::Literal(text))
+        | (Side::Literal(text), Is("==="), Side::Version(variable)) => {
+            Ok(Comparison::VersionText(variable, Order::Equal, text.trim_ascii().into()))
+        }
+        (Side::Version(variable), Is(operator), Side::Literal(text)) => match specifier(operator, text) {
+            Some(specifier) => Ok(Comparison::Version(variable, specifier)),
+            None => Ok(Comparison::VersionText(variable, order(operator)?, text.into())),
+        },
         (Side::Literal(text), Is(operator), Side::Version(variable)) => {
-            Ok(Comparison::Version(variable, specifier(mirror(operator)?, text)?))
+            Ok(Comparison::Against(text.into(), operator, variable))
         }
         (Side::Text(variable), In | NotIn, Side::Literal(text)) => {
             Ok(Comparison::PartOf(variable, text.into(), is_in))
@@ -201,16 +212,26 @@ fn compare(left: Side, operator: Operator, right: Side) -> Result<Comparison, St
         (Side::Literal(text), In | NotIn, Side::Text(variable)) => {
             Ok(Comparison::Holds(variable, text.into(), is_in))
         }
+        // The release of a kernel is compared as a version. That of an image is not known, and no version.
+        (Side::Text(variable @ TextVariable::PlatformRelease), Is("==="), Side::Literal(text))
+        | (Side::Literal(text), Is("==="), Side::Text(variable @ TextVariable::PlatformRelease)) => {
+            Ok(Comparison::Text(variable, Order::Equal, text.into()))
+        }
+        (Side::Text(variable @ TextVariable::PlatformRelease), Is(operator), Side::Literal(text))
+            if specifier(operator, text).is_some() =>
+        {
+            Ok(Comparison::Text(variable, Order::Never, text.into()))
+        }
         (Side::Text(variable), Is(operator), Side::Literal(text)) => {
             Ok(Comparison::Text(variable, order(operator)?, text.into()))
         }
         (Side::Literal(text), Is(operator), Side::Text(variable)) => {
-            Ok(Comparison::Text(variable, order(mirror(operator)?)?, text.into()))
+            Ok(Comparison::Text(variable, order(operator)?, text.into()))
         }
         (Side::Extra, Is(operator), Side::Literal(text))
         | (Side::Literal(text), Is(operator), Side::Extra) => {
             let wanted = match operator {
-                "==" | "===" => true,
+                "==" => true,
                 "!=" => false,
                 _ => return Err(format!("`extra` cannot be compared with `{operator}`")),
             };
@@ -222,37 +243,19 @@ fn compare(left: Side, operator: Operator, right: Side) -> Result<Comparison, St
     }
 }
 
-fn specifier(operator: &str, version: &str) -> Result<VersionSpecifier, String> {
-    let version = version.trim_ascii();
-    format!("{operator}{version}")
-        .parse()
-        .map_err(|_| format!("`{operator} {version}` does not compare versions"))
+fn specifier(operator: &str, version: &str) -> Option<VersionSpecifier> {
+    format!("{operator}{}", version.trim_ascii()).parse().ok()
 }
 
 fn name(text: &str) -> Result<wainwright_python::PackageName, String> {
     text.parse().map_err(|error: wainwright_python::Error| error.to_string())
 }
 
-/// `'3.9' < python_version` is `python_version > '3.9'`.
-fn mirror(operator: &'static str) -> Result<&'static str, String> {
-    Ok(match operator {
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
-        "~=" => return Err("`~=` needs the variable on its left".into()),
-        same => same,
-    })
-}
-
 fn order(operator: &str) -> Result<Order, String> {
     Ok(match operator {
-        "==" | "===" => Order::Equal,
+        "==" | "<=" | ">=" => Order::Equal,
         "!=" => Order::NotEqual,
-        "<" => Order::Less,
-        "<=" => Order::LessEqual,
-        ">" => Order::Greater,
-        ">=" => Order::GreaterEqual,
+        "<" | ">" => Order::Never,
         _ => return Err(format!("`{operator}` compares versions only")),
     })
 }
@@ -284,13 +287,16 @@ mod tests {
             "python_full_version < '3.11.3'",
             "python_version in '3.10 3.11'",
             "python_version not in '3.1, 3.12'",
+            "python_version === '3.11'",
+            "python_version != 'new'",
+            "sys_platform <= 'linux'",
             "platform_machine in 'aarch64 x86_64'",
             "'win' not in sys_platform",
             "sys_platform == 'win32' or (platform_system == 'Linux' and implementation_name == 'cpython')",
             "python_implementation != 'PyPy'",
             "extra == 'All_of.it' and 'all-of-it' in extras",
             "'test' in dependency_groups and 'docs' not in dependency_groups",
-            "platform_release < '4'",
+            "platform_release == ''",
         ] {
             assert!(holds(marker), "{marker}");
         }
@@ -305,7 +311,9 @@ mod tests {
             "sys_platform == 'win32' and os_name == 'posix' or platform_machine == 'x86_64'",
             "extra == 'all'",
             "extra != 'all-of-it'",
-            "python_version in '3.1 3.111'",
+            "python_version in '3.1 3.12'",
+            "platform_release != '4'",
+            "sys_platform < 'linux2'",
         ] {
             assert!(!holds(marker), "{marker}");
         }
@@ -323,7 +331,8 @@ mod tests {
         check("os_name = 'posix'", "a comparison such as `==` or `in` was expected at character 9");
         check("(os_name == 'a'", "`)` was expected at character 16");
         check("os_name == 'a' sys_platform == 'b'", "`and`, `or` or the end was expected at character 16");
-        check("python_version == 'new'", "`== new` does not compare versions at character 1");
+        check("python_version ~= 'new'", "`~=` compares versions only at character 1");
+        check("python_version === '3 4'", "`3 4` is not one version at character 1");
         check("sys_platform ~= 'linux'", "`~=` compares versions only at character 1");
         check("os_name == sys_platform", "these two cannot be compared at character 1");
         check(&"(".repeat(1_000_000), "brackets nest deeper than 64 at character 66");

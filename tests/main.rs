@@ -16,6 +16,7 @@ mod golden;
 mod help;
 mod interrupted;
 mod lazy;
+mod locks;
 mod outputs;
 mod plans;
 mod real;

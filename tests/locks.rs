@@ -164,3 +164,46 @@ fn the_first_of_several_locks_counts_and_the_others_are_named() {
     let refused = run(&mut shop.build());
     assert!(refused.stderr.contains("poetry.lock:1"), "{}", refused.stderr);
 }
+
+/// A workspace whose member `shop` needs `greet`, and whatever `more` says.
+fn workspace(more: &str) -> Workshop {
+    let shop = workshop();
+    fs::remove_file(shop.path("project/pylock.toml")).unwrap();
+    shop.write("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"project\", \"lib\"]\n");
+    shop.write(
+        "project/pyproject.toml",
+        "[project]\nname = \"shop\"\nversion = \"1\"\ndynamic = [\"dependencies\"]\n",
+    );
+    let (_, name, digest) = wheels(&shop).into_iter().find(|(of, ..)| of == "greet").unwrap();
+    shop.write(
+        "uv.lock",
+        format!(
+            "version = 1\nrequires-python = \">=3.13\"\n\n[manifest]\nmembers = [\"lib\", \"shop\"]\n\n\
+             [[package]]\nname = \"shop\"\nversion = \"1\"\nsource = {{ virtual = \"project\" }}\n\
+             dependencies = [{{ name = \"greet\" }}{more}]\n\n\
+             [[package]]\nname = \"lib\"\nversion = \"1\"\nsource = {{ editable = \"lib\" }}\n\n\
+             [[package]]\nname = \"greet\"\nversion = \"1.0\"\nsource = {{ registry = \"wheels\" }}\n\
+             wheels = [{{ path = \"{name}\", hash = \"sha256:{digest}\" }}]\n"
+        ),
+    );
+    shop
+}
+
+#[test]
+fn a_member_is_built_with_the_lock_of_its_workspace() {
+    let shop = workspace("");
+    let ran = run(&mut shop.build().with(&["--output", "layout:out"])).ok();
+    assert!(ran.stderr.contains("made greet 1.0"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_member_that_needs_another_is_refused() {
+    let shop = workspace(", { name = \"lib\" }");
+    let refused = run(&mut shop.build());
+    let said = refused.stderr.replace(&fs::canonicalize(shop.folder()).unwrap().display().to_string(), "");
+    let error = said.find("error: ").map(|at| &said[at..]).unwrap_or_default();
+    insta::assert_snapshot!(error, @"
+    error: the project needs `lib`, whose source is in `/lib`
+      hint: members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel --package lib` and lock that
+    ");
+}

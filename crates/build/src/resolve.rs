@@ -158,7 +158,12 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
 
 /// The lockfile of the project; `None` when there is nothing to lock.
 fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock::Lock>, Error> {
-    let found = wainwright_lock::find_all(&project.root);
+    let mut found = wainwright_lock::find_all(&project.root);
+    if found.is_empty()
+        && let Some(lock) = workspace_lock(project)
+    {
+        found.push((LockFormat::UvLock, lock));
+    }
     let Some((_, path)) = found.first() else {
         let has_dependencies = |python: &PythonProject| {
             !python.dependencies.is_empty() || !python.optional_dependencies.is_empty()
@@ -192,6 +197,12 @@ fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock:
         no_index: indexes.no_index,
     });
     Ok(Some(lock))
+}
+
+/// The lock of the workspace a project is a member of.
+fn workspace_lock(project: &Project) -> Option<PathBuf> {
+    project.python_project.as_ref()?;
+    wainwright_lock::find_workspace(&project.root.canonicalize().ok()?)
 }
 
 fn file_name(path: &Path) -> String {

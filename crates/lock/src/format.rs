@@ -82,6 +82,20 @@ pub fn find_all(dir: &Path) -> Vec<(LockFormat, PathBuf)> {
     named.filter(|(_, path)| path.is_file()).collect()
 }
 
+/// The lockfile of the uv workspace that a member belongs to: `uv.lock` in the nearest folder above it whose
+/// `pyproject.toml` has `[tool.uv.workspace]`, as uv looks for it.
+///
+/// Whether the member is locked there, reading it tells.
+pub fn find_workspace(member: &Path) -> Option<PathBuf> {
+    let is_workspace = |folder: &Path| {
+        let text = Text::read(&folder.join("pyproject.toml"), None).ok()?;
+        let document: toml::Table = text.toml().ok()?;
+        document.get("tool")?.get("uv")?.get("workspace").map(|_| ())
+    };
+    let root = member.ancestors().skip(1).find(|folder| is_workspace(folder).is_some())?;
+    Some(root.join("uv.lock")).filter(|lock| lock.is_file())
+}
+
 /// Reads a lockfile, and the files it includes; its name tells the format.
 pub fn read(path: &Path) -> Result<Lock, Error> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -113,6 +127,18 @@ mod tests {
             std::fs::write(dir.path().join(name), "").unwrap();
             assert_eq!(found(), Some(format));
         }
+    }
+
+    #[test]
+    fn a_member_finds_the_lock_of_its_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let member = dir.path().join("packages/api");
+        std::fs::create_dir_all(&member).unwrap();
+        std::fs::write(dir.path().join("uv.lock"), "").unwrap();
+        assert_eq!(find_workspace(&member), None, "a lock alone is of another project");
+        std::fs::write(dir.path().join("pyproject.toml"), "[tool.uv.workspace]\nmembers = []").unwrap();
+        assert_eq!(find_workspace(&member), Some(dir.path().join("uv.lock")));
+        assert_eq!(find_workspace(dir.path()), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod uv;
 
 pub use environment::{MarkerEnvironment, marker_environment};
 pub use error::{Error, Invalid, Place};
-pub use format::{LockFormat, find, find_all, read};
+pub use format::{LockFormat, find, find_all, find_workspace, read};
 pub use lock::{Indexes, Lock};
 pub use marker::Marker;
 pub use package::{LocalMember, Location, LockedFile, LockedPackage, Source};

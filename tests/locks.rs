@@ -18,7 +18,7 @@ fn wheels(shop: &Workshop) -> Vec<(String, String, String)> {
         .unwrap()
         .map(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let digest = Digest::of(&fs::read(shop.path("wheels").join(&name)).unwrap()).hex();
+            let digest = Digest::of(fs::read(shop.path("wheels").join(&name)).unwrap()).hex();
             (name.split('-').next().unwrap().to_owned(), name, digest)
         })
         .collect();

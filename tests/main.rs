@@ -17,6 +17,7 @@ mod help;
 mod interrupted;
 mod lazy;
 mod locks;
+mod native;
 mod outputs;
 mod plans;
 mod real;

@@ -235,6 +235,13 @@ pub(crate) struct ProjectArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=127))]
     pub(crate) max_layers: Option<u8>,
 
+    /// Refuse wheels with a module that cannot be imported for want of a library
+    ///
+    /// Without this it is a warning: wheels hold modules that many programs never import. Modules of another processor, and
+    /// those that need a newer C library than the base has, are refused always.
+    #[arg(long)]
+    pub(crate) strict_native: bool,
+
     /// How layers are compressed: splice, gzip[:1-9], zstd[:1-19] or none [default: splice]
     ///
     /// `splice` is gzip made of what wheels hold already, and much faster than the rest. `gzip` (level 6) and `zstd`

@@ -110,11 +110,16 @@ pub(crate) fn plan(arguments: &args::Plan) -> u8 {
     run(project, &request, machine, async |tools, screen| {
         let plan = decide(&request, tools, screen).await?;
         wainwright_build::tell_outdated(&request, &plan, tools).await;
+        // What a look into the wheels fetches is what the build would have to fetch.
+        let fetches = plan.fetches(&tools.store);
+        let native = wainwright_build::preflight(&plan, tools).await?;
         let text = match arguments.json {
-            true => format!("{:#}\n", plan.to_json()),
-            false => show_plan::text(&plan, &plan.fetches(&tools.store)),
+            true => format!("{:#}\n", show_plan::json(&plan, &native)),
+            false => show_plan::text(&plan, &native, &fetches),
         };
-        Ok(print(&text))
+        let printed = print(&text);
+        native.iter().try_for_each(|native| native.refuse(plan.strict_native))?;
+        Ok(printed)
     })
 }
 
@@ -221,6 +226,7 @@ pub(crate) fn prepare(
         outputs,
         report: None,
         max_layers: project.max_layers,
+        strict_native: project.strict_native,
         compression: project.compression,
         lazy: project.lazy,
         is_locked: project.locked,

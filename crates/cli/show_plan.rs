@@ -1,14 +1,23 @@
 use std::fmt::Write as _;
 
-use wainwright_build::{BasePlan, LayerState, Plan};
+use wainwright_build::{BasePlan, LayerState, Native, Plan};
 use wainwright_oci::Lazy;
 
 use crate::report::{bytes, things};
 
+/// The plan for a program, with what its native files lack.
+pub(crate) fn json(plan: &Plan, native: &[Native]) -> serde_json::Value {
+    let mut json = plan.to_json();
+    if let Some(images) = json["images"].as_array_mut() {
+        images.iter_mut().zip(native).for_each(|(image, native)| image["native"] = serde_json::json!(native));
+    }
+    json
+}
+
 /// The plan for a person: every layer, what becomes of it and why.
-pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
+pub(crate) fn text(plan: &Plan, native: &[Native], fetches: &[(String, Option<u64>)]) -> String {
     let mut text = String::new();
-    for image in &plan.images {
+    for (image, native) in plan.images.iter().zip(native) {
         let _ = writeln!(
             text,
             "{} on {} (Python {}, {})",
@@ -57,6 +66,12 @@ pub(crate) fn text(plan: &Plan, fetches: &[(String, Option<u64>)]) -> String {
                     );
                 }
             }
+        }
+        for warning in native.warnings() {
+            let _ = writeln!(text, "  warning: {warning}");
+        }
+        if !native.unknown.is_empty() {
+            let _ = writeln!(text, "  not looked into without a network: {}", native.unknown.join(", "));
         }
     }
     let total: u64 = fetches.iter().filter_map(|(_, size)| *size).sum();

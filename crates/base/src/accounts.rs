@@ -64,6 +64,16 @@ pub(crate) fn distribution(tree: &Tree) -> Option<String> {
     Some(inner.replace('\\', "").chars().filter(|letter| !letter.is_control()).take(200).collect())
 }
 
+/// The Debian release, from `ID` and `VERSION_CODENAME` of os-release(5); those made from Debian have other IDs.
+pub(crate) fn codename(tree: &Tree) -> Option<String> {
+    let text = text(tree, b"etc/os-release").or_else(|| text(tree, b"usr/lib/os-release"))?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches(['"', '\'']))
+    };
+    (field("ID") == Some("debian")).then(|| field("VERSION_CODENAME").map(ToOwned::to_owned))?
+}
+
 /// The kept content of a file, links followed.
 pub(crate) fn text<'a>(tree: &'a Tree, path: &[u8]) -> Option<std::borrow::Cow<'a, str>> {
     Some(String::from_utf8_lossy(tree.file(path)?.text.as_deref()?))

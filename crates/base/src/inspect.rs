@@ -8,7 +8,7 @@ use crate::tree::{Kind, Tree};
 use crate::{BaseImage, Error, Offers, accounts, interpreter, layer_stream, libc, packages};
 
 /// The number of what is remembered: raised when [`Offers`] or the way it is found changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// How many components a file may have to be listed.
 const DEPTH: usize = 3;
 
@@ -63,11 +63,18 @@ fn summarize(tree: &Tree) -> Offers {
         users: accounts::users(tree),
         groups: accounts::groups(tree),
         os: accounts::distribution(tree),
+        codename: accounts::codename(tree),
         debian_packages,
         ..Offers::default()
     };
     for (path, kind) in tree.iter() {
         let Ok(path) = std::str::from_utf8(path) else { continue };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if matches!(kind, Kind::File(_) | Kind::Symlink(_))
+            && (name.ends_with(".so") || name.contains(".so."))
+        {
+            offers.libraries.insert(name.to_owned());
+        }
         let kind = match kind {
             Kind::Directory => PathKind::Directory,
             Kind::Symlink(target) => match String::from_utf8(target.clone()) {

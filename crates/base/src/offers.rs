@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wainwright_python::{Libc, PythonVersion};
@@ -23,6 +23,10 @@ pub struct Offers {
     pub groups: Vec<Group>,
     /// `Debian GNU/Linux 12 (bookworm)`.
     pub os: Option<String>,
+    /// The Debian release it is of (`VERSION_CODENAME`), where it is of one: `bookworm`.
+    pub codename: Option<String>,
+    /// The names of all shared libraries, wherever they lie: `libz.so.1`. Sorted.
+    pub libraries: BTreeSet<String>,
     /// Sorted by name.
     pub debian_packages: Vec<DebianPackage>,
     /// Links at the top and their targets: `bin` -> `usr/bin`.

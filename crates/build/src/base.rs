@@ -8,6 +8,7 @@ use wainwright_project::Project;
 use wainwright_python::{Libc, PythonVersion, Target, Version, VersionSpecifiers};
 
 use crate::format::options;
+use crate::native::Libraries;
 use crate::remote;
 use crate::runtime::{RuntimeRecipe, debian_architecture};
 use crate::wain_lock::{self, WainLock, recipe_of};
@@ -33,6 +34,10 @@ pub(crate) struct Found {
     pub(crate) has_app: bool,
     pub(crate) user: String,
     pub(crate) sets_language: bool,
+    /// The libraries of an image.
+    pub(crate) libraries: Arc<Libraries>,
+    /// The Debian release it is of: `bookworm`.
+    pub(crate) codename: Option<String>,
 }
 
 /// The Debian releases with a Python base, newest first.
@@ -199,6 +204,8 @@ async fn debian(
             has_app: false,
             user: NONROOT.into(),
             sets_language: false,
+            libraries: Arc::default(),
+            codename: Some(suite.codename().to_owned()),
         });
     }
     Ok(found)
@@ -260,6 +267,8 @@ async fn image(
             has_app: matches!(offers.at("app"), Some(PathKind::Directory)),
             user,
             sets_language: image.env("LANG").is_some(),
+            libraries: Arc::new(offers.libraries.iter().map(|name| (name.clone(), Vec::new())).collect()),
+            codename: offers.codename.clone(),
             base: PlatformBase::Image(Box::new(image)),
         });
     }

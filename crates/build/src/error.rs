@@ -243,6 +243,24 @@ pub enum Error {
         /// What the system said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A module that no import can load on the platform.
+    #[error("`{}` of `{}` is for {}, and the image is for {}", module.path, module.wheel, module.found, module.wanted)]
+    ForeignModule {
+        /// The module.
+        module: crate::ForeignModule,
+    },
+    /// A module that needs a newer library than the base has.
+    #[error("{file}")]
+    TooNew {
+        /// The file.
+        file: crate::TooNew,
+    },
+    /// Modules that need libraries which nobody has.
+    #[error("wheels need libraries that are neither in a wheel nor in the base{}", lines(missing))]
+    MissingLibraries {
+        /// The libraries.
+        missing: Vec<crate::MissingLibrary>,
+    },
     /// Something that cannot happen.
     #[error("internal error: {what}")]
     Bug {
@@ -271,6 +289,10 @@ pub enum Refusal {
     NoHashListed(Vec<String>),
     /// There is a source distribution only.
     SourceOnly(String),
+}
+
+fn lines(missing: &[crate::MissingLibrary]) -> String {
+    missing.iter().map(|one| format!("\n  {one}")).collect()
 }
 
 fn count(refused: &[Refused]) -> String {
@@ -380,6 +402,14 @@ impl Error {
             )),
             Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
             Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
+            Self::ForeignModule { .. } => {
+                Some("the file name of the wheel promises more than it holds: lock another version, or tell its authors".into())
+            }
+            Self::TooNew { .. } => Some("take a newer base, as `--base debian:trixie`, or lock an older version".into()),
+            Self::MissingLibraries { missing } => Some(match crate::native::setting(&missing.iter().collect::<Vec<_>>()) {
+                Some(setting) => format!("add what Debian has of them: {setting}; or leave out --strict-native"),
+                None => "find the packages that have them, and add those to the base; or leave out --strict-native".into(),
+            }),
             Self::Open { .. } => None,
             Self::Threads { .. } => Some(
                 "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`), or lower `--jobs`".into(),

@@ -8,6 +8,7 @@ use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
 use wainwright_store::{CacheKey, Draft, Store};
 
 use crate::image::{NamedLayer, compose, index};
+use crate::native;
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
 use crate::together::{Shared, compare, lost};
@@ -68,6 +69,9 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     let (mut notes, mut warnings) = (BTreeSet::new(), BTreeSet::new());
     let mut shared = Vec::new();
     for image in &plan.images {
+        let native = native::look(image, &fetches, tools).await?;
+        native.refuse(plan.strict_native)?;
+        warnings.extend(native.warnings());
         let together = compare(image, &fetches, tools).await?;
         notes.extend(together.notes());
         warnings.extend(together.warnings(&image.allow_clash));

@@ -13,6 +13,7 @@ use crate::base::PlatformBase;
 use crate::choose::ChosenWheel;
 use crate::image::Config;
 use crate::layering::{group, room_for_wheels};
+use crate::native::Libraries;
 use crate::resolve::{PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
 use crate::{Error, Output};
@@ -35,6 +36,8 @@ pub struct Plan {
     pub tags: Vec<Reference>,
     /// How our layers are written.
     pub options: Options,
+    /// Whether a module that cannot be imported for want of a library is an error.
+    pub strict_native: bool,
 }
 
 /// One image.
@@ -54,6 +57,10 @@ pub struct ImagePlan {
     pub layers: Vec<LayerPlan>,
     /// Whose files stay where its packages clash; the first that fits decides.
     pub allow_clash: Vec<AllowedClash>,
+    /// The libraries of a base that is an image; of an assembled one they are found out when they are asked for.
+    pub(crate) libraries: Arc<Libraries>,
+    /// The Debian release its base is of, where it is of one: `bookworm`.
+    pub(crate) codename: Option<String>,
     /// What its config says.
     pub config: Config,
     /// Annotations of its manifest, but for those that name the base.
@@ -136,6 +143,8 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             base,
             layers,
             allow_clash: resolution.allow_clash.clone(),
+            libraries: resolved.libraries.clone(),
+            codename: resolved.codename.clone(),
             config: resolved.config.clone(),
             annotations: resolution.annotations.clone(),
         });
@@ -145,6 +154,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         outputs: resolution.outputs.clone(),
         tags: resolution.tags.clone(),
         options: resolution.options,
+        strict_native: resolution.strict_native,
     })
 }
 

@@ -41,6 +41,8 @@ pub struct Request {
     pub report: Option<PathBuf>,
     /// How many layers an image may get on top of its base; `None`: the settings, else 40.
     pub max_layers: Option<u8>,
+    /// Whether a module that cannot be imported for want of a library is an error, whatever the settings say.
+    pub strict_native: bool,
     /// How layers are compressed; absent: the settings, else [`Compression::Splice`].
     pub compression: Option<Compression>,
     /// Whether layers can be mounted before they were fetched; absent: the settings, else [`Lazy::No`].

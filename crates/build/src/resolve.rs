@@ -18,6 +18,7 @@ use crate::choose::{ChosenWheel, choose};
 use crate::describe::{annotations, config};
 use crate::format::options;
 use crate::image::Config;
+use crate::native::Libraries;
 use crate::{Error, Event, Output, Request, Tools};
 
 /// How many layers an image gets on top of its base, unless somebody wants another number: small enough for a registry
@@ -42,6 +43,8 @@ pub struct Resolution {
     pub annotations: BTreeMap<String, String>,
     /// How our layers are written.
     pub options: Options,
+    /// Whether a module that cannot be imported for want of a library is an error.
+    pub strict_native: bool,
 }
 
 /// What goes into the image for one platform.
@@ -51,6 +54,8 @@ pub struct PlatformResolution {
     pub(crate) base_name: String,
     pub(crate) base_reference: Option<String>,
     pub(crate) base: PlatformBase,
+    pub(crate) libraries: Arc<Libraries>,
+    pub(crate) codename: Option<String>,
     pub(crate) environment: Environment,
     pub(crate) layout: Layout,
     pub(crate) wheels: Vec<ChosenWheel>,
@@ -137,6 +142,8 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
             base_name: found.name,
             base_reference: found.reference,
             base: found.base,
+            libraries: found.libraries,
+            codename: found.codename,
             layout,
             wheels,
             source,
@@ -150,6 +157,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         tags,
         outputs: request.outputs.clone(),
         allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
+        strict_native: request.strict_native || project.settings.strict_native,
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
         options: options(request, &project)?,

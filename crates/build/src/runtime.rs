@@ -14,6 +14,7 @@ use wainwright_store::{CacheKey, Store};
 
 use crate::execute::write_entries;
 use crate::format::facts;
+use crate::native::Libraries;
 use crate::plan::{read_layer, write_layer};
 use crate::{Error, Event, Tools};
 
@@ -73,6 +74,11 @@ impl RuntimeRecipe {
         Some(made.iter().map(|made| (made.name.as_str(), &made.layer.descriptor)))
     }
 
+    /// Decides its layers.
+    pub(crate) fn key(&self) -> &CacheKey {
+        &self.key
+    }
+
     /// The packages, as `name version`.
     pub fn packages(&self) -> Vec<String> {
         let packages = self.lock.packages(&self.architecture).unwrap_or_default();
@@ -119,6 +125,38 @@ pub(crate) async fn lay_out(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Resul
     tools.tell(Event::LayerStarted { name: label });
     let (job, tools_) = (recipe.clone(), tools.clone());
     tools.cpu().await?.run(move || assemble_all(&job, &debs, host_debs.as_deref(), &tools_)).await
+}
+
+/// The libraries that a base offers, with their versions; `None` where they are not known and the network may not be used.
+pub(crate) async fn libraries(
+    recipe: &RuntimeRecipe,
+    tools: &Arc<Tools>,
+) -> Result<Option<Libraries>, Error> {
+    let known = tools.store.recall(&libraries_key(recipe)?)?;
+    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+        return Ok(Some(known));
+    }
+    let is_here = |deb: &LockedDeb| tools.store.contains(&deb.sha256, Some(deb.size));
+    if tools.machine.is_offline && !recipe.lock.packages(&recipe.architecture)?.iter().all(is_here) {
+        return Ok(None);
+    }
+    let debs = fetch(recipe, &recipe.architecture, tools).await?;
+    let (job, tools_) = (recipe.clone(), tools.clone());
+    let job = move || {
+        let runtime = assemble(&debs, &RuntimeOptions { python: job.python, keep_docs: false })?;
+        remember_libraries(&job, &runtime, &tools_.store)
+    };
+    Ok(Some(tools.cpu().await?.run(job).await?))
+}
+
+fn remember_libraries(recipe: &RuntimeRecipe, runtime: &Runtime, store: &Store) -> Result<Libraries, Error> {
+    let libraries = runtime.libraries();
+    store.remember(&libraries_key(recipe)?, &json!(libraries))?;
+    Ok(libraries)
+}
+
+fn libraries_key(recipe: &RuntimeRecipe) -> Result<CacheKey, Error> {
+    Ok(CacheKey::of("base-libraries", &json!({ "format": 1, "base": recipe.key.digest() }))?)
 }
 
 /// Writes the layers of a base into the store, and remembers them.
@@ -230,6 +268,7 @@ fn assemble_all(
     for note in &target.facts.notes {
         tools.tell(Event::Noted { message: note.to_string() });
     }
+    remember_libraries(recipe, &target, &tools.store)?;
     let other: Option<Runtime> = host.map(|debs| assemble(debs, &options)).transpose()?;
     let scratch = tools.store.scratch()?;
     let bytecode = compile_stdlib(&target, other.as_ref().unwrap_or(&target), scratch.path())?;

@@ -83,7 +83,7 @@ pub(crate) async fn compare(
     Ok(together)
 }
 
-fn wheels(layer: &LayerPlan) -> impl Iterator<Item = (&ChosenWheel, &Layout)> {
+pub(crate) fn wheels(layer: &LayerPlan) -> impl Iterator<Item = (&ChosenWheel, &Layout)> {
     let (wheels, layout) = match &layer.recipe {
         Recipe::Wheels(wheels, layout) => (&wheels[..], Some(layout)),
         Recipe::Entries(_) => (&[][..], None),

@@ -6,10 +6,12 @@ pub mod debian;
 mod environment;
 mod error;
 mod layout;
+mod native;
 mod source;
 mod wheels;
 
 pub use environment::{Environment, app};
 pub use error::Error;
+pub use native::{NativeFile, NativeFiles, native_files};
 pub use source::{fingerprint, source_entries};
 pub use wheels::{Lost, owned_paths, wheel_entries, wheel_origins};

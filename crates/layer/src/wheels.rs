@@ -85,7 +85,7 @@ pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePat
 }
 
 /// The files of an installed wheel, but for those it loses.
-fn installed(
+pub(crate) fn installed(
     wheel: &Wheel,
     layout: &Layout,
     lost: Option<&BTreeSet<ImagePath>>,

@@ -59,6 +59,8 @@ pub struct Settings {
     pub allow_clash: Vec<AllowedClash>,
     /// Debian packages to install.
     pub system_packages: Vec<String>,
+    /// Whether a module that cannot be imported for want of a library is an error.
+    pub strict_native: bool,
     /// Address of the Debian archive.
     pub mirror: Option<String>,
     /// For each registry, as `host[:port]`, the hosts that are asked before it when something is read.
@@ -70,7 +72,7 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "allow-clash",
     "annotations",
     "base",
@@ -91,6 +93,7 @@ const KEYS: [&str; 25] = [
     "python",
     "registries",
     "stop-signal",
+    "strict-native",
     "max-layers",
     "system-packages",
     "user",
@@ -126,6 +129,7 @@ impl Settings {
             groups: distinct(list("groups")?, |item| item.parse())?,
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
+            strict_native: get("strict-native").map(|item| item.boolean()).transpose()?.unwrap_or_default(),
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
             mirrors: mirrors(get("registries"))?,
             compression: get("compression").map(|item| oci_word(&item)).transpose()?,

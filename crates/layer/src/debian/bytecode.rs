@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::groups::Group;
 use super::package::MemberKind;
 use super::tree::Tree;
-use super::{Error, Facts, Runtime, RuntimeLayer, elf};
+use super::{Error, Facts, Runtime, RuntimeLayer};
 
 const SCRIPT: &str = include_str!("compile.py");
 
@@ -112,9 +112,10 @@ fn unpack(host: &Runtime, root: &Path) -> Result<Interpreter, Error> {
     let cannot = |reason: &str| Error::CannotRun { reason: reason.to_owned() };
     let program = host.facts.interpreter.as_bytes();
     let (_, bytes) = host.tree.file(program).ok_or_else(|| cannot("it is not there"))?;
-    let elf = elf::read(bytes).ok().flatten().ok_or_else(|| cannot("it is not an ELF file"))?;
+    let elf =
+        wainwright_elf::read(bytes.as_ref()).ok().flatten().ok_or_else(|| cannot("it is not an ELF file"))?;
     let loader = elf.interpreter.ok_or_else(|| cannot("it names no loader"))?;
-    let (loader, _) = host.tree.file(loader).ok_or_else(|| cannot("its loader is not there"))?;
+    let (loader, _) = host.tree.file(&loader).ok_or_else(|| cannot("its loader is not there"))?;
 
     let stdlib = format!("usr/lib/python{}/", host.facts.python.short());
     let mut library_directories: Vec<Vec<u8>> = Vec::new();

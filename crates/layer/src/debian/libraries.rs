@@ -1,7 +1,8 @@
 //! Where the loader looks for libraries, and the check that it will find all of them.
 
+use wainwright_elf::{self as elf, Elf};
+
 use super::architecture::Architecture;
-use super::elf::{self, Elf};
 use super::error::MissingLibrary;
 use super::package::MemberKind;
 use super::tree::Tree;
@@ -79,7 +80,8 @@ fn find_missing(
     for (path, node) in tree.iter() {
         let MemberKind::File(bytes) = &node.kind else { continue };
         let name = || path.escape_ascii().to_string();
-        let Some(elf) = elf::read(bytes).map_err(|reason| Error::Elf { path: name(), reason })? else {
+        let Some(elf) = elf::read(bytes.as_ref()).map_err(|reason| Error::Elf { path: name(), reason })?
+        else {
             continue;
         };
         if !fits(&elf, architecture) {
@@ -104,12 +106,13 @@ fn find_missing(
 }
 
 fn fits(elf: &Elf, architecture: &Architecture) -> bool {
-    elf.machine == architecture.machine && elf.is_64 == architecture.is_64
+    elf.machine.number == architecture.machine && elf.machine.is_64 == architecture.is_64
 }
 
 fn is_library(tree: &Tree, architecture: &Architecture, path: &[u8]) -> bool {
-    tree.file(path)
-        .is_some_and(|(_, bytes)| matches!(elf::read(bytes), Ok(Some(elf)) if fits(&elf, architecture)))
+    tree.file(path).is_some_and(
+        |(_, bytes)| matches!(elf::read(bytes.as_ref()), Ok(Some(elf)) if fits(&elf, architecture)),
+    )
 }
 
 /// `$ORIGIN/../lib` of a file becomes a path from the root (ld.so(8), "Dynamic string tokens").

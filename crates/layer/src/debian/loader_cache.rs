@@ -7,7 +7,6 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::architecture::Architecture;
-use super::elf;
 use super::package::MemberKind;
 use super::tree::Tree;
 
@@ -45,11 +44,15 @@ fn libraries(tree: &Tree, architecture: &Architecture, directory: &str) -> Vec<S
             continue;
         }
         let Some((real, bytes)) = tree.file(path) else { continue };
-        let Ok(Some(elf)) = elf::read(bytes) else { continue };
-        if elf.machine != architecture.machine || elf.is_64 != architecture.is_64 || !elf.is_dynamic {
+        let Ok(Some(elf)) = wainwright_elf::read(bytes.as_ref()) else { continue };
+        if elf.machine.number != architecture.machine
+            || elf.machine.is_64 != architecture.is_64
+            || !elf.is_dynamic
+        {
             continue;
         }
-        let soname = elf.soname.and_then(|soname| std::str::from_utf8(soname).ok()).unwrap_or(name);
+        let soname =
+            elf.soname.as_deref().and_then(|soname| std::str::from_utf8(soname).ok()).unwrap_or(name);
         let is_link = matches!(node.kind, MemberKind::Symlink(_)) && is_link_of_its_own(&real, soname);
         let offered = if is_link { name } else { soname };
         let at = format!("{directory}/{offered}");

@@ -1,5 +1,5 @@
-mod elf_files;
 mod fixture;
 mod layout;
+mod loader_cache;
 mod real;
 mod refusals;

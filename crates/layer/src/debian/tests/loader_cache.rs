@@ -1,41 +1,8 @@
-//! ELF files as the loader reads them, and the cache it finds them with.
+//! The cache that the loader finds libraries with.
 
 use super::super::architecture::Architecture;
-use super::super::{elf, libraries, loader_cache};
-use super::fixture::{Deb, assembled, elf as write_elf, library};
-
-#[test]
-fn an_elf_file_tells_what_it_needs() {
-    let bytes =
-        write_elf(183, Some("/lib/ld.so"), "liba.so.1", &["libb.so.2", "libc.so.6"], "$ORIGIN:/opt/lib");
-    let read = elf::read(&bytes).unwrap().unwrap();
-    assert_eq!(read.machine, 183);
-    assert_eq!(read.interpreter, Some(&b"/lib/ld.so"[..]));
-    assert_eq!(read.soname, Some(&b"liba.so.1"[..]));
-    assert_eq!(read.needed, [&b"libb.so.2"[..], b"libc.so.6"]);
-    assert_eq!(read.run_path, [&b"$ORIGIN"[..], b"/opt/lib"]);
-    assert_eq!(elf::read(b"#!/bin/sh\n"), Ok(None));
-}
-
-#[test]
-fn a_cut_or_twisted_elf_file_is_an_error_and_never_a_panic() {
-    let bytes = write_elf(62, Some("/lib/ld.so"), "liba.so.1", &["libb.so.2"], "/opt");
-    assert!(elf::read(&bytes[..100]).is_err());
-    for length in 0..bytes.len() {
-        let _ = elf::read(&bytes[..length]);
-    }
-    for at in 4..bytes.len() {
-        for value in [0, 1, 0x7f, 0xff] {
-            let mut twisted = bytes.clone();
-            twisted[at] = value;
-            let _ = elf::read(&twisted);
-            // A whole word, so that additions are pushed to their limits.
-            let end = (at + 8).min(twisted.len());
-            twisted[at..end].fill(value);
-            let _ = elf::read(&twisted);
-        }
-    }
-}
+use super::super::{libraries, loader_cache};
+use super::fixture::{Deb, assembled, library};
 
 #[test]
 fn the_loader_cache_lists_what_ldconfig_would() {

@@ -1,0 +1,213 @@
+mod check;
+mod packages;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+use wainwright_layer::{NativeFiles, native_files};
+use wainwright_oci::Digest;
+use wainwright_store::CacheKey;
+use wainwright_wheel::Layout;
+
+pub use self::check::{ForeignModule, MissingLibrary, Native, TooNew};
+use self::check::{Surroundings, check};
+use self::packages::package;
+use crate::choose::ChosenWheel;
+use crate::plan::layout_facts;
+use crate::together::wheels;
+use crate::wheels::{Fetches, open_all};
+use crate::{BasePlan, Error, ImagePlan, Plan, Tools, runtime};
+
+/// Raised when other facts are read from a wheel.
+const FACTS: u32 = 1;
+/// Raised when the same facts lead to other findings.
+const FINDINGS: u32 = 1;
+/// Libraries named in one warning; the others are counted.
+const MOST: usize = 20;
+
+/// The libraries of a base by name, with the symbol versions they offer where those are known.
+pub(crate) type Libraries = BTreeMap<String, Vec<String>>;
+
+/// Finds out, for every image of a plan, what its native files need and nobody has.
+///
+/// Fetches compiled wheels and packages of the base that nobody looked into yet: the build would fetch them as well.
+/// Without a network it says what is not known.
+pub async fn preflight(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Native>, Error> {
+    let fetches = Fetches::default();
+    let mut found = Vec::new();
+    for image in &plan.images {
+        found.push(look(image, &fetches, tools).await?);
+    }
+    Ok(found)
+}
+
+/// Finds out what the native files of an image need and nobody has. What was found is remembered.
+pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools>) -> Result<Native, Error> {
+    let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
+    let Some(machine) = wainwright_elf::machine(&image.platform.architecture) else {
+        return Ok(Native::default());
+    };
+    if wheels.is_empty() {
+        return Ok(Native::default());
+    }
+    let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
+    digests.sort();
+    let base = match &image.base {
+        BasePlan::Runtime(recipe) => json!(recipe.key().digest()),
+        BasePlan::Image(base) => json!(base.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>()),
+    };
+    let key = CacheKey::of(
+        "native",
+        &json!({
+            "facts": FACTS, "findings": FINDINGS, "wheels": digests, "base": base,
+            "architecture": image.platform.architecture, "python": image.target.python.short(),
+        }),
+    )?;
+    let known = tools.store.recall(&key)?;
+    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+        return Ok(known);
+    }
+    let facts = wheels.iter().map(|(wheel, layout)| facts(wheel, layout, fetches, tools));
+    let facts = futures_util::future::try_join_all(facts).await?;
+    let (mut files, mut unread, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for ((wheel, _), facts) in wheels.iter().zip(facts) {
+        let name = wheel.wanted.filename.to_string();
+        match facts {
+            None => unknown.push(name),
+            Some(facts) => {
+                unread.extend(facts.unread);
+                files.push((name, facts.files));
+            }
+        }
+    }
+    let libraries = match &image.base {
+        BasePlan::Image(_) => Some(image.libraries.clone()),
+        BasePlan::Runtime(_) if files.iter().all(|(_, files)| files.is_empty()) => Some(Arc::default()),
+        BasePlan::Runtime(recipe) => runtime::libraries(recipe, tools).await?.map(Arc::new),
+    };
+    let Some(libraries) = libraries else {
+        unknown.push(format!("the base {}", image.base_name));
+        return Ok(Native { unknown, ..Native::default() });
+    };
+    let around =
+        Surroundings { machine, python: image.target.python, libc: image.target.libc, libraries: &libraries };
+    let mut native = check(&files, &around);
+    for missing in &mut native.missing {
+        let codename = image.codename.as_deref().unwrap_or_default();
+        missing.package = package(&missing.library, codename).map(ToOwned::to_owned);
+    }
+    native.unread = unread;
+    if unknown.is_empty() {
+        tools.store.remember(&key, &json!(native))?;
+    }
+    native.unknown = unknown;
+    Ok(native)
+}
+
+/// The native files of a wheel; `None` where it is not here and the network may not be used.
+async fn facts(
+    wheel: &ChosenWheel,
+    layout: &Layout,
+    fetches: &Fetches,
+    tools: &Arc<Tools>,
+) -> Result<Option<NativeFiles>, Error> {
+    let wanted = &wheel.wanted;
+    let facts = json!({ "format": FACTS, "wheel": wanted.digest, "layout": layout_facts(layout) });
+    let key = CacheKey::of("wheel-native", &facts)?;
+    let known = tools.store.recall(&key)?;
+    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+        return Ok(Some(known));
+    }
+    if tools.machine.is_offline && !tools.store.contains(&wanted.digest, wanted.size) {
+        return Ok(None);
+    }
+    fetches.fetch(wheel, tools).await?;
+    let (wheel, layout, store) = (wheel.clone(), layout.clone(), tools.store.clone());
+    let job = move || {
+        let scratch = store.scratch()?;
+        let opened = open_all(std::slice::from_ref(&wheel), &layout, &store)?;
+        let mut found = NativeFiles::default();
+        if let Some(file) = opened.first() {
+            found = native_files(file, &layout, scratch.path())?;
+        }
+        store.remember(&key, &json!(found))?;
+        Ok(found)
+    };
+    Ok(Some(tools.cpu().await?.run(job).await?))
+}
+
+impl Native {
+    /// The error that this is, if it is one: modules that can never be imported, and with `strict` those that need a
+    /// library which nobody has.
+    pub fn refuse(&self, strict: bool) -> Result<(), Error> {
+        if let Some(foreign) = self.foreign.first() {
+            return Err(Error::ForeignModule { module: foreign.clone() });
+        }
+        if let Some(too_new) = self.too_new.iter().find(|one| one.is_imported) {
+            return Err(Error::TooNew { file: too_new.clone() });
+        }
+        let missing: Vec<MissingLibrary> =
+            self.missing.iter().filter(|one| !one.imports.is_empty()).cloned().collect();
+        match strict && !missing.is_empty() {
+            true => Err(Error::MissingLibraries { missing }),
+            false => Ok(()),
+        }
+    }
+
+    /// What somebody should know although it stops nothing: imports that will fail, and what to add.
+    pub fn warnings(&self) -> Vec<String> {
+        let (imports, others): (Vec<_>, Vec<_>) =
+            self.missing.iter().partition(|one| !one.imports.is_empty());
+        let mut lines: Vec<String> = imports.iter().take(MOST).map(|one| one.to_string()).collect();
+        if imports.len() > MOST {
+            lines.push(format!("and {} more libraries are missing", imports.len() - MOST));
+        }
+        lines.extend(setting(&imports).map(|setting| format!("Debian has them: add {setting}")));
+        for one in self.too_new.iter().filter(|one| !one.is_imported) {
+            lines.push(format!("{one}; no module needs it to be imported"));
+        }
+        if !others.is_empty() {
+            let names: Vec<&str> = others.iter().take(MOST).map(|one| one.library.as_str()).collect();
+            let rest = others.len().saturating_sub(MOST);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            lines.push(format!("programs and plug-ins in wheels, which may never be used, want libraries that nobody has: {}{rest}", names.join(", ")));
+        }
+        lines
+    }
+}
+
+/// What to write into the settings so that libraries are there.
+pub(crate) fn setting<'a>(missing: impl IntoIterator<Item = &'a &'a MissingLibrary>) -> Option<String> {
+    let mut names: Vec<&str> = missing.into_iter().filter_map(|one| one.package.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let list: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    (!list.is_empty()).then(|| format!("system-packages = [{}]", list.join(", ")))
+}
+
+/// `opencv_python 4.10` of the file name of its wheel, which may be long.
+fn package_of(wheel: &str) -> String {
+    wheel.splitn(3, '-').take(2).collect::<Vec<_>>().join(" ")
+}
+
+impl std::fmt::Display for MissingLibrary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is in no wheel and not in the base", self.library)?;
+        match &self.imports[..] {
+            [] => {}
+            [one] => write!(f, ": `import {one}` fails without it")?,
+            [one, rest @ ..] => write!(f, ": `import {one}` and {} more fail without it", rest.len())?,
+        }
+        let file = self.needed_by.rsplit('/').next().unwrap_or_default();
+        write!(f, " (`{file}` of {})", package_of(&self.wheel))
+    }
+}
+
+impl std::fmt::Display for TooNew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, wheel, library, wanted, newest, .. } = self;
+        let package = package_of(wheel);
+        write!(f, "`{path}` of {package} needs {wanted} of `{library}`, and the base has {newest}")
+    }
+}

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("pypi", 2),
     ("debian", 2),
     ("registry", 2),
+    ("resolve", 2),
     ("image", 2),
     ("base", 2),
     ("project", 1),
@@ -28,7 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Where bytes move between the network and files.
-const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry"];
+const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry", "resolve"];
 /// Where files become other files.
 const PARALLEL: &[&str] = &["build", "blob", "layer"];
 

@@ -36,6 +36,7 @@ mod runs;
 mod secrets;
 mod sources;
 mod trust;
+mod unlocked;
 mod verify;
 
 use wainwright_testing::Workshop;

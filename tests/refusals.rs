@@ -188,23 +188,26 @@ fn no_lockfile_and_nothing_to_lock() {
     let mut build = shop.build().pinned(&shop);
     insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
     error: `/work/project` holds no Python project
-      hint: give the folder with pyproject.toml, or with a requirements.txt that has hashes
+      hint: give the folder with pyproject.toml or requirements.txt
     ");
     let project = "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\"greet\"]\n";
     shop.write("project/pyproject.toml", project);
-    insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
-    error: `/work/project` has no lockfile
-      hint: lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`), or write a requirements.txt with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`
+    let mut build = shop.build().with(&["--locked"]);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: pyproject.toml is not locked, and --locked forbids to resolve it
+      hint: run `wain lock` and commit pylock.toml
     ");
+    // What somebody began to lock is a lockfile, and has to be one for all packages.
     shop.write("project/main.py", "");
-    shop.write("project/requirements.txt", "greet>=1\n");
+    let hash = Digest::of("x").hex();
+    shop.write("project/requirements.txt", format!("fast==1.0 --hash=sha256:{hash}\ngreet>=1\n"));
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
-    error: /work/project/requirements.txt:1: `greet` is not pinned to one version
+    error: /work/project/requirements.txt:2: `greet` is not pinned to one version
       hint: pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
     ");
-    shop.write("project/requirements.txt", "greet==1.0\n");
+    shop.write("project/requirements.txt", format!("fast==1.0 --hash=sha256:{hash}\ngreet==1.0\n"));
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
-    error: /work/project/requirements.txt:1: `greet` has no hash
+    error: /work/project/requirements.txt:2: `greet` has no hash
       hint: lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
     ");
 }

@@ -34,17 +34,20 @@ pub(crate) enum Command {
     ///
     /// Reads pyproject.toml and the lockfile (uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, or
     /// requirements.txt with hashes; the first of them counts), installs every locked wheel into layers, puts the
-    /// project under /app, and delivers the image. Nothing of the project is run.
+    /// project under /app, and delivers the image. Nothing of the project is run. Without a lockfile, uv resolves
+    /// pyproject.toml or a plain requirements.txt, and pylock.toml is written first.
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Build),
     /// Show what a build would make, reuse and fetch
     ///
     /// Takes the same inputs as `wain build`, decides everything, and makes nothing.
     Plan(Plan),
-    /// Pin the base in wain.lock
+    /// Pin the base in wain.lock, and requirements without a lockfile in pylock.toml
     ///
-    /// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. Pins
-    /// that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
+    /// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. A plain
+    /// requirements.txt, or a pyproject.toml without a lockfile, is resolved by uv for all platforms at once: by the one on the
+    /// PATH (0.7 or newer), else by one that is fetched from the package index and checked. Lockfiles of other tools are left
+    /// alone. Pins that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
     Lock(Lock),
     /// Judge wheels by the rules that a build applies
     ///
@@ -284,7 +287,7 @@ pub(crate) struct ProjectArguments {
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) mirror: Option<String>,
 
-    /// Refuse to write wain.lock: everything has to be pinned
+    /// Refuse to write wain.lock and pylock.toml: everything has to be pinned
     #[arg(long)]
     pub(crate) locked: bool,
 
@@ -425,6 +428,10 @@ pub(crate) struct Lock {
     /// Ask again for everything that is pinned
     #[arg(long, conflicts_with_all = ["locked", "offline"])]
     pub(crate) upgrade: bool,
+
+    /// Ask again for this package of pylock.toml (may be repeated)
+    #[arg(long, short = 'P', value_name = "NAME", value_parser = parse_name, conflicts_with_all = ["locked", "upgrade"])]
+    pub(crate) upgrade_package: Vec<PackageName>,
 }
 
 #[derive(Args)]

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
 use wainwright_build::{
-    Delivery, Error, Event, Images, Listener, Machine, Output, Pinning, Plan, Request, Tools,
+    Delivery, Error, Event, Images, Listener, Machine, Output, Pinning, Plan, Request, Tools, Upgrade,
 };
 use wainwright_lock::Selection;
 use wainwright_pypi::IndexOptions;
@@ -131,7 +131,12 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         Err(message) => return usage(&message),
     };
     run(project, &request, machine, async |tools, screen| {
-        if !wainwright_build::lock(&request, arguments.upgrade, tools).await? {
+        let upgrade = match &arguments.upgrade_package[..] {
+            [] if arguments.upgrade => Upgrade::Everything,
+            [] => Upgrade::Nothing,
+            names => Upgrade::Packages(names.to_vec()),
+        };
+        if !wainwright_build::lock(&request, &upgrade, tools).await? {
             line("wain.lock is up to date");
         }
         tidy(&project.machine, tools, screen);

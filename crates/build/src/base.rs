@@ -80,6 +80,11 @@ pub(crate) async fn resolve_base(
     Ok(found)
 }
 
+/// The oldest Python of some bases: what fits it has to fit all of them.
+pub(crate) fn oldest_python(bases: &[Found]) -> Option<PythonVersion> {
+    bases.iter().map(|found| found.target.python).min_by_key(|python| (python.major, python.minor))
+}
+
 /// Writes `wain.lock`. A checkout that nobody may write to can be built all the same; it is only not pinned.
 fn write_lock(lock: &WainLock, request: &Request, tools: &Tools) -> Result<(), Error> {
     if request.pinning == Pinning::Never {

@@ -20,6 +20,9 @@ pub enum Error {
     /// An index did not give what the lockfile names.
     #[error(transparent)]
     Index(#[from] wainwright_pypi::Error),
+    /// Requirements cannot be resolved.
+    #[error(transparent)]
+    Resolve(#[from] wainwright_resolve::Error),
     /// The Debian archive did not give what is wanted.
     #[error(transparent)]
     Debian(#[from] wainwright_debian::Error),
@@ -125,11 +128,39 @@ pub enum Error {
         /// What was written.
         text: String,
     },
-    /// No lockfile, but requirements.
+    /// No lockfile, but requirements that only another tool can resolve.
     #[error("`{}` has no lockfile", folder.display())]
     NoLock {
         /// The folder of the project.
         folder: PathBuf,
+    },
+    /// Requirements that would have to be resolved, and may not be.
+    #[error("{reason}, and {option} forbids to resolve it")]
+    NotLocked {
+        /// What is not locked, or no longer.
+        reason: String,
+        /// The option.
+        option: &'static str,
+    },
+    /// There is no uv to resolve requirements with.
+    #[error("there is no uv on the PATH{}, and for {architecture} none is fetched", old.as_ref().map(|old| format!(" but the old {old}")).unwrap_or_default())]
+    NoResolver {
+        /// The processor of this machine.
+        architecture: String,
+        /// The version of one that is too old.
+        old: Option<String>,
+    },
+    /// A password would be written into the lockfile.
+    #[error("the lockfile of `{file}` would hold the password of a package index")]
+    SecretInLock {
+        /// What was resolved.
+        file: String,
+    },
+    /// A lockfile that another tool made cannot be upgraded by us.
+    #[error("`{}` was not made by `wain lock`", file.display())]
+    NotOurLock {
+        /// The lockfile, or the folder where there is none.
+        file: PathBuf,
     },
     /// Nothing that looks like a project.
     #[error("`{}` holds no Python project", folder.display())]
@@ -347,6 +378,7 @@ impl Error {
             Self::Lock(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::Index(error) => error.hint(),
+            Self::Resolve(error) => error.hint(),
             Self::Debian(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Base(error) | Self::Compare { source: error, .. } => error.hint(),
@@ -371,14 +403,19 @@ impl Error {
             Self::UnknownOutput { .. } => {
                 Some("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`".into())
             }
-            Self::NoLock { .. } => Some(
-                "lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`), or write a requirements.txt \
-                 with `uv pip compile --generate-hashes -o requirements.txt pyproject.toml`"
-                    .into(),
-            ),
-            Self::NoProject { .. } => {
-                Some("give the folder with pyproject.toml, or with a requirements.txt that has hashes".into())
+            Self::NoLock { .. } => {
+                Some("lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)".into())
             }
+            Self::NotLocked { option: "--offline", .. } => {
+                Some("run `wain lock` with a network, or give --no-index and --find-links DIR".into())
+            }
+            Self::NotLocked { .. } => Some("run `wain lock` and commit pylock.toml".into()),
+            Self::NoResolver { .. } => Some("install uv 0.7 or newer".into()),
+            Self::SecretInLock { .. } => {
+                Some("the index writes it into the addresses of its files: use another index, or `.netrc`".into())
+            }
+            Self::NotOurLock { .. } => Some("upgrade with the tool that made it, for example `uv lock --upgrade`".into()),
+            Self::NoProject { .. } => Some("give the folder with pyproject.toml or requirements.txt".into()),
             Self::NoWheel { wanted, refused, .. } => Some(no_wheel_hint(wanted, refused)),
             Self::NoHash { .. } => Some("lock again with hashes".into()),
             Self::LockUrl { .. } => Some("lock again".into()),
@@ -450,6 +487,7 @@ impl Error {
             Self::Project(error) => error.is_outside(),
             Self::Lock(error) => error.is_outside(),
             Self::Index(error) => error.is_outside(),
+            Self::Resolve(error) => error.is_outside(),
             Self::Debian(error) => error.is_outside(),
             Self::Runtime(error) => error.is_outside(),
             Self::Base(error) | Self::Compare { source: error, .. } => error.is_outside(),

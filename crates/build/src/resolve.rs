@@ -6,19 +6,19 @@ use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
 use wainwright_lock::{LockFormat, ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
-use wainwright_project::{
-    AllowedClash, Project, PythonProject, SourceTree, list_sources_except, refuse_leaks, start,
-};
+use wainwright_project::{AllowedClash, Project, SourceTree, list_sources_except, refuse_leaks, start};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::{PackageName, PythonVersion, Target};
+use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 
-use crate::base::{PlatformBase, fits, requires, resolve_base};
+use crate::base::{PlatformBase, fits, oldest_python, requires, resolve_base};
 use crate::choose::{ChosenWheel, choose};
 use crate::describe::{annotations, config};
 use crate::format::options;
 use crate::image::Config;
 use crate::native::Libraries;
+use crate::unlocked::{Unlocked, has_dependencies};
 use crate::{Error, Event, Output, Request, Tools};
 
 /// How many layers an image gets on top of its base, unless somebody wants another number: small enough for a registry
@@ -67,8 +67,14 @@ pub struct PlatformResolution {
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
 pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Error> {
     let project = Arc::new(wainwright_project::load(&request.root)?);
-    let lock = read_lock(&project, tools)?;
-    let selection = selection(request, &project);
+    let unlocked = Unlocked::find(&project, request, tools)?;
+    let open = unlocked.as_ref().and_then(|one| Some((one, one.reason(None)?)));
+    let mut lock = match open {
+        // What will be refused in any case asks nobody before.
+        Some((unlocked, reason)) => unlocked.refuse(&reason, request, tools).map(|()| None)?,
+        None => read_lock(&project, unlocked.is_some(), tools)?,
+    };
+    let mut selection = selection(request, &project);
     let tags = tags(request, &project)?;
     let ours = [request.root.join(".wain")];
     // What this build writes is no part of the project, wherever it lies: else every build would change the next.
@@ -76,14 +82,15 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     let outputs: Vec<PathBuf> =
         request.outputs.iter().filter_map(output_path).chain(written).map(Path::to_owned).collect();
     // Through the door, as is whatever takes long in a large project: a signal is heard meanwhile.
-    let tree = tools.cpu().await?.run({
-        let project = project.clone();
-        move || {
+    let list = async || {
+        let (project, outputs) = (project.clone(), outputs.clone());
+        let list = move || {
             let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
             Ok(Arc::new(list_sources_except(&project, &outputs)?))
-        }
-    });
-    let tree = tree.await?;
+        };
+        tools.cpu().await?.run(list).await
+    };
+    let mut tree = list().await?;
     tell_about(&project, &tree, tools);
     let passwords = tools.passwords();
     if !passwords.is_empty() {
@@ -95,6 +102,20 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     // All that the folder alone can tell comes first: a project that cannot be built asks nobody and writes nothing.
     let bases = resolve_base(request, &project, None, tools).await?;
     tools.tell(Event::Noted { message: format!("starts {}: {}", start.entrypoint.join(" "), start.why) });
+    if let (Some(unlocked), Some(python)) = (unlocked, oldest_python(&bases)) {
+        if unlocked.reason(Some(python)).is_some() {
+            for found in &bases {
+                check_python(&project, None, found.target.python)?;
+            }
+            let locked = unlocked.lock(request, python, &Upgrade::Nothing, tools).await?;
+            if locked.is_changed {
+                // The lockfile is a file of the project, and the next build will see it there.
+                tree = list().await?;
+            }
+            lock = Some(locked.lock);
+        }
+        selection = unlocked.selection(selection);
+    }
 
     let mut sources: BTreeMap<String, (Arc<Vec<Entry>>, Digest)> = BTreeMap::new();
     let mut platforms = Vec::new();
@@ -164,25 +185,33 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
     })
 }
 
-/// The lockfile of the project; `None` when there is nothing to lock.
-fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock::Lock>, Error> {
+/// Every lockfile of the project, the one that counts first; that of its workspace where it has none of its own.
+pub(crate) fn find_locks(project: &Project) -> Vec<(LockFormat, PathBuf)> {
     let mut found = wainwright_lock::find_all(&project.root);
     if found.is_empty()
         && let Some(lock) = workspace_lock(project)
     {
         found.push((LockFormat::UvLock, lock));
     }
+    found
+}
+
+/// The lockfile of the project; `None` when there is nothing to lock. `is_ours` when it was made from a file beside it.
+fn read_lock(
+    project: &Project,
+    is_ours: bool,
+    tools: &Tools,
+) -> Result<Option<wainwright_lock::Lock>, Error> {
+    let found = find_locks(project);
     let Some((_, path)) = found.first() else {
-        let has_dependencies = |python: &PythonProject| {
-            !python.dependencies.is_empty() || !python.optional_dependencies.is_empty()
-        };
         return match &project.python_project {
             Some(python) if !has_dependencies(python) => Ok(None),
             Some(_) => Err(Error::NoLock { folder: project.root.clone() }),
             None => Err(Error::NoProject { folder: project.root.clone() }),
         };
     };
-    for (format, other) in found.iter().skip(1) {
+    let others = found.iter().skip(1);
+    for (format, other) in others.filter(|(format, _)| !(is_ours && *format == LockFormat::Requirements)) {
         let message = format!("`{}` is not read: `{}` comes before it", file_name(other), file_name(path));
         // Requirements files are often there for other tools.
         tools.tell(match format {
@@ -196,14 +225,17 @@ fn read_lock(project: &Project, tools: &Tools) -> Result<Option<wainwright_lock:
     if pyproject.is_file() {
         lock.check_matches(&ProjectRequirements::read(&pyproject)?)?;
     }
-    let indexes = lock.indexes();
-    tools.add_indexes(IndexOptions {
-        place: file_name(path),
-        index_url: indexes.index,
-        extra_index_urls: indexes.extra,
-        find_links: indexes.links,
-        no_index: indexes.no_index,
-    });
+    // What a resolved requirements file says is known already.
+    if !is_ours {
+        let indexes = lock.indexes();
+        tools.add_indexes(IndexOptions {
+            place: file_name(path),
+            index_url: indexes.index,
+            extra_index_urls: indexes.extra,
+            find_links: indexes.links,
+            no_index: indexes.no_index,
+        });
+    }
     Ok(Some(lock))
 }
 

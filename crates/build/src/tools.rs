@@ -185,7 +185,7 @@ impl Tools {
         passwords.iter().map(|password| password.reveal().to_owned()).collect()
     }
 
-    fn index_settings(&self) -> Result<IndexSettings, Error> {
+    pub(crate) fn index_settings(&self) -> Result<IndexSettings, Error> {
         let places = Places {
             vars: &self.machine.vars,
             home: self.machine.home.as_deref(),

@@ -6,8 +6,10 @@ use wainwright_debian::{Archive, DebianLock, Mirrors, Recipe, Suite, mirrors_fro
 use wainwright_http::Url;
 use wainwright_oci::{Digest, Platform};
 use wainwright_project::Project;
+use wainwright_resolve::Upgrade;
 
 use crate::runtime::debian_architecture;
+use crate::unlocked::Unlocked;
 use crate::{Base, Error, Event, Pinning, Request, Tools};
 
 /// What `wain.lock` says: the inputs of an image that Python's lockfiles do not pin.
@@ -104,18 +106,31 @@ impl WainLock {
     }
 }
 
-/// Pins the base of a project in `wain.lock`, and writes it if anything changed; returns whether it did.
+/// Pins the base of a project in `wain.lock`, and its requirements in `pylock.toml` where no other lockfile does; returns
+/// whether anything changed.
 ///
-/// Pins that still answer are kept; `upgrade` asks again for all of them.
-pub async fn lock(request: &Request, upgrade: bool, tools: &Tools) -> Result<bool, Error> {
+/// Pins that still answer are kept; `upgrade` says which are asked for again. Lockfiles of other tools are left alone.
+pub async fn lock(request: &Request, upgrade: &Upgrade, tools: &Tools) -> Result<bool, Error> {
     let mut request = request.clone();
     request.pinning = Pinning::Always;
     let before = WainLock::read(&request.root)?;
     // Nothing is lost when the archive does not answer: the file is written last.
-    let pins = upgrade.then(|| WainLock { version: VERSION, ..WainLock::default() });
+    let pins =
+        (*upgrade == Upgrade::Everything).then(|| WainLock { version: VERSION, ..WainLock::default() });
     let project = wainwright_project::load(&request.root)?;
-    crate::base::resolve_base(&request, &project, pins, tools).await?;
-    Ok(WainLock::read(&request.root)? != before)
+    let unlocked = Unlocked::find(&project, &request, tools)?;
+    if let (Upgrade::Packages(_), None) = (upgrade, &unlocked) {
+        let file = wainwright_lock::find(&project.root).map_or(project.root.clone(), |(_, file)| file);
+        return Err(Error::NotOurLock { file });
+    }
+    let bases = crate::base::resolve_base(&request, &project, pins, tools).await?;
+    let mut is_changed = WainLock::read(&request.root)? != before;
+    if let (Some(unlocked), Some(python)) = (unlocked, crate::base::oldest_python(&bases))
+        && (*upgrade != Upgrade::Nothing || unlocked.reason(Some(python)).is_some())
+    {
+        is_changed |= unlocked.lock(&request, python, upgrade, tools).await?.is_changed;
+    }
+    Ok(is_changed)
 }
 
 /// Where Debian packages come from.

@@ -45,10 +45,16 @@ impl Auth {
 
     /// The password it was made of, or the user name where that is all there is; `None` for a token.
     pub fn password(&self) -> Option<Secret> {
+        let (user, password) = self.user_and_password()?;
+        Some(if password.0.is_empty() { Secret(user) } else { password })
+    }
+
+    /// What it was made of, for a program of ours that has to show it in our place; `None` for a token.
+    pub fn user_and_password(&self) -> Option<(String, Secret)> {
         let encoded = self.0.as_bytes().strip_prefix(b"Basic ")?;
         let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
         let (user, password) = text.split_once(':')?;
-        Some(Secret::new(if password.is_empty() { user } else { password }))
+        Some((user.to_owned(), Secret::new(password)))
     }
 
     pub(crate) fn header(&self) -> HeaderValue {

@@ -9,6 +9,7 @@
 mod error;
 mod fetch;
 mod file;
+mod for_uv;
 mod html;
 mod index;
 mod ini;

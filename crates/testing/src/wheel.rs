@@ -10,6 +10,7 @@ pub struct Wheel {
     name: String,
     version: String,
     tag: String,
+    needs: Vec<String>,
     members: Vec<Member>,
 }
 
@@ -22,13 +23,31 @@ struct Member {
 
 /// Begins a wheel: version 1.0, for every platform.
 pub fn wheel(name: &str) -> Wheel {
-    Wheel { name: name.into(), version: "1.0".into(), tag: "py3-none-any".into(), members: Vec::new() }
+    Wheel {
+        name: name.into(),
+        version: "1.0".into(),
+        tag: "py3-none-any".into(),
+        needs: Vec::new(),
+        members: Vec::new(),
+    }
 }
 
 impl Wheel {
     /// Sets the tag in its name: `cp313-cp313-manylinux_2_17_x86_64`.
     pub fn tag(mut self, tag: &str) -> Self {
         self.tag = tag.into();
+        self
+    }
+
+    /// Sets the version.
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Adds a requirement.
+    pub fn needs(mut self, requirement: &str) -> Self {
+        self.needs.push(requirement.into());
         self
     }
 
@@ -68,11 +87,12 @@ impl Wheel {
     pub fn bytes(&self) -> Vec<u8> {
         let is_pure = self.tag.ends_with("-none-any");
         let purelib = if is_pure { "true" } else { "false" };
+        let needs: String = self.needs.iter().map(|one| format!("Requires-Dist: {one}\n")).collect();
         let done = self
             .clone()
             .metadata(
                 "METADATA",
-                &format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version),
+                &format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n{needs}", self.name, self.version),
             )
             .metadata(
                 "WHEEL",

@@ -1,0 +1,254 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use wainwright_http::Secret;
+use wainwright_lock::{LockFormat, Selection};
+use wainwright_project::{Project, PythonProject};
+use wainwright_pypi::{FindLinks, IndexOptions, Location, Wanted};
+use wainwright_python::PythonVersion;
+use wainwright_resolve::{
+    FILE_NAME, Inputs, Kind, Paths, Question, Recorded, Resolver, Upgrade, pinned, unpack,
+};
+
+use crate::resolve::find_locks;
+use crate::{Error, Event, Pinning, Request, Tools};
+
+/// Requirements that no lockfile answers, or that one of ours answers.
+pub(crate) struct Unlocked {
+    inputs: Inputs,
+    /// The lockfile that was made from them, as it was then.
+    pub(crate) recorded: Option<Recorded>,
+}
+
+impl Unlocked {
+    /// Looks for requirements that are ours to resolve; `None` where the project has a lockfile of another tool, or nothing
+    /// to lock.
+    pub(crate) fn find(project: &Project, request: &Request, tools: &Tools) -> Result<Option<Self>, Error> {
+        let root = &project.root;
+        let requirements = || Inputs::of_requirements(root, &tools.machine.vars);
+        let (inputs, recorded) = match find_locks(project).into_iter().next() {
+            None if project.python_project.as_ref().is_some_and(has_dependencies) => {
+                (of_project(project, request)?, None)
+            }
+            Some((LockFormat::Requirements, _)) => (requirements()?, None),
+            Some((LockFormat::Pylock, path)) => match Recorded::read(&path)? {
+                Some(recorded) if recorded.from == Kind::Requirements.file_name() => {
+                    (requirements()?, Some(recorded))
+                }
+                Some(recorded) if project.python_project.is_some() => {
+                    (of_project(project, request)?, Some(recorded))
+                }
+                _ => (None, None),
+            },
+            _ => (None, None),
+        };
+        let Some(inputs) = inputs else { return Ok(None) };
+        let absolute = |link: &String| match link.contains("://") {
+            true => link.clone(),
+            false => std::path::absolute(link).map_or(link.clone(), |path| path.display().to_string()),
+        };
+        tools.add_indexes(IndexOptions {
+            place: inputs.kind.file_name().into(),
+            index_url: inputs.indexes.index.clone(),
+            extra_index_urls: inputs.indexes.extra.clone(),
+            find_links: inputs.indexes.links.iter().map(absolute).collect(),
+            no_index: inputs.indexes.no_index,
+        });
+        Ok(Some(Self { inputs, recorded }))
+    }
+
+    /// Why the lockfile will not do, as the end of a sentence; `None` when it will. Which Python the image has may not be
+    /// known yet.
+    pub(crate) fn reason(&self, python: Option<PythonVersion>) -> Option<String> {
+        let file = self.inputs.kind.file_name();
+        let Some(recorded) = &self.recorded else { return Some(format!("{file} is not locked")) };
+        if !self.inputs.fits(recorded) {
+            return Some(format!("{FILE_NAME} was made from another {file}"));
+        }
+        let minor = |python: PythonVersion| (python.major, python.minor);
+        let python = python.filter(|python| minor(*python) < minor(recorded.python))?;
+        Some(format!(
+            "{FILE_NAME} was made for Python {}, and the image has {}",
+            recorded.python,
+            python.short()
+        ))
+    }
+
+    /// Refuses what cannot be resolved now, before anybody is asked and anything is written.
+    pub(crate) fn refuse(&self, reason: &str, request: &Request, tools: &Tools) -> Result<(), Error> {
+        let settings = tools.index_settings()?;
+        let is_local = settings.no_index
+            && settings.find_links.iter().all(|links| matches!(links, FindLinks::Folder(_)));
+        let option = match (request.is_locked, tools.machine.is_offline) {
+            (true, _) => "--locked",
+            (false, true) if !is_local => "--offline",
+            _ => return Ok(()),
+        };
+        Err(Error::NotLocked { reason: reason.into(), option })
+    }
+
+    /// What of the project is in the lockfile: extras and groups were chosen when it was made.
+    pub(crate) fn selection(&self, asked: Selection) -> Selection {
+        match self.inputs.kind {
+            Kind::Requirements => asked,
+            Kind::Project => Selection { project: asked.project, ..Selection::default() },
+        }
+    }
+
+    /// Has uv resolve the requirements for all platforms, writes the lockfile as `pinning` says, and reads it.
+    ///
+    /// Versions of the old lockfile are kept where they fit, but for those that `upgrade` names.
+    pub(crate) async fn lock(
+        &self,
+        request: &Request,
+        python: PythonVersion,
+        upgrade: &Upgrade,
+        tools: &Tools,
+    ) -> Result<Locked, Error> {
+        let file = self.inputs.kind.file_name();
+        let reason = self.reason(Some(python)).unwrap_or_else(|| format!("{FILE_NAME} is upgraded"));
+        self.refuse(&reason, request, tools)?;
+        let settings = tools.index_settings()?;
+        let scratch = tools.store.scratch()?;
+        let place = std::path::absolute(scratch.path()).unwrap_or_else(|_| scratch.path().to_owned());
+        let resolver = resolver(&place, tools).await?;
+        tools.tell(Event::Noted { message: format!("{reason}: resolving with uv {}", resolver.version) });
+        let path = request.root.join(FILE_NAME);
+        let paths = match request.pinning {
+            Pinning::Never => Paths::Absolute,
+            Pinning::IfPossible | Pinning::Always => Paths::OfProject,
+        };
+        let (vars, passwords) = (environment(&place, tools)?, tools.passwords());
+        let passwords: Vec<Secret> = passwords.into_iter().map(Secret::new).collect();
+        let resolution = resolver
+            .resolve(&Question {
+                root: &request.root,
+                inputs: &self.inputs,
+                python,
+                before: self.recorded.as_ref().map(|_| path.as_path()),
+                upgrade,
+                build_sdists: false,
+                no_index: settings.no_index,
+                vars: &vars,
+                passwords: &passwords,
+                scratch: &place,
+                paths,
+            })
+            .await?;
+        if passwords.iter().any(|one| !one.reveal().is_empty() && resolution.text.contains(one.reveal())) {
+            return Err(Error::SecretInLock { file: file.into() });
+        }
+        let thrown_away = place.join(FILE_NAME);
+        if paths == Paths::Absolute {
+            write(&thrown_away, &resolution.text)?;
+            return Ok(Locked { lock: wainwright_lock::read(&thrown_away)?, is_changed: false });
+        }
+        let before = std::fs::read(&path).ok();
+        if before.as_deref() == Some(resolution.text.as_bytes()) {
+            return Ok(Locked { lock: wainwright_lock::read(&path)?, is_changed: false });
+        }
+        // Where it cannot be kept there is no build: every one would resolve anew, to something else one day.
+        write(&path, &resolution.text)?;
+        tools.tell(Event::FileWritten { path: path.clone() });
+        Ok(Locked { lock: wainwright_lock::read(&path)?, is_changed: true })
+    }
+}
+
+/// A lockfile that was just made.
+pub(crate) struct Locked {
+    pub(crate) lock: wainwright_lock::Lock,
+    /// Whether it is new on disk.
+    pub(crate) is_changed: bool,
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    Ok(wainwright_image::replace(path, text.as_bytes())?)
+}
+
+/// Whether a project asks for packages.
+pub(crate) fn has_dependencies(python: &PythonProject) -> bool {
+    !python.dependencies.is_empty() || !python.optional_dependencies.is_empty()
+}
+
+/// `None` for a project that uv cannot read, because it has no `[project]`.
+fn of_project(project: &Project, request: &Request) -> Result<Option<Inputs>, Error> {
+    let asked = &request.selection;
+    let mut extras: BTreeSet<_> = asked.extras.iter().chain(&project.settings.extras).cloned().collect();
+    let mut groups: BTreeSet<_> = asked.groups.iter().chain(&project.settings.groups).cloned().collect();
+    if let Some(python) = &project.python_project {
+        if asked.all_extras {
+            extras.extend(python.optional_dependencies.keys().cloned());
+        }
+        if asked.all_groups {
+            groups.extend(python.dependency_groups.keys().cloned());
+        }
+    }
+    Ok(Inputs::of_project(&project.root, extras, groups)?)
+}
+
+/// uv from the `PATH`, else its own wheel, fetched from the index like any other.
+async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, Error> {
+    let found = Resolver::find(&tools.machine.vars).await;
+    if let Some(Ok(resolver)) = found {
+        return Ok(resolver);
+    }
+    let old = found.and_then(Result::err);
+    let architecture = &tools.machine.platform.architecture;
+    let Some((filename, digest)) = pinned(architecture) else {
+        return Err(Error::NoResolver { architecture: architecture.clone(), old });
+    };
+    let name = filename.to_string();
+    tools.tell(Event::FetchStarted { name: name.clone(), size: None });
+    let location = Location::Index { registry: None };
+    let wanted = Wanted { filename: filename.clone(), digest, size: None, location };
+    let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
+    let fetched = tools.index().await?.fetch(&tools.store, &wanted, &progress).await?;
+    tools.tell(Event::FetchFinished { name: name.clone(), bytes: fetched.moved });
+    let open = || tools.store.open_blob(&digest);
+    let file = open()?.ok_or_else(|| Error::Bug { what: format!("`{name}` is not in the store") })?;
+    let scratch = scratch.to_owned();
+    tools.cpu().await?.run(move || Ok(unpack(file, &filename, &scratch)?)).await
+}
+
+/// The environment of uv: ours, with the indexes as we know them.
+fn environment(scratch: &Path, tools: &Tools) -> Result<std::collections::BTreeMap<String, String>, Error> {
+    let settings = tools.index_settings()?;
+    let machine = &tools.machine;
+    let mut vars = machine.vars.clone();
+    for (name, value) in settings.for_uv() {
+        match value {
+            Some(value) => drop(vars.insert(name.into(), value.reveal().into())),
+            None => drop(vars.remove(name)),
+        }
+    }
+    if machine.is_offline {
+        vars.insert("UV_OFFLINE".into(), "1".into());
+    }
+    // uv makes itself a cache where it is let; one without a home is thrown away.
+    if machine.cache.is_none() || machine.home.is_none() {
+        vars.insert("UV_NO_CACHE".into(), "1".into());
+    }
+    if let Some(authorities) = authorities(settings.ca_file, scratch, tools)? {
+        vars.entry("SSL_CERT_FILE".into()).or_insert(authorities.display().to_string());
+    }
+    Ok(vars)
+}
+
+/// One file with the certificate authorities that we trust; `None` for the usual ones.
+fn authorities(ca_file: Option<PathBuf>, scratch: &Path, tools: &Tools) -> Result<Option<PathBuf>, Error> {
+    if tools.machine.ca_certs.is_empty() {
+        return Ok(ca_file);
+    }
+    // uv takes the file instead of the usual authorities, and ours are besides.
+    let usual = ca_file.unwrap_or_else(|| tools.machine.etc.join("ssl/certs/ca-certificates.crt"));
+    let mut text = std::fs::read(&usual).unwrap_or_default();
+    for path in &tools.machine.ca_certs {
+        let failed = |source| wainwright_resolve::Error::Read { path: path.clone(), source };
+        text.push(b'\n');
+        text.extend(std::fs::read(path).map_err(failed)?);
+    }
+    let path = scratch.join("authorities.pem");
+    let failed = |source| wainwright_resolve::Error::Write { path: path.clone(), source };
+    std::fs::write(&path, text).map_err(failed)?;
+    Ok(Some(path))
+}

@@ -1,0 +1,106 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why requirements cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the project cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the project is not what its name says.
+    #[error("`{}`: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// uv cannot be written to the store.
+    #[error("uv cannot be unpacked to `{}`", path.display())]
+    Write {
+        /// Where to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// uv's own wheel is not sound.
+    #[error("the wheel of uv cannot be unpacked: {reason}")]
+    Unpack {
+        /// Why.
+        reason: String,
+    },
+    /// uv cannot be started.
+    #[error("`{}` cannot be started", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// uv found no Python on this machine.
+    #[error("uv needs a Python on this machine to resolve requirements, and found none")]
+    NoPython,
+    /// uv could not ask the indexes.
+    #[error("uv could not ask a package index:\n{said}")]
+    Network {
+        /// What it said, without passwords.
+        said: String,
+    },
+    /// uv found no answer.
+    #[error("uv cannot resolve `{file}`:\n{said}")]
+    Unresolved {
+        /// What was to be resolved.
+        file: String,
+        /// What it said, without passwords.
+        said: String,
+    },
+    /// uv's answer is not a lockfile.
+    #[error("uv wrote a lockfile that cannot be used: {reason}")]
+    Answer {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Start { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "programs may not be started from there (`noexec`?): install uv on the PATH, or choose another --cache-dir"
+            }
+            Self::Start { .. } => "install uv anew, so that `uv --version` works",
+            Self::NoPython => "install any python3, or lock with `uv lock` elsewhere",
+            Self::Network { .. } => {
+                "check --index-url and its credentials, or the network; `uv pip compile` says more with -v"
+            }
+            Self::Unresolved { said, .. }
+                if said.contains("no usable wheels") || said.contains("building") =>
+            {
+                "only wheels are resolved; --build-sdists allows source distributions"
+            }
+            Self::Unresolved { .. } => "change the requirements, or the Python of the image (--python)",
+            Self::Answer { .. } => "try another version of uv",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    /// Whether the outside world failed rather than the input.
+    pub fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Start { .. }
+                | Self::NoPython
+                | Self::Network { .. }
+        )
+    }
+}

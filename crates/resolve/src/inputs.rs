@@ -1,0 +1,142 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wainwright_oci::{Digest, canonical_json};
+use wainwright_python::{ExtraName, PackageName};
+
+use crate::requirements::{IndexLines, Requirements, read};
+use crate::{Error, Recorded};
+
+/// What a project asks for, where no lockfile says what that comes to.
+pub struct Inputs {
+    /// Which kind of file it is.
+    pub kind: Kind,
+    /// Changes when another resolution may be needed, and not when a comment does.
+    pub digest: Digest,
+    /// Where the file says packages are.
+    pub indexes: IndexLines,
+    /// Extras of the project that are asked for; none for a requirements file.
+    pub extras: BTreeSet<ExtraName>,
+    /// Dependency groups that are asked for; none for a requirements file.
+    pub groups: BTreeSet<PackageName>,
+}
+
+/// The kinds of files that can be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `requirements.txt` without hashes.
+    Requirements,
+    /// `pyproject.toml` with dependencies.
+    Project,
+}
+
+impl Kind {
+    /// The name of the file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Requirements => "requirements.txt",
+            Self::Project => "pyproject.toml",
+        }
+    }
+}
+
+impl Inputs {
+    /// Reads `requirements.txt`; `None` when there is none, when it requires nothing, and when it has hashes, as a lockfile
+    /// has.
+    pub fn of_requirements(root: &Path, vars: &BTreeMap<String, String>) -> Result<Option<Self>, Error> {
+        let path = root.join(Kind::Requirements.file_name());
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let found = Requirements::read(&path, vars)?;
+        if !found.has_requirements || found.has_hashes {
+            return Ok(None);
+        }
+        // Spaces are a matter of taste.
+        let dense = |line: &String| line.split_whitespace().collect::<String>();
+        let lines: Vec<String> = found.lines.iter().map(dense).collect();
+        Ok(Some(Self {
+            kind: Kind::Requirements,
+            digest: digest(&json!({ "format": 1, "requirements": lines })),
+            indexes: found.indexes,
+            extras: BTreeSet::new(),
+            groups: BTreeSet::new(),
+        }))
+    }
+
+    /// Reads `pyproject.toml` for what is asked of it; `None` when it has no `[project]`.
+    pub fn of_project(
+        root: &Path,
+        extras: BTreeSet<ExtraName>,
+        groups: BTreeSet<PackageName>,
+    ) -> Result<Option<Self>, Error> {
+        let path = root.join(Kind::Project.file_name());
+        let text = read(&path)?;
+        let document: Value = toml::from_str(&text)
+            .map_err(|error| Error::Syntax { path: path.clone(), reason: error.message().to_owned() })?;
+        if document.get("project").is_none() {
+            return Ok(None);
+        }
+        let at = |pointer: &str| document.pointer(pointer).cloned();
+        let digest = digest(&json!({
+            "format": 1,
+            "dependencies": at("/project/dependencies"),
+            "optional-dependencies": at("/project/optional-dependencies"),
+            "dynamic": at("/project/dynamic"),
+            "groups": at("/dependency-groups"),
+            "uv": at("/tool/uv"),
+            "asked": { "extras": extras, "groups": groups },
+        }));
+        Ok(Some(Self { kind: Kind::Project, digest, indexes: IndexLines::default(), extras, groups }))
+    }
+
+    /// Whether a lockfile was made from these inputs, for this Python or an older one.
+    pub fn fits(&self, recorded: &Recorded) -> bool {
+        recorded.from == self.kind.file_name() && recorded.inputs == self.digest
+    }
+}
+
+fn digest(facts: &Value) -> Digest {
+    Digest::of(canonical_json(facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_of(text: &str, extra: Option<&str>) -> Digest {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pyproject.toml"), text).unwrap();
+        let extras = extra.into_iter().map(|extra| extra.parse().unwrap()).collect();
+        Inputs::of_project(folder.path(), extras, BTreeSet::new()).unwrap().unwrap().digest
+    }
+
+    #[test]
+    fn what_does_not_change_the_answer_does_not_change_the_digest() {
+        let first = digest_of("[project]\nname = 'a'\nversion = '1'\ndependencies = ['b']\n", None);
+        let same = digest_of("# x\n[project]\nversion = '2'\nname = 'a'\ndependencies = [\n'b',\n]\n", None);
+        assert_eq!(first, same);
+        for (text, extra) in [
+            ("[project]\nname = 'a'\ndependencies = ['b', 'c']\n", None),
+            (
+                "[project]\nname = 'a'\ndependencies = ['b']\n[tool.uv]\nconstraint-dependencies = ['b<2']\n",
+                None,
+            ),
+            ("[project]\nname = 'a'\ndependencies = ['b']\n", Some("x")),
+        ] {
+            assert_ne!(first, digest_of(text, extra), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_requirements_file_without_a_requirement_is_no_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = || Inputs::of_requirements(folder.path(), &BTreeMap::new()).unwrap();
+        assert!(read().is_none());
+        for (text, is_input) in [("# none\n", false), ("a\n", true), ("a==1 --hash=sha256:00\n", false)] {
+            std::fs::write(folder.path().join("requirements.txt"), text).unwrap();
+            assert_eq!(read().is_some(), is_input, "{text}");
+        }
+    }
+}

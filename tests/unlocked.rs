@@ -189,6 +189,19 @@ fn what_has_no_answer_is_told_in_the_words_of_uv() {
 }
 
 #[test]
+fn a_package_without_a_wheel_is_named() {
+    let Some(path) = path_with_uv() else { return };
+    let shop = shop();
+    // uv looks into it no further than at its name.
+    shop.write("wheels/bare-1.0.tar.gz", "");
+    shop.write("project/requirements.txt", "bare\n");
+    let refused = build(&shop, &path, &[]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("bare==1.0 has no usable wheels"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: build a wheel of what has none"), "{}", refused.stderr);
+}
+
+#[test]
 fn without_a_network_it_is_said_what_to_do() {
     let Some(path) = path_with_uv() else { return };
     let shop = shop();

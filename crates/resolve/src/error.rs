@@ -21,6 +21,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Source that uv would have to run to know what it requires, even where it is told to build nothing.
+    #[error("`{}`: `{what}` is source in a folder, whose code would have to run", path.display())]
+    Editable {
+        /// The file.
+        path: PathBuf,
+        /// The line or the package.
+        what: String,
+    },
     /// uv cannot be written to the store.
     #[error("uv cannot be unpacked to `{}`", path.display())]
     Write {
@@ -72,6 +80,9 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Editable { .. } => {
+                "lock with the tool of the project (`uv lock`), or build a wheel (`uv build --wheel`) and require that"
+            }
             Self::Start { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "programs may not be started from there (`noexec`?): install uv on the PATH, or choose another --cache-dir"
             }
@@ -83,7 +94,7 @@ impl Error {
             Self::Unresolved { said, .. }
                 if said.contains("no usable wheels") || said.contains("building") =>
             {
-                "only wheels are resolved; --build-sdists allows source distributions"
+                "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links"
             }
             Self::Unresolved { .. } => "change the requirements, or the Python of the image (--python)",
             Self::Answer { .. } => "try another version of uv",
@@ -102,5 +113,18 @@ impl Error {
                 | Self::NoPython
                 | Self::Network { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_may_not_be_started_tells_where_else_it_may() {
+        let start = |kind: io::ErrorKind| Error::Start { program: "/cache/uv".into(), source: kind.into() };
+        let denied = start(io::ErrorKind::PermissionDenied);
+        assert!(denied.hint().unwrap().contains("noexec") && denied.is_outside());
+        assert!(!start(io::ErrorKind::NotFound).hint().unwrap().contains("noexec"));
     }
 }

@@ -53,6 +53,10 @@ impl Inputs {
         if !found.has_requirements || found.has_hashes {
             return Ok(None);
         }
+        // uv runs such code although it is told to build nothing.
+        if let Some(what) = found.editable {
+            return Err(Error::Editable { path, what });
+        }
         // Spaces are a matter of taste.
         let dense = |line: &String| line.split_whitespace().collect::<String>();
         let lines: Vec<String> = found.lines.iter().map(dense).collect();
@@ -78,6 +82,9 @@ impl Inputs {
         if document.get("project").is_none() {
             return Ok(None);
         }
+        if let Some(what) = editable_source(&document) {
+            return Err(Error::Editable { path, what });
+        }
         let at = |pointer: &str| document.pointer(pointer).cloned();
         let digest = digest(&json!({
             "format": 1,
@@ -95,6 +102,20 @@ impl Inputs {
     pub fn fits(&self, recorded: &Recorded) -> bool {
         recorded.from == self.kind.file_name() && recorded.inputs == self.digest
     }
+}
+
+/// The first package of `[tool.uv.sources]` that is installed in place; members of a workspace are.
+fn editable_source(document: &Value) -> Option<String> {
+    let is_editable = |source: &Value| {
+        let says = |key: &str| source.get(key).and_then(Value::as_bool);
+        says("editable").or(says("workspace")).unwrap_or(false)
+    };
+    let mut sources = document.pointer("/tool/uv/sources")?.as_object()?.iter();
+    let found = sources.find(|(_, source)| match source {
+        Value::Array(several) => several.iter().any(is_editable),
+        one => is_editable(one),
+    });
+    found.map(|(name, _)| name.clone())
 }
 
 fn digest(facts: &Value) -> Digest {
@@ -126,6 +147,26 @@ mod tests {
             ("[project]\nname = 'a'\ndependencies = ['b']\n", Some("x")),
         ] {
             assert_ne!(first, digest_of(text, extra), "{text}");
+        }
+    }
+
+    #[test]
+    fn source_in_place_is_refused_before_anything_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("requirements.txt", "a\n-e ../b\n");
+        let error = Inputs::of_requirements(folder.path(), &BTreeMap::new()).err().unwrap();
+        assert!(error.to_string().contains("`-e ../b`"), "{error}");
+        for (source, is_refused) in [
+            ("{ path = '../b', editable = true }", true),
+            ("{ workspace = true }", true),
+            ("[{ index = 'x' }, { workspace = true }]", true),
+            ("{ workspace = true, editable = false }", false),
+            ("{ index = 'x' }", false),
+        ] {
+            write("pyproject.toml", &format!("[project]\nname = 'a'\n[tool.uv.sources]\nb = {source}\n"));
+            let read = Inputs::of_project(folder.path(), BTreeSet::new(), BTreeSet::new());
+            assert_eq!(read.is_err(), is_refused, "{source}");
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Requirements {
     pub(crate) indexes: IndexLines,
     /// Whether anything is required.
     pub(crate) has_requirements: bool,
+    /// The first line that wants source installed in place.
+    pub(crate) editable: Option<String>,
     /// Whether somebody locked it: a hash stands behind a requirement.
     pub(crate) has_hashes: bool,
 }
@@ -70,7 +72,11 @@ impl Requirements {
                 "-c" | "--constraint" if !is_address => {
                     self.include(&folder.join(&value), vars, path, false)?;
                 }
-                "-r" | "--requirement" | "-e" | "--editable" => self.has_requirements |= is_required,
+                "-r" | "--requirement" => self.has_requirements |= is_required,
+                "-e" | "--editable" => {
+                    self.has_requirements |= is_required;
+                    self.editable.get_or_insert(format!("{option} {value}"));
+                }
                 "-i" | "--index-url" | "--pypi-url" => self.indexes.index = Some(value),
                 "--extra-index-url" => self.indexes.extra.push(value),
                 "--no-index" => self.indexes.no_index = true,

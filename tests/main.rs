@@ -3,6 +3,7 @@
 //! `sh tests/run.sh` installs what these tests need and runs them. Most need no network: their wheels, projects and base
 //! images are made on the spot by `crates/testing`. Those that use real packages share what they fetch, in `target/tmp`.
 
+mod analyze;
 mod architecture;
 mod archives;
 mod cache;

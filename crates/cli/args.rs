@@ -95,6 +95,12 @@ pub(crate) enum Command {
     /// in both images. Exits with 0 when the digests are the same, with 1 when they differ or an image is damaged.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
+    /// Say what packages, kinds of files and layers of an image cost
+    ///
+    /// Reads every layer of an image on disk. Shows what is largest, unpacked and compressed, and what is there more than
+    /// once. A layer is compressed as a whole: what a file or package costs compressed is its share by size.
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(Analyze),
     /// Push an image that is on this machine to a registry
     ///
     /// The same bytes under new names: nothing is built, compressed or written anew. What the registry has is not sent.
@@ -170,6 +176,12 @@ Examples:
   wain diff layout:out:1 layout:out:2
   wain diff .wain/image api.tar --platform linux/arm64
   wain diff one.tar two.tar --json         everything, where the text ends with \"and 7 more\"";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  wain analyze .wain/image                 the image that `wain build` left here
+  wain analyze api.tar --html api.html     a page with a map, which needs no network
+  wain analyze layout:out:1 --json";
 
 const PUSH_EXAMPLES: &str = "\
 Examples:
@@ -382,6 +394,12 @@ pub(crate) struct Build {
     /// is refused.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) metadata_file: Option<PathBuf>,
+
+    /// Fail when an image is larger than this, as 100MB: nothing is delivered, and no tag moves
+    ///
+    /// The sizes of all layers count, compressed, those of the base among them. The error names the largest.
+    #[arg(long, value_name = "SIZE", value_parser = parse_limit)]
+    pub(crate) size_limit: Option<Limit>,
 }
 
 /// Names and outputs of the image.
@@ -707,6 +725,25 @@ pub(crate) struct Diff {
 
 fn with_hint(message: String, hint: Option<String>) -> String {
     hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))
+}
+
+#[derive(Args)]
+pub(crate) struct Analyze {
+    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
+    #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
+    pub(crate) image: ImageSource,
+
+    /// The platform to look at [default: all]
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    pub(crate) platform: Option<Platform>,
+
+    /// Write a page with a map of packages and files: one file that works without a network
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Print everything as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The ids of all rules: completions offer them, and a wrong one is answered with the nearest.

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
 use wainwright_build::{
-    Delivery, Error, Event, Images, Listener, Machine, Output, Pinning, Plan, Request, Tools, Upgrade,
+    Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning, Plan, Request, Tools,
+    Upgrade,
 };
 use wainwright_lock::Selection;
 use wainwright_pypi::IndexOptions;
@@ -11,7 +12,7 @@ use wainwright_store::Limits;
 
 use crate::args::{self, Arguments, ImageArguments, MachineArguments, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
-use crate::report::Report;
+use crate::report::{Report, bytes};
 use crate::signals::{Ended, until_signal};
 use crate::stdout::{self, print};
 use crate::{cache, check, explain, failure, limits, machine, report_place, show_plan};
@@ -22,6 +23,8 @@ pub(crate) const OUTSIDE: u8 = 3;
 const BROKEN_PIPE: u8 = 141;
 /// Docker takes no more.
 const MOST_LAYERS: usize = 127;
+/// Layers of an image that is too large.
+const MOST_NAMED: usize = 10;
 
 /// Where events go: a renderer and a report.
 pub(crate) struct Screen {
@@ -71,8 +74,10 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
     if let Some(message) = request.report.as_ref().and_then(objection) {
         return usage(&message);
     }
+    let limit = arguments.size_limit.and_then(|limit| limit.0);
     run(project, &request, machine, async |tools, screen| {
-        let (plan, images, delivery) = mended(screen, async || make(&request, tools, screen).await).await?;
+        let (plan, images, delivery) =
+            mended(screen, async || make(&request, limit, tools, screen).await).await?;
         let code = finish(arguments, &plan, &images, &delivery, screen);
         tidy(&project.machine, tools, screen);
         Ok(code)
@@ -320,14 +325,38 @@ pub(crate) fn run_with(
 /// Takes a build through all its phases.
 async fn make(
     request: &Request,
+    limit: Option<u64>,
     tools: &Arc<Tools>,
     screen: &Arc<Screen>,
 ) -> Result<(Plan, Images, Delivery), Error> {
     let plan = decide(request, tools, screen).await?;
     let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
+    if let Some(limit) = limit {
+        check_size(&images, limit)?;
+    }
     let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
     let delivery = phase(screen, "deliver", delivered).await?;
     Ok((plan, images, delivery))
+}
+
+/// Refuses an image whose layers are larger than wanted, and names those that count most.
+fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
+    for (image, layers) in images.images.iter().zip(&images.layers) {
+        let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
+        if size <= limit {
+            continue;
+        }
+        let mut largest: Vec<_> = layers.iter().collect();
+        largest.sort_by_key(|layer| std::cmp::Reverse(layer.size));
+        let line = |layer: &&LayerReport| format!("\n  {:>9}  {}", bytes(layer.size), layer.name);
+        return Err(Error::TooLarge {
+            platform: image.platform.clone(),
+            size: bytes(size),
+            limit: bytes(limit),
+            parts: largest.iter().take(MOST_NAMED).map(line).collect(),
+        });
+    }
+    Ok(())
 }
 
 /// Resolves and plans.

@@ -1,5 +1,6 @@
 //! `wain` builds container images from Python projects, without a daemon, root or a Dockerfile.
 
+mod analyze;
 mod args;
 mod cache;
 mod check;
@@ -50,6 +51,7 @@ fn run() -> u8 {
         Command::Explain { rule } => commands::explain(rule.as_deref()),
         Command::Cache { command } => cache::run(&command),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Analyze(arguments) => analyze::analyze(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Push(arguments) => transfer::push(&arguments),
         Command::Pull(arguments) => transfer::pull(&arguments),

@@ -292,6 +292,18 @@ pub enum Error {
         /// The libraries.
         missing: Vec<crate::MissingLibrary>,
     },
+    /// An image is larger than somebody wants.
+    #[error("the image for {platform} has {size}, and may have {limit}; its largest layers are{}", parts.concat())]
+    TooLarge {
+        /// Its platform.
+        platform: wainwright_oci::Platform,
+        /// The size of its layers, compressed, for people.
+        size: String,
+        /// What it may have.
+        limit: String,
+        /// A line for each of the largest layers.
+        parts: Vec<String>,
+    },
     /// Something that cannot happen.
     #[error("internal error: {what}")]
     Bug {
@@ -447,6 +459,9 @@ impl Error {
                 Some(setting) => format!("add what Debian has of them: {setting}; or leave out --strict-native"),
                 None => "find the packages that have them, and add those to the base; or leave out --strict-native".into(),
             }),
+            Self::TooLarge { .. } => Some(
+                "cut what is not needed, or raise --size-limit; `wain analyze` says what packages and files cost".into(),
+            ),
             Self::Open { .. } => None,
             Self::Threads { .. } => Some(
                 "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`), or lower `--jobs`".into(),

@@ -4,6 +4,7 @@
 //! the images where they are wanted. [`push`](push()), [`pull`], [`copy`] and their kin carry what is there already between
 //! registries and this machine. Nothing here prints, reads the environment or knows the time.
 
+mod analyze;
 mod base;
 mod choose;
 mod cpu;
@@ -37,11 +38,12 @@ mod verify;
 mod wain_lock;
 mod wheels;
 
+pub use analyze::{Analysis, Cost, Duplicate, FileCost, LayerCost, PartCost, analyze};
 pub use deliver::{Delivery, Outcome, deliver};
 pub use diff::{Change, Diff, FileChange, LayerChange, LayerDifference, PackageChange, PlatformDiff, diff};
 pub use error::Error;
 pub use event::{Event, Listener};
-pub use execute::{Images, execute};
+pub use execute::{Images, LayerReport, execute};
 pub use fields::Field;
 pub use image::Config;
 pub use layering::group;

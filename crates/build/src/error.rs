@@ -291,6 +291,8 @@ pub enum Error {
     MissingLibraries {
         /// The libraries.
         missing: Vec<crate::MissingLibrary>,
+        /// What to do, where that is known.
+        remedy: Option<String>,
     },
     /// An image is larger than somebody wants.
     #[error("the image for {platform} has {size}, and may have {limit}; its largest layers are{}", parts.concat())]
@@ -455,10 +457,10 @@ impl Error {
                 Some("the file name of the wheel promises more than it holds: lock another version, or tell its authors".into())
             }
             Self::TooNew { .. } => Some("take a newer base, as `--base debian:trixie`, or lock an older version".into()),
-            Self::MissingLibraries { missing } => Some(match crate::native::setting(&missing.iter().collect::<Vec<_>>()) {
-                Some(setting) => format!("add what Debian has of them: {setting}; or leave out --strict-native"),
-                None => "find the packages that have them, and add those to the base; or leave out --strict-native".into(),
-            }),
+            Self::MissingLibraries { remedy, .. } => {
+                let unknown = "find the packages that have them, and add those to the base";
+                Some(format!("{}; or leave out --strict-native", remedy.as_deref().unwrap_or(unknown)))
+            }
             Self::TooLarge { .. } => Some(
                 "cut what is not needed, or raise --size-limit; `wain analyze` says what packages and files cost".into(),
             ),

@@ -22,7 +22,7 @@ use crate::{BasePlan, Error, ImagePlan, Plan, Tools, runtime};
 /// Raised when other facts are read from a wheel.
 const FACTS: u32 = 1;
 /// Raised when the same facts lead to other findings.
-const FINDINGS: u32 = 1;
+const FINDINGS: u32 = 2;
 /// Libraries named in one warning; the others are counted.
 const MOST: usize = 20;
 
@@ -97,6 +97,7 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
         let codename = image.codename.as_deref().unwrap_or_default();
         missing.package = package(&missing.library, codename).map(ToOwned::to_owned);
     }
+    native.is_assembled = matches!(image.base, BasePlan::Runtime(_));
     native.unread = unread;
     if unknown.is_empty() {
         tools.store.remember(&key, &json!(native))?;
@@ -150,7 +151,7 @@ impl Native {
         let missing: Vec<MissingLibrary> =
             self.missing.iter().filter(|one| !one.imports.is_empty()).cloned().collect();
         match strict && !missing.is_empty() {
-            true => Err(Error::MissingLibraries { missing }),
+            true => Err(Error::MissingLibraries { remedy: remedy(&missing, self.is_assembled), missing }),
             false => Ok(()),
         }
     }
@@ -163,7 +164,7 @@ impl Native {
         if imports.len() > MOST {
             lines.push(format!("and {} more libraries are missing", imports.len() - MOST));
         }
-        lines.extend(setting(&imports).map(|setting| format!("Debian has them: add {setting}")));
+        lines.extend(remedy(imports.iter().copied(), self.is_assembled));
         for one in self.too_new.iter().filter(|one| !one.is_imported) {
             lines.push(format!("{one}; no module needs it to be imported"));
         }
@@ -177,13 +178,18 @@ impl Native {
     }
 }
 
-/// What to write into the settings so that libraries are there.
-pub(crate) fn setting<'a>(missing: impl IntoIterator<Item = &'a &'a MissingLibrary>) -> Option<String> {
+/// What to do so that libraries are there: a setting, where the base is assembled from packages.
+fn remedy<'a>(missing: impl IntoIterator<Item = &'a MissingLibrary>, is_assembled: bool) -> Option<String> {
     let mut names: Vec<&str> = missing.into_iter().filter_map(|one| one.package.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
-    let list: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    (!list.is_empty()).then(|| format!("system-packages = [{}]", list.join(", ")))
+    if names.is_empty() {
+        return None;
+    }
+    Some(match is_assembled {
+        true => format!("Debian has them: add system-packages = [\"{}\"]", names.join("\", \"")),
+        false => format!("Debian has them: the base image needs the packages {}", names.join(", ")),
+    })
 }
 
 /// `opencv_python 4.10` of the file name of its wheel, which may be long.
@@ -209,5 +215,41 @@ impl std::fmt::Display for TooNew {
         let Self { path, wheel, library, wanted, newest, .. } = self;
         let package = package_of(wheel);
         write!(f, "`{path}` of {package} needs {wanted} of `{library}`, and the base has {newest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_is_one_that_the_base_allows() {
+        let missing = |library: &str, package: Option<&str>| MissingLibrary {
+            library: library.into(),
+            package: package.map(ToOwned::to_owned),
+            imports: vec!["cv2".into()],
+            needed_by: "/v/cv2.abi3.so".into(),
+            wheel: "opencv_python-4.10-cp37-abi3-manylinux_2_17_x86_64.whl".into(),
+            files: 1,
+        };
+        let libraries = vec![
+            missing("libGL.so.1", Some("libgl1")),
+            missing("libEGL.so.1", Some("libegl1")),
+            missing("libGLX.so.0", Some("libgl1")),
+            missing("libown.so", None),
+        ];
+        let mut native = Native { missing: libraries, is_assembled: true, ..Native::default() };
+        let setting = r#"Debian has them: add system-packages = ["libegl1", "libgl1"]"#;
+        assert_eq!(native.warnings().last().unwrap(), setting);
+        assert!(native.refuse(false).is_ok());
+        assert_eq!(
+            native.refuse(true).unwrap_err().hint().unwrap(),
+            format!("{setting}; or leave out --strict-native")
+        );
+        native.is_assembled = false;
+        assert_eq!(
+            native.warnings().last().unwrap(),
+            "Debian has them: the base image needs the packages libegl1, libgl1"
+        );
     }
 }

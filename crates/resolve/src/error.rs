@@ -92,9 +92,10 @@ impl Error {
                 "check --index-url and its credentials, or the network; `uv pip compile` says more with -v"
             }
             Self::Unresolved { said, .. }
-                if said.contains("no usable wheels") || said.contains("building") =>
+                if said.contains("no usable wheels") || said.contains("is disabled") =>
             {
-                "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links"
+                "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links; dependencies \
+                 have to stand in pyproject.toml (not `dynamic`), as nothing is run to find them"
             }
             Self::Unresolved { .. } => "change the requirements, or the Python of the image (--python)",
             Self::Answer { .. } => "try another version of uv",

@@ -16,6 +16,7 @@ mod probe;
 mod render;
 mod report;
 mod report_place;
+mod secret_argument;
 mod show_plan;
 mod signals;
 mod stdout;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
+    if std::env::args_os().any(|argument| secret_argument::is_one(&argument)) {
+        return secret_argument::refuse();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(answer) => return stdout::answer(&answer),

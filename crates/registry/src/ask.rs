@@ -55,12 +55,21 @@ impl Registry {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");
-                    if !tries.wait(failure.retry, false).await {
+                    if !self.again(&mut tries, &failure, false).await {
                         return Err(failure.error.after(tries.count()));
                     }
                 }
             }
         }
+    }
+
+    /// Waits before another try, if there is one; the user should know why it takes so long.
+    pub(crate) async fn again(&self, tries: &mut Tries<'_>, failure: &Failure, has_progressed: bool) -> bool {
+        let is_worth_it = tries.wait(failure.retry, has_progressed).await;
+        if is_worth_it {
+            self.tell(format!("{}; it is tried again", failure.error));
+        }
+        is_worth_it
     }
 
     /// Asks once. Tokens that ran out are renewed without counting as another try.

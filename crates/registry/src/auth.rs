@@ -171,6 +171,11 @@ impl Registry {
         (token.until > self.http().clock().now() + MARGIN).then(|| token.clone())
     }
 
+    /// Whether what is shown for a scope was given to us as to anybody.
+    pub(crate) fn is_anonymous(&self, registry: &str, scope: &Scope) -> bool {
+        self.token(registry, scope).is_some_and(|token| token.who.is_empty())
+    }
+
     /// Credentials are looked for once: a helper may ask a person.
     async fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, Error> {
         let key = (registry.to_owned(), repository.to_owned());

@@ -82,7 +82,7 @@ impl Registry {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");
-                    if !tries.wait(failure.retry, part.length >= before + PROGRESS).await {
+                    if !self.again(&mut tries, &failure, part.length >= before + PROGRESS).await {
                         return Err(failure.error.after(tries.count()));
                     }
                 }

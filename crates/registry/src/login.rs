@@ -63,7 +63,16 @@ impl Registry {
         drop(answer);
         let base = self.base(registry)?;
         if self.auth(registry, &base, &scope).await?.is_some() {
-            return Ok(LoginCheck::Taken);
+            return match self.is_anonymous(registry, &scope) {
+                false => Ok(LoginCheck::Taken),
+                // The token server is a stranger: it was shown nothing, and gives a token to anybody.
+                true => Err(Error::Challenge {
+                    registry: registry.to_owned(),
+                    reason: "its token server is another host, which is not shown the password, so nobody checked it; name that \
+                             host in `token-servers` of ~/.config/wainwright/registries.toml if it may have it"
+                        .into(),
+                }),
+            };
         }
         // Nobody was asked. Some such registries still know a wrong password when they are shown one.
         let auth = Auth::basic(user, secret);

@@ -73,7 +73,7 @@ impl Registry {
         let mut from = blob.from.as_deref();
         let mut forgotten = false;
         loop {
-            let failure = match self.upload_once(registry, scope, blob, from, way, &progress).await {
+            let mut failure = match self.upload_once(registry, scope, blob, from, way, &progress).await {
                 Ok(uploaded) => return Ok(uploaded),
                 Err(failure) => failure,
             };
@@ -98,11 +98,10 @@ impl Registry {
                 self.learnt().insert(registry.to_owned(), Learnt { way, from_size });
                 continue;
             }
-            let retry = match failure.retry {
-                Retry::Never if is_lost => Retry::Later { lost: Duration::ZERO },
-                retry => retry,
-            };
-            if !tries.wait(retry, false).await {
+            if is_lost && failure.retry == Retry::Never {
+                failure.retry = Retry::Later { lost: Duration::ZERO };
+            }
+            if !self.again(&mut tries, &failure, false).await {
                 return Err(failure.error.after(tries.count()));
             }
         }

@@ -1,0 +1,52 @@
+use std::ffi::OsStr;
+
+use crate::render::line;
+
+/// Whether an argument is the name of an image with a user and a password before its registry.
+///
+/// Whatever is wrong with an argument is told with the argument; this one must not be.
+pub(crate) fn is_one(argument: &OsStr) -> bool {
+    let text = argument.to_string_lossy();
+    // `--base=NAME` as well.
+    let name = text.rsplit_once('=').map_or(&*text, |(_, name)| name);
+    // These are places on disk.
+    if ["layout:", "archive:", "last:"].iter().any(|place| name.starts_with(place)) {
+        return false;
+    }
+    let Some((first, _)) = name.split_once('/') else { return false };
+    match first.rsplit_once('@') {
+        Some((user, host)) => user.contains(':') && !host.is_empty(),
+        None => false,
+    }
+}
+
+/// Says what is wrong; the exit code.
+pub(crate) fn refuse() -> u8 {
+    line("error: a user and a password stand before the registry of an image");
+    line(
+        "  hint: others on this machine can read them there; give them to `wain login HOST -u USER --password-stdin`",
+    );
+    2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_passwords_before_a_registry_are_meant() {
+        for secret in ["u:pw@h.example/x:1", "--base=u:pw@h:5000/x", "u:p@w@h/x"] {
+            assert!(is_one(OsStr::new(secret)), "{secret}");
+        }
+        for other in [
+            "h:5000/x@sha256:00",
+            "demo:1@sha256:00",
+            "https://u:pw@h/simple",
+            "layout:a@b/c",
+            "a@b/c",
+            "x=y",
+        ] {
+            assert!(!is_one(OsStr::new(other)), "{other}");
+        }
+    }
+}

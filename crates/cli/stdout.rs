@@ -16,7 +16,7 @@ pub(crate) fn print(text: &str) -> u8 {
     print_bytes(text.as_bytes())
 }
 
-/// [`print`] of bytes as they are.
+/// [`print()`] of bytes as they are.
 pub(crate) fn print_bytes(bytes: &[u8]) -> u8 {
     let mut out = io::stdout().lock();
     printed(out.write_all(bytes).and_then(|()| out.flush()))

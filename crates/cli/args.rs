@@ -319,7 +319,7 @@ pub(crate) struct MachineArguments {
     pub(crate) offline: bool,
 
     /// Registry that may be spoken to without encryption, `HOST[:PORT]` (may be repeated); loopback always may
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = parse_host)]
     pub(crate) insecure_registry: Vec<String>,
 
     /// Certificate authority to trust besides the usual ones, a PEM file (may be repeated)

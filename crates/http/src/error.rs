@@ -185,6 +185,14 @@ impl Error {
                 Some("the server is in trouble; try again later".into())
             }
             Self::Redirect { .. } => Some("use the final address directly, if you trust it".into()),
+            Self::Tls { reason, .. } if reason.contains("CaUsedAsEndEntity") => Some(
+                "the server shows a certificate that is marked as an authority; make one that is not (`basicConstraints=CA:FALSE`)"
+                    .into(),
+            ),
+            Self::Tls { host, reason } if reason.contains("InvalidContentType") => Some(format!(
+                "the server does not speak TLS; if it is a registry that may be spoken to without, say `--insecure-registry {host}` \
+                 with its port"
+            )),
             Self::Tls { .. } => Some(
                 "if your network has a certificate authority of its own, write its certificate (PEM) and the usual \
                  ones to a file and name it in SSL_CERT_FILE; if a date is refused, check this machine's clock"

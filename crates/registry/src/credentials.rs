@@ -133,6 +133,15 @@ impl DockerConfig {
         if !json.is_object() {
             return Err(refuse("it is not a JSON object".into()));
         }
+        let is_odd = |key: &str, fits: fn(&Value) -> bool| {
+            json.get(key).is_some_and(|value| !value.is_null() && !fits(value))
+        };
+        if let Some(key) = ["auths", "credHelpers"].into_iter().find(|key| is_odd(key, Value::is_object)) {
+            return Err(refuse(format!("its `{key}` is not a JSON object")));
+        }
+        if is_odd("credsStore", Value::is_string) {
+            return Err(refuse("its `credsStore` is not the name of a program".into()));
+        }
         Ok(Some(Self { path: path.to_owned(), json }))
     }
 
@@ -172,16 +181,18 @@ impl DockerConfig {
             let secret = Secret::new(password);
             return Ok(Some(Login { user: user.into(), secret, is_identity_token: false }));
         }
+        let refuse = || Error::Config {
+            path: self.path.clone(),
+            reason: format!("`auth` of `{key}` is not `user:password` in Base64"),
+        };
+        if entry.get("auth").is_some_and(|auth| !auth.is_null() && !auth.is_string()) {
+            return Err(refuse());
+        }
         let Some(auth) = text("auth") else { return Ok(None) };
         let decoded = base64::engine::general_purpose::STANDARD.decode(auth.trim()).ok();
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         let pair = decoded.as_deref().and_then(|text| text.trim_end_matches('\0').split_once(':'));
-        let Some((user, password)) = pair else {
-            return Err(Error::Config {
-                path: self.path.clone(),
-                reason: format!("`auth` of `{key}` is not `user:password` in Base64"),
-            });
-        };
+        let Some((user, password)) = pair else { return Err(refuse()) };
         Ok(Some(Login { user: user.into(), secret: Secret::new(password), is_identity_token: false }))
     }
 }
@@ -291,7 +302,14 @@ mod tests {
 
     #[tokio::test]
     async fn broken_files_are_named_and_nothing_of_them_is_shown() {
-        for config in ["{\"auths\": CANARY", "[]", r#"{"auths": {"r.example": {"auth": "Q0FOQVJZ"}}}"#] {
+        for config in [
+            "{\"auths\": CANARY",
+            "[]",
+            "{\"auths\": [\"CANARY\"]}",
+            "{\"credsStore\": 5}",
+            r#"{"auths": {"r.example": {"auth": "Q0FOQVJZ"}}}"#,
+            r#"{"auths": {"r.example": {"auth": 5}}}"#,
+        ] {
             let error = find(config, "r.example", "x").await.expect_err(config);
             let text = format!("{error} {error:?}");
             assert!(text.contains("config.json") && !text.contains("CANARY"), "{text}");

@@ -79,6 +79,10 @@ impl Registry {
             body: Body::Empty,
         };
         let answer = self.ask(&ask).await?;
+        if crate::manifest::is_html(&answer) {
+            let url = wainwright_http::redacted(answer.url());
+            return Err(Error::NotARegistry { url, reason: "it sent a web page".into() });
+        }
         let version = answer.header("docker-distribution-api-version").map(clean);
         let heard = Heard::of(answer).await;
         let base = self.base(&request.registry)?;

@@ -107,7 +107,7 @@ def special(tree: Tree) -> None:
     os.mkfifo(project / "pylock.toml.pipe")
     (project / "pylock.toml").unlink()
     (project / "pylock.toml.pipe").rename(project / "pylock.toml")
-    tree.refused("special file", "the lockfile is a pipe", "no lockfile", "hint: ")
+    tree.refused("special file", "the lockfile is a pipe", "`pylock.toml` is a named pipe", "hint: ")
     for name in ("pyproject.toml", ".gitignore", ".dockerignore", "wainwright.toml", "wain.lock"):
         project = tree.fresh()
         (project / name).unlink(missing_ok=True)

@@ -127,7 +127,6 @@ impl Unlocked {
                 python,
                 before: self.recorded.as_ref().map(|_| path.as_path()),
                 upgrade,
-                build_sdists: false,
                 no_index: settings.no_index,
                 vars: &vars,
                 passwords: &passwords,

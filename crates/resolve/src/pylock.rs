@@ -258,7 +258,6 @@ mod tests {
             python: PythonVersion::new(3, 13),
             before: None,
             upgrade: &Upgrade::Nothing,
-            build_sdists: false,
             no_index: false,
             vars: &vars,
             passwords: &[],

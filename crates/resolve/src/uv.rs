@@ -33,8 +33,6 @@ pub struct Question<'a> {
     pub before: Option<&'a Path>,
     /// Which versions are not kept.
     pub upgrade: &'a Upgrade,
-    /// Whether source distributions count too; uv may have to run their code to know their requirements.
-    pub build_sdists: bool,
     /// Whether no index is asked; uv has no variable for it.
     pub no_index: bool,
     /// The environment, with what uv has to know of indexes in it. Passwords are in here and nowhere else.
@@ -111,9 +109,8 @@ fn words(question: &Question<'_>, output: &Path) -> Vec<OsString> {
     add(&[&question.python.short()]);
     // uv would fetch an interpreter from elsewhere; any that is here will do.
     add(&["--no-python-downloads"]);
-    if !question.build_sdists {
-        add(&["--no-build"]);
-    }
+    // To know what a source distribution requires, uv may have to run its code.
+    add(&["--no-build"]);
     if question.no_index {
         add(&["--no-index"]);
     }

@@ -25,6 +25,7 @@ mod real;
 mod refusals;
 mod registry_ahead;
 mod registry_base;
+mod registry_cache;
 mod registry_copy;
 mod registry_faults;
 mod registry_inspect;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use wainwright_build::{AllowedClash, Base, ImageSource, Output, Subject};
+use wainwright_build::{AllowedClash, Base, Check, ImageSource, Output, Subject};
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{PackageName, PythonVersion};
 
@@ -388,6 +388,13 @@ pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) image: ImageArguments,
 
+    /// Cache in a registry to tell which layers there are now, `REGISTRY/REPO[:TAG]`
+    ///
+    /// Afterwards `--cache-from` finds them on any machine. The layers are put into that repository, or mounted there. When
+    /// that fails the image is delivered already, and the exit code says that the cache is not.
+    #[arg(long, value_name = "REF", value_parser = parse_own_cache, conflicts_with = "offline")]
+    pub(crate) cache_to: Option<Reference>,
+
     /// Write a report as JSON: digests, layers, sizes, times
     ///
     /// `-` is standard output, which then has the report in the place of the digest. A file that the build writes itself
@@ -423,6 +430,20 @@ pub(crate) struct ImageArguments {
     /// `WAIN_REGISTRY_USER_GHCR_IO` and `WAIN_REGISTRY_PASSWORD_GHCR_IO`. Tags move last, and the registry is asked afterwards.
     #[arg(long)]
     pub(crate) push: bool,
+
+    /// Cache in a registry to take layers from, `REGISTRY/REPO[:TAG]` (may be repeated)
+    ///
+    /// What another build told with --cache-to is neither fetched nor made here: the registry mounts the layers when the
+    /// image is pushed to it, and gives them where they are wanted elsewhere. A cache that cannot be read is told about, and
+    /// everything is made. Without a tag, `wain-cache` is meant.
+    #[arg(long, value_name = "REF", value_parser = parse_cache)]
+    pub(crate) cache_from: Vec<Reference>,
+
+    /// Which layers of a cache are made here all the same, and compared: all, sample or none
+    ///
+    /// `sample` is one of fifty, other ones each time. A cache that lies is an error, and nothing is delivered.
+    #[arg(long, value_name = "HOW", default_value_t = Check::Sample, value_parser = parse_check)]
+    pub(crate) cache_verify: Check,
 }
 
 #[derive(Args)]
@@ -795,6 +816,24 @@ fn parse_repository(text: &str) -> Result<Reference, String> {
 /// A repository of a registry that is known already.
 fn parse_other(text: &str) -> Result<String, String> {
     parse_repository(&format!("registry.example/{text}")).map(|reference| reference.repository().to_owned())
+}
+
+/// A cache to read.
+fn parse_cache(text: &str) -> Result<Reference, String> {
+    wainwright_build::cache_reference(text).map_err(|error| with_hint(error.to_string(), error.hint()))
+}
+
+/// A cache to write.
+fn parse_own_cache(text: &str) -> Result<Reference, String> {
+    let reference = parse_cache(text)?;
+    match reference.digest() {
+        Some(_) => Err("a cache that is written has a tag, not a digest".into()),
+        None => Ok(reference),
+    }
+}
+
+fn parse_check(text: &str) -> Result<Check, String> {
+    text.parse()
 }
 
 /// Where a pull may go.

@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
 use wainwright_build::{
-    Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning, Plan, Request, Tools,
-    Upgrade,
+    Caches, Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning, Plan, Request,
+    Tools, Upgrade,
 };
 use wainwright_lock::Selection;
+use wainwright_oci::Reference;
 use wainwright_pypi::IndexOptions;
 use wainwright_store::Limits;
 
@@ -65,6 +66,10 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
+    if let Some(message) = arguments.cache_to.as_ref().and_then(|cache| own_name(cache, &request.tags)) {
+        return usage(&message);
+    }
+    request.caches.to.clone_from(&arguments.cache_to);
     request.report = arguments.metadata_file.clone().filter(|file| !is_stdout(file));
     let prints_report = arguments.metadata_file.as_deref().is_some_and(is_stdout);
     if let Err(code) = stdout::claim(&request.outputs, prints_report) {
@@ -78,10 +83,22 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
     run(project, &request, machine, async |tools, screen| {
         let (plan, images, delivery) =
             mended(screen, async || make(&request, limit, tools, screen).await).await?;
+        // The image stands, whatever becomes of the cache.
+        let told = wainwright_build::publish(&plan, &images, tools).await;
         let code = finish(arguments, &plan, &images, &delivery, screen);
         tidy(&project.machine, tools, screen);
-        Ok(code)
+        told.map(|()| code)
     })
+}
+
+/// A cache must not take the place of the image that it is about.
+fn own_name(cache: &Reference, tags: &[Reference]) -> Option<String> {
+    let is_same = |tag: &&Reference| {
+        (tag.registry(), tag.repository(), tag.tag().unwrap_or("latest"))
+            == (cache.registry(), cache.repository(), cache.tag().unwrap_or("latest"))
+    };
+    let tag = tags.iter().find(is_same)?;
+    Some(format!("{tag} cannot be the image and its cache\n  hint: give --cache-to another tag"))
 }
 
 /// Whether a path stands for standard output, as in `archive:-`.
@@ -234,6 +251,11 @@ pub(crate) fn prepare(
         },
         mirror: project.mirror.clone(),
         outputs,
+        caches: Caches {
+            from: image.map_or_else(Vec::new, |image| image.cache_from.clone()),
+            to: None,
+            check: image.map_or_else(Default::default, |image| image.cache_verify),
+        },
         report: None,
         max_layers: project.max_layers,
         strict_native: project.strict_native,
@@ -362,7 +384,11 @@ fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
 /// Resolves and plans.
 async fn decide(request: &Request, tools: &Arc<Tools>, screen: &Arc<Screen>) -> Result<Plan, Error> {
     let resolution = phase(screen, "resolve", wainwright_build::resolve(request, tools)).await?;
-    let plan = phase(screen, "plan", async { wainwright_build::plan(&resolution, &tools.store) }).await?;
+    let plan = phase(screen, "plan", async {
+        let plan = wainwright_build::plan(&resolution, &tools.store)?;
+        wainwright_build::consult(plan, tools).await
+    });
+    let plan = plan.await?;
     tools.tell(plan.summary(&tools.store));
     Ok(plan)
 }

@@ -32,8 +32,9 @@ pub(crate) fn text(plan: &Plan, native: &[Native], fetches: &[(String, Option<u6
                 let count = recipe.packages().len();
                 match recipe.layers() {
                     Some(layers) => {
+                        let why = recipe.offered().map(|cache| format!("from {cache}")).unwrap_or_default();
                         for (name, descriptor) in layers {
-                            row("reuse", bytes(descriptor.size), &format!("base {name}"), "");
+                            row("reuse", bytes(descriptor.size), &format!("base {name}"), &why);
                         }
                     }
                     None => row(
@@ -55,15 +56,18 @@ pub(crate) fn text(plan: &Plan, native: &[Native], fetches: &[(String, Option<u6
                 LayerState::Cached(known) => {
                     row("reuse", bytes(known.descriptor.size), &layer.name, &layer.why);
                 }
+                LayerState::Offered(offer) => {
+                    let why = format!("{}; from {}", layer.why, offer.cache);
+                    row("reuse", bytes(offer.layer.descriptor.size), &layer.name, &why);
+                }
                 LayerState::Missing => {
+                    let reason = match &layer.doubt {
+                        Some(doubt) => format!("made to check {}", doubt.cache),
+                        None => "no layer of these inputs is in the cache".into(),
+                    };
                     let size =
                         layer.input_size().map_or_else(String::new, |size| format!("~{}", bytes(size)));
-                    row(
-                        "make",
-                        size,
-                        &layer.name,
-                        &format!("{}; no layer of these inputs is in the cache", layer.why),
-                    );
+                    row("make", size, &layer.name, &format!("{}; {reason}", layer.why));
                 }
             }
         }

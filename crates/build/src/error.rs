@@ -85,6 +85,30 @@ pub enum Error {
     /// A push without a name to push to.
     #[error("nothing says where to push to")]
     NoTag,
+    /// A cache says something else of a layer than is true.
+    #[error("the cache {cache} is wrong about the layer `{layer}`: {reason}")]
+    CacheLie {
+        /// The cache.
+        cache: String,
+        /// The layer, by the name it has on the screen.
+        layer: String,
+        /// What it says, and what was found.
+        reason: String,
+    },
+    /// A cache that is not told what was built.
+    #[error("the image is built and delivered, but the cache {cache} was not written")]
+    CacheWrite {
+        /// The cache.
+        cache: String,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// Something that would be overwritten.
+    #[error("{reference} is something else than a cache of wain, and is left as it is")]
+    NoCache {
+        /// What was to be the cache.
+        reference: String,
+    },
     /// An image that is none of the kinds we know.
     #[error("`{text}` is not an image")]
     UnknownSubject {
@@ -403,6 +427,12 @@ impl Error {
             Self::Http(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::NoTag => Some("name it with its registry: `--tag ghcr.io/acme/api:1.4`".into()),
+            Self::CacheLie { .. } => Some(
+                "nothing is delivered: build without --cache-from, find out who may write to the cache, and delete its tag"
+                    .into(),
+            ),
+            Self::CacheWrite { source, .. } => source.hint(),
+            Self::NoCache { .. } => Some("give --cache-to a tag, or a repository, of its own".into()),
             Self::UnknownSubject { .. } => Some(
                 "write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`".into(),
             ),
@@ -515,6 +545,7 @@ impl Error {
             Self::Http(error) => error.is_outside(),
             Self::Registry(error) => error.is_outside(),
             Self::Open { .. } | Self::Threads { .. } => true,
+            Self::CacheWrite { source, .. } => return source.exit_code(),
             Self::Bug { .. } => return 70,
             Self::UnknownBase { .. }
             | Self::UnknownSubject { .. }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use wainwright_blob::{Entry, Options, write};
 use wainwright_layer::{Lost, wheel_entries};
-use wainwright_oci::{Digest, Document, Image, Layer, Place, annotation};
+use wainwright_oci::{Digest, Document, Image, Layer, Place, Reference, annotation};
 use wainwright_store::{CacheKey, Draft, Store};
 
 use crate::image::{NamedLayer, compose, index};
 use crate::native;
+use crate::oracle::{self, Offer, bring};
 use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
 use crate::together::{Shared, compare, lost};
 use crate::transfer::{Ahead, ahead};
 use crate::wheels::{Fetches, blame, open_all};
-use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
+use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Output, Plan, RuntimeRecipe, Tools};
 
 /// Finished images: bytes and digests, no more questions.
 #[derive(Clone, Debug)]
@@ -29,6 +30,10 @@ pub struct Images {
     pub shared: Vec<Vec<Shared>>,
     /// How many bytes of layers are in their registries already.
     pub sent: u64,
+    /// Our layers, by what decides them.
+    pub(crate) made: BTreeMap<CacheKey, Layer>,
+    /// For each image, the layers of a base that is assembled.
+    pub(crate) bases: Vec<Option<Vec<RuntimeLayerMade>>>,
 }
 
 /// A layer, for a report.
@@ -81,8 +86,8 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     warnings.into_iter().for_each(|message| tools.tell(Event::Warned { message }));
     let mut images = Vec::new();
     let mut reports = Vec::new();
-    for (image, runtime) in plan.images.iter().zip(runtimes) {
-        let (image, report) = finish(image, runtime, &made, plan.options.mtime)?;
+    for (image, runtime) in plan.images.iter().zip(&runtimes) {
+        let (image, report) = finish(image, runtime.as_deref(), &made, plan.options.mtime)?;
         let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
         let (platform, digest) = (image.platform.clone(), image.manifest.digest());
         tools.tell(Event::ImageFinished { platform, digest, size });
@@ -91,7 +96,7 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     }
     let annotations = plan.images.first().map(|image| image.annotations.clone()).unwrap_or_default();
     let index = (images.len() > 1).then(|| index(&images, &annotations));
-    Ok(Images { images, index, layers: reports, shared, sent })
+    Ok(Images { images, index, layers: reports, shared, sent, made, bases: runtimes })
 }
 
 /// The base layers of every image that has its base assembled; one after the other, since they share work.
@@ -104,14 +109,85 @@ async fn runtimes(
     for image in &plan.images {
         made.push(match &image.base {
             BasePlan::Runtime(recipe) => {
-                let base = runtime::make(recipe, tools).await?;
-                base.iter().for_each(|made| ahead.take(&made.layer));
+                let base = match &recipe.offered {
+                    Some(cache) => offered_base(recipe, cache, stays(plan, cache), &ahead, tools).await?,
+                    None => runtime::make(recipe, tools).await?,
+                };
+                check_base(recipe, &base)?;
+                base.iter().filter(|made| is_here(&made.layer)).for_each(|made| ahead.take(&made.layer));
                 Some(base)
             }
             BasePlan::Image(_) => None,
         });
     }
     Ok(made)
+}
+
+/// The layers of a base that a cache has: left there where a registry alone wants them, else brought here. If the cache
+/// does not give them, they are made.
+async fn offered_base(
+    recipe: &RuntimeRecipe,
+    cache: &Reference,
+    stays: bool,
+    ahead: &Ahead,
+    tools: &Arc<Tools>,
+) -> Result<Vec<RuntimeLayerMade>, Error> {
+    let mut base = recipe.made.clone().unwrap_or_default();
+    for made in &mut base {
+        let offer = Offer { cache: cache.clone(), layer: made.layer.clone(), facts: None };
+        match take(&format!("base {}", made.name), &offer, stays, ahead, tools).await? {
+            Some(layer) => made.layer = layer,
+            None => return runtime::make(&recipe.anew(), tools).await,
+        }
+    }
+    Ok(base)
+}
+
+/// Holds a base that was made against what a cache says of it.
+fn check_base(recipe: &RuntimeRecipe, base: &[RuntimeLayerMade]) -> Result<(), Error> {
+    let Some((cache, said)) = &recipe.doubt else { return Ok(()) };
+    for (said, made) in said.iter().zip(base) {
+        let offer = Offer { cache: cache.clone(), layer: said.layer.clone(), facts: None };
+        oracle::compare(&format!("base {}", made.name), &offer, &made.layer)?;
+    }
+    let names = |layers: &[RuntimeLayerMade]| {
+        layers.iter().map(|made| (made.name.clone(), made.packages.clone())).collect::<Vec<_>>()
+    };
+    match names(said) == names(base) {
+        true => Ok(()),
+        false => Err(Error::CacheLie {
+            cache: cache.to_string(),
+            layer: format!("base debian:{}", recipe.lock.suite),
+            reason: "it names other layers or packages".into(),
+        }),
+    }
+}
+
+fn is_here(layer: &Layer) -> bool {
+    !matches!(layer.place, Place::Registry(_))
+}
+
+/// Whether what a cache has may stay where it is: only its own registry can do without the bytes passing through here.
+fn stays(plan: &Plan, cache: &Reference) -> bool {
+    plan.outputs.iter().all(|output| *output == Output::Registry)
+        && plan.tags.iter().all(|tag| tag.registry() == cache.registry())
+}
+
+/// Takes a layer that a cache has. `None` when the cache does not give it after all.
+async fn take(
+    name: &str,
+    offer: &Offer,
+    stays: bool,
+    ahead: &Ahead,
+    tools: &Arc<Tools>,
+) -> Result<Option<Layer>, Error> {
+    if stays {
+        ahead.take_offer(name, offer);
+        return Ok(Some(offer.layer.clone()));
+    }
+    let brought = bring(name, offer, tools).await?;
+    brought.iter().for_each(|layer| ahead.take(layer));
+    Ok(brought)
 }
 
 /// Our layers by key; those that platforms share are made once.
@@ -134,7 +210,7 @@ async fn layers(
                     tools.tell(Event::LayerReused { name, descriptor });
                 }
             }
-            LayerState::Missing => {
+            LayerState::Missing | LayerState::Offered(_) => {
                 missing.insert(layer.key, layer);
             }
         }
@@ -146,12 +222,29 @@ async fn layers(
     for layer in order {
         let (layer, tools, fetches, options) = (layer.clone(), tools.clone(), fetches.clone(), plan.options);
         let lost = lost.get(&layer.key).cloned().unwrap_or_default();
-        jobs.spawn(async move { Ok((layer.key, make(&layer, lost, options, &fetches, &tools).await?)) });
+        let ahead = ahead.clone();
+        let stays = matches!(&layer.state, LayerState::Offered(offer) if stays(plan, &offer.cache));
+        jobs.spawn(async move {
+            if let LayerState::Offered(offer) = &layer.state
+                && let Some(taken) = take(&layer.name, offer, stays, &ahead, &tools).await?
+            {
+                let (name, descriptor) = (layer.name.clone(), taken.descriptor.clone());
+                tools.tell(Event::LayerReused { name, descriptor });
+                return Ok((layer.key, taken));
+            }
+            let made = make(&layer, lost, options, &fetches, &tools).await?;
+            if let Some(doubt) = &layer.doubt {
+                oracle::compare(&layer.name, doubt, &made)?;
+            }
+            ahead.take(&made);
+            Ok((layer.key, made))
+        });
     }
+    // Leaving is over when the last layer was handed in.
+    drop(ahead);
     while let Some(done) = jobs.join_next().await {
         // Leaving early ends the other jobs.
         let (key, layer) = done.map_err(|error| Error::Bug { what: error.to_string() })??;
-        ahead.take(&layer);
         made.insert(key, layer);
     }
     Ok(made)
@@ -229,7 +322,7 @@ pub(crate) fn write_entries(
 /// Puts an image together.
 fn finish(
     plan: &ImagePlan,
-    runtime: Option<Vec<RuntimeLayerMade>>,
+    runtime: Option<&[RuntimeLayerMade]>,
     made: &BTreeMap<CacheKey, Layer>,
     epoch: u64,
 ) -> Result<(Image, Vec<LayerReport>), Error> {
@@ -245,12 +338,12 @@ fn finish(
     };
     let is_base_cached = matches!(&plan.base, BasePlan::Runtime(recipe) if recipe.made.is_some());
     for RuntimeLayerMade { name, packages, layer } in runtime.into_iter().flatten() {
-        reports.push(report(&name, &packages, &layer, is_base_cached));
+        reports.push(report(name, packages, layer, is_base_cached));
         let created_by = match packages.is_empty() {
             true => format!("{} {name}", plan.base_name),
             false => format!("{} {name}: {}", plan.base_name, packages.join(", ")),
         };
-        layers.push(NamedLayer { layer, created_by });
+        layers.push(NamedLayer { layer: layer.clone(), created_by });
     }
     let base_end = layers.len();
     let (base_config, base_layers) = match &plan.base {

@@ -14,6 +14,7 @@ use crate::choose::ChosenWheel;
 use crate::image::Config;
 use crate::layering::{group, room_for_wheels};
 use crate::native::Libraries;
+use crate::oracle::{Caches, Offer, Told};
 use crate::resolve::{PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
 use crate::{Error, Output};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub options: Options,
     /// Whether a module that cannot be imported for want of a library is an error.
     pub strict_native: bool,
+    /// Which caches in registries are asked and told.
+    pub caches: Caches,
 }
 
 /// One image.
@@ -61,6 +64,8 @@ pub struct ImagePlan {
     pub(crate) libraries: Arc<Libraries>,
     /// The Debian release its base is of, where it is of one: `bookworm`.
     pub(crate) codename: Option<String>,
+    /// What caches say of its wheels.
+    pub(crate) told: Arc<Told>,
     /// What its config says.
     pub config: Config,
     /// Annotations of its manifest, but for those that name the base.
@@ -89,6 +94,8 @@ pub struct LayerPlan {
     pub why: String,
     /// Whether it was made earlier.
     pub state: LayerState,
+    /// What a cache says that it is, where it is made to check that.
+    pub doubt: Option<Box<Offer>>,
     pub(crate) recipe: Recipe,
 }
 
@@ -97,6 +104,8 @@ pub struct LayerPlan {
 pub enum LayerState {
     /// It is in the store.
     Cached(Box<Layer>),
+    /// Somebody else made it, and a registry has it.
+    Offered(Box<Offer>),
     /// It has to be made.
     Missing,
 }
@@ -145,6 +154,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             allow_clash: resolution.allow_clash.clone(),
             libraries: resolved.libraries.clone(),
             codename: resolved.codename.clone(),
+            told: Arc::default(),
             config: resolved.config.clone(),
             annotations: resolution.annotations.clone(),
         });
@@ -155,6 +165,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         tags: resolution.tags.clone(),
         options: resolution.options,
         strict_native: resolution.strict_native,
+        caches: resolution.caches.clone(),
     })
 }
 
@@ -183,6 +194,7 @@ fn environment(resolved: &PlatformResolution, options: &Options, store: &Store) 
         why: format!("links to {}", environment.interpreter),
         state: state(&key, store)?,
         key,
+        doubt: None,
         packages: Vec::new(),
         recipe: Recipe::Entries(Arc::new(environment.entries()?)),
     })
@@ -223,6 +235,7 @@ fn wheel_layer(
         why: why.into(),
         state: state(&key, store)?,
         key,
+        doubt: None,
         packages,
         recipe: Recipe::Wheels(Arc::new(wheels), layout.clone()),
     })
@@ -243,6 +256,7 @@ fn source(
         why: format!("{} files and folders", entries.len()),
         state: state(&key, store)?,
         key,
+        doubt: None,
         packages: Vec::new(),
         recipe: Recipe::Entries(entries.clone()),
     })

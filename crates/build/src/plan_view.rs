@@ -69,7 +69,11 @@ impl BasePlan {
             Self::Runtime(recipe) => json!({
                 "name": name,
                 "packages": recipe.packages(),
-                "state": if recipe.made.is_some() { "cached" } else { "make" },
+                "state": match (&recipe.made, &recipe.offered) {
+                    (Some(_), Some(_)) => "offered",
+                    (Some(_), None) => "cached",
+                    (None, _) => "make",
+                },
                 "layers": recipe.made.iter().flatten().map(|layer| &layer.layer.descriptor).collect::<Vec<_>>(),
             }),
             Self::Image(base) => json!({
@@ -87,7 +91,16 @@ impl LayerPlan {
         let mut json = json!({
             "name": self.name, "packages": self.packages, "why": self.why, "key": self.key.digest(),
         });
+        if let Some(doubt) = &self.doubt {
+            json["checks"] = doubt.cache.to_string().into();
+        }
         match &self.state {
+            LayerState::Offered(offer) => {
+                json["state"] = "offered".into();
+                json["cache"] = offer.cache.to_string().into();
+                json["digest"] = json!(offer.layer.descriptor.digest);
+                json["size"] = offer.layer.descriptor.size.into();
+            }
             LayerState::Cached(layer) => {
                 json["state"] = "cached".into();
                 json["digest"] = json!(layer.descriptor.digest);
@@ -128,6 +141,7 @@ impl Serialize for LayerState {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match self {
             Self::Cached(_) => "cached",
+            Self::Offered(_) => "offered",
             Self::Missing => "make",
         })
     }

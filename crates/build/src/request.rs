@@ -13,6 +13,7 @@ use wainwright_pypi::IndexOptions;
 use wainwright_python::PythonVersion;
 
 use crate::Error;
+use crate::oracle::Caches;
 
 /// What the user asks for on the command line; what is absent is decided by settings, then by us.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct Request {
     pub mirror: Option<String>,
     /// Where images go.
     pub outputs: Vec<Output>,
+    /// Which caches in registries are asked, before those of the settings, and which is told.
+    pub caches: Caches,
     /// Where the caller will write a report; it is no part of the project.
     pub report: Option<PathBuf>,
     /// How many layers an image may get on top of its base; `None`: the settings, else 40.

@@ -18,6 +18,7 @@ use crate::describe::{annotations, config};
 use crate::format::options;
 use crate::image::Config;
 use crate::native::Libraries;
+use crate::oracle::{Caches, cache_reference};
 use crate::unlocked::{Unlocked, has_dependencies};
 use crate::{Error, Event, Output, Request, Tools};
 
@@ -45,6 +46,8 @@ pub struct Resolution {
     pub options: Options,
     /// Whether a module that cannot be imported for want of a library is an error.
     pub strict_native: bool,
+    /// Which caches in registries are asked and told.
+    pub caches: Caches,
 }
 
 /// What goes into the image for one platform.
@@ -182,7 +185,20 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),
         options: options(request, &project)?,
+        caches: caches(request, &project)?,
     })
+}
+
+/// The caches of the command line, then those of the settings.
+fn caches(request: &Request, project: &Project) -> Result<Caches, Error> {
+    let mut caches = request.caches.clone();
+    for text in &project.settings.cache_from {
+        let reference = cache_reference(text)?;
+        if !caches.from.contains(&reference) {
+            caches.from.push(reference);
+        }
+    }
+    Ok(caches)
 }
 
 /// Every lockfile of the project, the one that counts first; that of its workspace where it has none of its own.

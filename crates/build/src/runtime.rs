@@ -8,7 +8,7 @@ use wainwright_layer::debian::{
     DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, assemble,
     compile_stdlib,
 };
-use wainwright_oci::{Descriptor, Layer, Platform};
+use wainwright_oci::{Descriptor, Layer, Platform, Reference};
 use wainwright_python::PythonVersion;
 use wainwright_store::{CacheKey, Store};
 
@@ -30,6 +30,12 @@ pub struct RuntimeRecipe {
     options: Options,
     /// Its layers, when the store has them all.
     pub(crate) made: Option<Vec<RuntimeLayerMade>>,
+    /// The cache that has them, when it is not the store.
+    pub(crate) offered: Option<Reference>,
+    /// What a cache says that they are, where they are made to check that.
+    pub(crate) doubt: Option<(Reference, Vec<RuntimeLayerMade>)>,
+    /// The libraries in it, as a cache says.
+    pub(crate) told: Option<Arc<Libraries>>,
 }
 
 /// A finished layer of a base.
@@ -65,13 +71,34 @@ impl RuntimeRecipe {
             }),
         )?;
         let made = store.recall(&key)?.and_then(|memo| read(&memo, store));
-        Ok(Self { lock, mirrors, architecture, python, key, options, made })
+        Ok(Self {
+            lock,
+            mirrors,
+            architecture,
+            python,
+            key,
+            options,
+            made,
+            offered: None,
+            doubt: None,
+            told: None,
+        })
     }
 
     /// Its layers by name, when they were made earlier.
     pub fn layers(&self) -> Option<impl Iterator<Item = (&str, &Descriptor)>> {
         let made = self.made.as_ref()?;
         Some(made.iter().map(|made| (made.name.as_str(), &made.layer.descriptor)))
+    }
+
+    /// The same, with layers that have to be made.
+    pub(crate) fn anew(&self) -> Self {
+        Self { made: None, offered: None, told: None, ..self.clone() }
+    }
+
+    /// The cache in a registry that has its layers, when the store has not.
+    pub fn offered(&self) -> Option<&Reference> {
+        self.offered.as_ref()
     }
 
     /// Decides its layers.
@@ -132,8 +159,7 @@ pub(crate) async fn libraries(
     recipe: &RuntimeRecipe,
     tools: &Arc<Tools>,
 ) -> Result<Option<Libraries>, Error> {
-    let known = tools.store.recall(&libraries_key(recipe)?)?;
-    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+    if let Some(known) = known_libraries(recipe, &tools.store)? {
         return Ok(Some(known));
     }
     let is_here = |deb: &LockedDeb| tools.store.contains(&deb.sha256, Some(deb.size));
@@ -147,6 +173,12 @@ pub(crate) async fn libraries(
         remember_libraries(&job, &runtime, &tools_.store)
     };
     Ok(Some(tools.cpu().await?.run(job).await?))
+}
+
+/// The libraries that a base offers, as far as the store remembers.
+pub(crate) fn known_libraries(recipe: &RuntimeRecipe, store: &Store) -> Result<Option<Libraries>, Error> {
+    let known = store.recall(&libraries_key(recipe)?)?;
+    Ok(known.and_then(|memo| serde_json::from_value(memo).ok()))
 }
 
 fn remember_libraries(recipe: &RuntimeRecipe, runtime: &Runtime, store: &Store) -> Result<Libraries, Error> {

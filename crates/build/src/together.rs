@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wainwright_blob::{Entry, Kind};
 use wainwright_layer::{Error as Refused, Lost, fingerprint};
 use wainwright_oci::{Digest, ImagePath, one_below_another};
@@ -12,6 +12,7 @@ use wainwright_store::CacheKey;
 use wainwright_wheel::Layout;
 
 use crate::choose::ChosenWheel;
+use crate::oracle::Told;
 use crate::plan::{LayerPlan, Recipe, layout_facts};
 use crate::wheels::{Fetches, facts, facts_key, open_all};
 use crate::{Error, ImagePlan, Tools};
@@ -50,8 +51,44 @@ pub(crate) async fn compare(
     fetches: &Fetches,
     tools: &Arc<Tools>,
 ) -> Result<Together, Error> {
+    let Some(key) = key(image)? else { return Ok(Together::default()) };
+    let known = tools.store.recall(&key)?;
+    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+        return Ok(known);
+    }
+    if let Some(told) = &image.told.together {
+        return Ok(told.clone());
+    }
     let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
-    let Some((_, layout)) = wheels.first() else { return Ok(Together::default()) };
+    let mut oddities = Vec::new();
+    let mut owners = Owners::default();
+    let ours = wheels.first().map(|(_, layout)| ours(image, layout)).unwrap_or_default();
+    ours.into_iter().for_each(|(path, owner)| owners.add(&path, owner));
+    // Most are known from making layers; those are fetched whose layer was made earlier, and those nobody opened yet.
+    let known = wheels.iter().map(|(wheel, layout)| facts_of(wheel, layout, &image.told, fetches, tools));
+    let mut is_ours = true;
+    for ((wheel, _), (known, is_found)) in wheels.iter().zip(futures_util::future::try_join_all(known).await?)
+    {
+        is_ours &= is_found;
+        oddities.extend(texts(known.get("notes")));
+        for (path, content) in known.get("paths").and_then(Value::as_object).into_iter().flatten() {
+            let content = content.as_str().unwrap_or_default().to_owned();
+            let who = Who::Wheel(wheel.wanted.filename.to_string(), wheel.name.clone());
+            owners.add(path, Owner { who, content });
+        }
+    }
+    let together = Together { oddities, shared: owners.settle(&image.allow_clash)? };
+    // What only a cache says is not kept as if this machine had found it out.
+    if is_ours {
+        tools.store.remember(&key, &json!(together))?;
+    }
+    Ok(together)
+}
+
+/// Decides what the wheels of an image are to each other; `None` when there are none.
+pub(crate) fn key(image: &ImagePlan) -> Result<Option<CacheKey>, Error> {
+    let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
+    let Some((_, layout)) = wheels.first() else { return Ok(None) };
     let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
     digests.sort();
     let rules: Vec<String> = image.allow_clash.iter().map(ToString::to_string).collect();
@@ -60,27 +97,7 @@ pub(crate) async fn compare(
         "format": 2, "wheels": digests, "layout": layout_facts(layout), "allowClash": rules,
         "ours": ours.iter().map(|(path, owner)| json!([path, owner.content])).collect::<Vec<_>>(),
     });
-    let key = CacheKey::of("wheels-together", &facts)?;
-    let known = tools.store.recall(&key)?;
-    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
-        return Ok(known);
-    }
-    let mut oddities = Vec::new();
-    let mut owners = Owners::default();
-    ours.into_iter().for_each(|(path, owner)| owners.add(&path, owner));
-    // Most are known from making layers; those are fetched whose layer was made earlier, and those nobody opened yet.
-    let known = wheels.iter().map(|(wheel, layout)| facts_of(wheel, layout, fetches, tools));
-    for ((wheel, _), known) in wheels.iter().zip(futures_util::future::try_join_all(known).await?) {
-        oddities.extend(texts(&known["notes"]));
-        for (path, content) in known["paths"].as_object().into_iter().flatten() {
-            let content = content.as_str().unwrap_or_default().to_owned();
-            let who = Who::Wheel(wheel.wanted.filename.to_string(), wheel.name.clone());
-            owners.add(path, Owner { who, content });
-        }
-    }
-    let together = Together { oddities, shared: owners.settle(&image.allow_clash)? };
-    tools.store.remember(&key, &json!(together))?;
-    Ok(together)
+    Ok(Some(CacheKey::of("wheels-together", &facts)?))
 }
 
 pub(crate) fn wheels(layer: &LayerPlan) -> impl Iterator<Item = (&ChosenWheel, &Layout)> {
@@ -108,14 +125,19 @@ fn ours(image: &ImagePlan, layout: &Layout) -> Vec<(String, Owner)> {
     ours
 }
 
+/// What is known of a wheel, and whether this machine found it out.
 async fn facts_of(
     wheel: &ChosenWheel,
     layout: &Layout,
+    told: &Told,
     fetches: &Fetches,
     tools: &Arc<Tools>,
-) -> Result<Value, Error> {
-    if let Some(known) = tools.store.recall(&facts_key(wheel.wanted.digest, layout)?)? {
-        return Ok(known);
+) -> Result<(Map<String, Value>, bool), Error> {
+    if let Some(Value::Object(known)) = tools.store.recall(&facts_key(wheel.wanted.digest, layout)?)? {
+        return Ok((known, true));
+    }
+    if let Some(told) = told.wheels.get(&wheel.wanted.digest) {
+        return Ok((told.owned.clone(), false));
     }
     fetches.fetch(wheel, tools).await?;
     let (wheel, layout, store) = (wheel.clone(), layout.clone(), tools.store.clone());
@@ -123,11 +145,16 @@ async fn facts_of(
         let opened = open_all(std::slice::from_ref(&wheel), &layout, &store)?;
         Ok(opened.first().map(|file| facts(file, &layout)).transpose()?.unwrap_or_default())
     };
-    tools.cpu().await?.run(job).await
+    let found = tools.cpu().await?.run(job).await?;
+    Ok((found, true))
 }
 
-fn texts(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+fn texts(list: Option<&Value>) -> Vec<String> {
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|text| Some(text.as_str()?.to_owned()))
+        .collect()
 }
 
 impl Together {

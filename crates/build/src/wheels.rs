@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 use wainwright_layer::owned_paths;
 use wainwright_oci::Digest;
@@ -12,6 +12,9 @@ use crate::base::fits;
 use crate::choose::ChosenWheel;
 use crate::plan::layout_facts;
 use crate::{Error, Event, Tools};
+
+/// Raised when other facts are found out about a wheel.
+pub(crate) const FACTS: u32 = 2;
 
 /// Fetches of one build: layers of several platforms may want the same wheel.
 #[derive(Default)]
@@ -62,7 +65,7 @@ pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -
         check_python(&file, layout)?;
         let key = facts_key(wanted.digest, layout)?;
         if store.recall(&key)?.is_none() {
-            store.remember(&key, &facts(&file, layout)?)?;
+            store.remember(&key, &facts(&file, layout)?.into())?;
         }
         opened.push(file);
     }
@@ -91,11 +94,14 @@ fn check_python(wheel: &Wheel, layout: &Layout) -> Result<(), Error> {
 }
 
 pub(crate) fn facts_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
-    Ok(CacheKey::of("wheel-facts", &json!({ "format": 2, "wheel": wheel, "layout": layout_facts(layout) }))?)
+    Ok(CacheKey::of(
+        "wheel-facts",
+        &json!({ "format": FACTS, "wheel": wheel, "layout": layout_facts(layout) }),
+    )?)
 }
 
 /// The paths a wheel owns with what they hold, and what is odd about it, as a memo.
-pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Value, Error> {
+pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Map<String, Value>, Error> {
     let paths = owned_paths(wheel, layout)?;
     let notes: Vec<String> = wheel
         .warnings()
@@ -103,7 +109,7 @@ pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Value, Error> {
         .map(|warning| format!("{}: {warning} (`wain explain {}`)", wheel.filename(), warning.rule))
         .collect();
     // Half a million of them may be there, so they are not held twice.
-    let rows: serde_json::Map<String, Value> = paths
+    let rows: Map<String, Value> = paths
         .into_iter()
         .map(|(path, (digest, is_executable))| {
             let mut content = digest.map_or_else(String::new, |digest| digest.hex());
@@ -111,7 +117,5 @@ pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Value, Error> {
             (path.to_string(), content.into())
         })
         .collect();
-    Ok(Value::Object(
-        [("paths".to_owned(), rows.into()), ("notes".to_owned(), json!(notes))].into_iter().collect(),
-    ))
+    Ok([("paths".to_owned(), rows.into()), ("notes".to_owned(), json!(notes))].into_iter().collect())
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub groups: Vec<PackageName>,
     /// Whose files stay where packages own one path with different contents; the first that fits decides.
     pub allow_clash: Vec<AllowedClash>,
+    /// Caches in registries that are asked for layers.
+    pub cache_from: Vec<String>,
     /// Debian packages to install.
     pub system_packages: Vec<String>,
     /// Whether a module that cannot be imported for want of a library is an error.
@@ -72,10 +74,11 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "allow-clash",
     "annotations",
     "base",
+    "cache-from",
     "cmd",
     "compression",
     "entrypoint",
@@ -128,6 +131,7 @@ impl Settings {
             extras: distinct(list("extras")?, |item| item.parse())?,
             groups: distinct(list("groups")?, |item| item.parse())?,
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
+            cache_from: distinct(list("cache-from")?, cache)?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             strict_native: get("strict-native").map(|item| item.boolean()).transpose()?.unwrap_or_default(),
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
@@ -153,6 +157,15 @@ fn distinct<T: Ord + Clone>(
         values.push(value);
     }
     Ok(values)
+}
+
+/// Where a cache is: a reference, with or without a tag.
+fn cache(item: &Item<'_>) -> Result<String, Error> {
+    let text = item.string()?;
+    match text.parse::<wainwright_oci::Reference>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(item.refuse(error)),
+    }
 }
 
 fn checked(item: &Item<'_>, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Error> {

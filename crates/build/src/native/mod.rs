@@ -14,13 +14,14 @@ pub use self::check::{ForeignModule, MissingLibrary, Native, TooNew};
 use self::check::{Surroundings, check};
 use self::packages::package;
 use crate::choose::ChosenWheel;
+use crate::oracle::Told;
 use crate::plan::layout_facts;
 use crate::together::wheels;
 use crate::wheels::{Fetches, open_all};
 use crate::{BasePlan, Error, ImagePlan, Plan, Tools, runtime};
 
 /// Raised when other facts are read from a wheel.
-const FACTS: u32 = 1;
+pub(crate) const FACTS: u32 = 1;
 /// Raised when the same facts lead to other findings.
 const FINDINGS: u32 = 2;
 /// Libraries named in one warning; the others are counted.
@@ -44,38 +45,28 @@ pub async fn preflight(plan: &Plan, tools: &Arc<Tools>) -> Result<Vec<Native>, E
 
 /// Finds out what the native files of an image need and nobody has. What was found is remembered.
 pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools>) -> Result<Native, Error> {
-    let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
     let Some(machine) = wainwright_elf::machine(&image.platform.architecture) else {
         return Ok(Native::default());
     };
-    if wheels.is_empty() {
-        return Ok(Native::default());
-    }
-    let mut digests: Vec<Digest> = wheels.iter().map(|(wheel, _)| wheel.wanted.digest).collect();
-    digests.sort();
-    let base = match &image.base {
-        BasePlan::Runtime(recipe) => json!(recipe.key().digest()),
-        BasePlan::Image(base) => json!(base.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>()),
-    };
-    let key = CacheKey::of(
-        "native",
-        &json!({
-            "facts": FACTS, "findings": FINDINGS, "wheels": digests, "base": base,
-            "architecture": image.platform.architecture, "python": image.target.python.short(),
-        }),
-    )?;
+    let Some(key) = key(image)? else { return Ok(Native::default()) };
     let known = tools.store.recall(&key)?;
     if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
         return Ok(known);
     }
-    let facts = wheels.iter().map(|(wheel, layout)| facts(wheel, layout, fetches, tools));
+    if let Some(told) = &image.told.native {
+        return Ok(told.clone());
+    }
+    let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
+    let facts = wheels.iter().map(|(wheel, layout)| facts(wheel, layout, &image.told, fetches, tools));
     let facts = futures_util::future::try_join_all(facts).await?;
     let (mut files, mut unread, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut is_ours = true;
     for ((wheel, _), facts) in wheels.iter().zip(facts) {
         let name = wheel.wanted.filename.to_string();
         match facts {
             None => unknown.push(name),
-            Some(facts) => {
+            Some((facts, is_found)) => {
+                is_ours &= is_found;
                 unread.extend(facts.unread);
                 files.push((name, facts.files));
             }
@@ -84,7 +75,13 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
     let libraries = match &image.base {
         BasePlan::Image(_) => Some(image.libraries.clone()),
         BasePlan::Runtime(_) if files.iter().all(|(_, files)| files.is_empty()) => Some(Arc::default()),
-        BasePlan::Runtime(recipe) => runtime::libraries(recipe, tools).await?.map(Arc::new),
+        BasePlan::Runtime(recipe) => match (runtime::known_libraries(recipe, &tools.store)?, &recipe.told) {
+            (None, Some(told)) => {
+                is_ours = false;
+                Some(told.clone())
+            }
+            _ => runtime::libraries(recipe, tools).await?.map(Arc::new),
+        },
     };
     let Some(libraries) = libraries else {
         unknown.push(format!("the base {}", image.base_name));
@@ -99,26 +96,57 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
     }
     native.is_assembled = matches!(image.base, BasePlan::Runtime(_));
     native.unread = unread;
-    if unknown.is_empty() {
+    // What only a cache says is not kept as if this machine had found it out.
+    if unknown.is_empty() && is_ours {
         tools.store.remember(&key, &json!(native))?;
     }
     native.unknown = unknown;
     Ok(native)
 }
 
-/// The native files of a wheel; `None` where it is not here and the network may not be used.
+/// Decides what is found out about the native files of an image; `None` when it has no wheels.
+pub(crate) fn key(image: &ImagePlan) -> Result<Option<CacheKey>, Error> {
+    let mut digests: Vec<Digest> =
+        image.layers.iter().flat_map(wheels).map(|(wheel, _)| wheel.wanted.digest).collect();
+    if digests.is_empty() {
+        return Ok(None);
+    }
+    digests.sort();
+    let base = match &image.base {
+        BasePlan::Runtime(recipe) => json!(recipe.key().digest()),
+        BasePlan::Image(base) => json!(base.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>()),
+    };
+    Ok(Some(CacheKey::of(
+        "native",
+        &json!({
+            "facts": FACTS, "findings": FINDINGS, "wheels": digests, "base": base,
+            "architecture": image.platform.architecture, "python": image.target.python.short(),
+        }),
+    )?))
+}
+
+pub(crate) fn facts_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Error> {
+    let facts = json!({ "format": FACTS, "wheel": wheel, "layout": layout_facts(layout) });
+    Ok(CacheKey::of("wheel-native", &facts)?)
+}
+
+/// The native files of a wheel, and whether this machine found them out; `None` where it is not here and the network may
+/// not be used.
 async fn facts(
     wheel: &ChosenWheel,
     layout: &Layout,
+    told: &Told,
     fetches: &Fetches,
     tools: &Arc<Tools>,
-) -> Result<Option<NativeFiles>, Error> {
+) -> Result<Option<(NativeFiles, bool)>, Error> {
     let wanted = &wheel.wanted;
-    let facts = json!({ "format": FACTS, "wheel": wanted.digest, "layout": layout_facts(layout) });
-    let key = CacheKey::of("wheel-native", &facts)?;
+    let key = facts_key(wanted.digest, layout)?;
     let known = tools.store.recall(&key)?;
     if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
-        return Ok(Some(known));
+        return Ok(Some((known, true)));
+    }
+    if let Some(told) = told.wheels.get(&wanted.digest).and_then(|told| told.native.clone()) {
+        return Ok(Some((told, false)));
     }
     if tools.machine.is_offline && !tools.store.contains(&wanted.digest, wanted.size) {
         return Ok(None);
@@ -135,7 +163,7 @@ async fn facts(
         store.remember(&key, &json!(found))?;
         Ok(found)
     };
-    Ok(Some(tools.cpu().await?.run(job).await?))
+    Ok(Some((tools.cpu().await?.run(job).await?, true)))
 }
 
 impl Native {

@@ -9,6 +9,7 @@ use wainwright_registry::{Error as RegistryError, Uploaded};
 use super::gather::fetch_blobs;
 use super::memory::{recall, remember};
 use super::send::{Target, blob, repositories, uploads};
+use crate::oracle::{Offer, bring};
 use crate::plan::BasePlan;
 use crate::{Error, LayerState, Output, Plan, Tools};
 
@@ -16,14 +17,28 @@ use crate::{Error, LayerState, Output, Plan, Tools};
 ///
 /// Only blobs go ahead: no name changes before everything is there. A build that makes nothing asks nobody.
 #[derive(Clone)]
-pub(crate) struct Ahead(Option<UnboundedSender<Layer>>);
+pub(crate) struct Ahead(Option<UnboundedSender<Leaver>>);
+
+/// A layer that is finished; or one that a cache has, with its name.
+struct Leaver {
+    layer: Layer,
+    offer: Option<(String, Offer)>,
+}
 
 impl Ahead {
     /// Takes a layer that is finished.
     pub(crate) fn take(&self, layer: &Layer) {
         if let Some(sender) = &self.0 {
             // Nobody listens once sending has failed, and then the build is about to end.
-            let _ = sender.send(layer.clone());
+            let _ = sender.send(Leaver { layer: layer.clone(), offer: None });
+        }
+    }
+
+    /// Takes a layer that a cache has: the registry takes it from there, or else it comes by way of the store.
+    pub(crate) fn take_offer(&self, name: &str, offer: &Offer) {
+        if let Some(sender) = &self.0 {
+            let leaver = Leaver { layer: offer.layer.clone(), offer: Some((name.to_owned(), offer.clone())) };
+            let _ = sender.send(leaver);
         }
     }
 }
@@ -31,7 +46,7 @@ impl Ahead {
 /// The two ends of the way: one to hand layers in, one to send them from.
 pub(crate) fn ahead(plan: &Plan) -> Result<(Ahead, Leaving), Error> {
     let makes = plan.images.iter().flat_map(|image| &image.layers);
-    let makes_something = makes.into_iter().any(|layer| matches!(layer.state, LayerState::Missing));
+    let makes_something = makes.into_iter().any(|layer| !matches!(layer.state, LayerState::Cached(_)));
     if !plan.outputs.contains(&Output::Registry) || !makes_something {
         return Ok((Ahead(None), Leaving { layers: None, targets: Vec::new() }));
     }
@@ -49,7 +64,7 @@ pub(crate) fn ahead(plan: &Plan) -> Result<(Ahead, Leaving), Error> {
 
 /// Layers on their way.
 pub(crate) struct Leaving {
-    layers: Option<UnboundedReceiver<Layer>>,
+    layers: Option<UnboundedReceiver<Leaver>>,
     targets: Vec<Target>,
 }
 
@@ -68,11 +83,11 @@ impl Leaving {
             tokio::select! {
                 layer = layers.recv(), if is_open => match layer {
                     None => is_open = false,
-                    Some(layer) => {
+                    Some(Leaver { layer, offer }) => {
                         for (target, known) in &mut known {
                             // What platforms share is handed in by each.
                             if known.insert(layer.descriptor.digest) {
-                                sends.push(send_one(layer.clone(), target, tools));
+                                sends.push(send_one(layer.clone(), offer.clone(), target, tools));
                             }
                         }
                     }
@@ -89,7 +104,12 @@ impl Leaving {
 }
 
 /// Brings a layer into a repository; says how many bytes that took.
-async fn send_one(layer: Layer, target: &Target, tools: &Arc<Tools>) -> Result<u64, Error> {
+async fn send_one(
+    layer: Layer,
+    offer: Option<(String, Offer)>,
+    target: &Target,
+    tools: &Arc<Tools>,
+) -> Result<u64, Error> {
     let held = Held { descriptor: layer.descriptor, place: layer.place };
     let client = tools.registry().await?;
     let listener = uploads(target, tools);
@@ -100,7 +120,11 @@ async fn send_one(layer: Layer, target: &Target, tools: &Arc<Tools>) -> Result<u
     let uploaded = match push().await {
         // Nobody there has it: its bytes come first.
         Err(RegistryError::BytesNeeded { .. }) => {
-            fetch_blobs([&held], tools).await?;
+            match offer {
+                // What passes through here is looked at.
+                Some((name, offer)) => drop(bring(&name, &offer, tools).await?),
+                None => fetch_blobs([&held], tools).await?,
+            }
             push().await?
         }
         uploaded => uploaded?,

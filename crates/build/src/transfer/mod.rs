@@ -19,12 +19,13 @@ mod tag;
 
 pub(crate) use ahead::{Ahead, ahead};
 pub use copy::copy;
+pub(crate) use gather::fetch_blobs;
 pub use inspect::{InspectedManifest, Inspection, Raw, inspect, inspect_raw, is_meant};
 pub(crate) use last::remember as remember_last;
 pub use login::{login, logout};
 pub use probe::probe;
 pub use pull::{Pull, pull};
 pub use push::push;
-pub(crate) use send::{send, targets};
+pub(crate) use send::{Target, blob, send, targets, uploads};
 pub use subject::Subject;
 pub use tag::tag;

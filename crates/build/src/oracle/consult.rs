@@ -1,0 +1,345 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::{StreamExt as _, stream};
+use serde::de::DeserializeOwned;
+use wainwright_oci::{Descriptor, Digest, Layer, Place, Reference};
+use wainwright_registry::Scope;
+use wainwright_store::CacheKey;
+
+use super::artifact::{Artifact, PATIENCE, Standing, blob, find};
+use super::entries::LayerEntry;
+use super::facts::{Facts, LARGEST, WheelFacts};
+use super::{Check, Offer, Told, compare};
+use crate::plan::{BasePlan, Recipe};
+use crate::runtime::RuntimeLayerMade;
+use crate::{Error, Event, ImagePlan, LayerState, Plan, Tools, native, together};
+
+/// How many questions to a registry are on their way at once.
+const MOST_QUESTIONS: usize = 16;
+/// Of so many layers one is made here all the same.
+const SAMPLE: u64 = 50;
+
+/// Asks the caches of a plan for the layers that the store does not have.
+///
+/// What a cache says changes where layers come from, and nothing else. A cache that cannot be read is told about in a
+/// warning, and the plan stays as it is; one that contradicts what this machine has made is an error.
+pub async fn consult(mut plan: Plan, tools: &Arc<Tools>) -> Result<Plan, Error> {
+    if plan.caches.from.is_empty() || !plan.images.iter().any(lacks_something) {
+        return Ok(plan);
+    }
+    if tools.machine.is_offline {
+        tools.tell(Event::Noted { message: "without a network, no cache in a registry is asked".into() });
+        return Ok(plan);
+    }
+    let mut artifacts = Vec::new();
+    for reference in &plan.caches.from {
+        let is_ours = plan.caches.to.as_ref() == Some(reference);
+        artifacts.extend(open(reference, is_ours, tools).await?);
+    }
+    let check = plan.caches.check;
+    if check != Check::None {
+        refuse_contradictions(&plan, &artifacts)?;
+    }
+    let there = confirm(wanted(&plan, &artifacts), tools).await;
+    let sample = Sample::new(check, tools.machine.now, &plan);
+    for image in &mut plan.images {
+        offer_base(image, &artifacts, &there, &sample);
+        offer_layers(image, &artifacts, &there, &sample, &plan.options);
+        image.told = Arc::new(tell(image, &artifacts, tools).await?);
+    }
+    Ok(plan)
+}
+
+fn lacks_something(image: &ImagePlan) -> bool {
+    matches!(&image.base, BasePlan::Runtime(recipe) if recipe.made.is_none())
+        || image
+            .layers
+            .iter()
+            .any(|layer| matches!((&layer.state, &layer.recipe), (LayerState::Missing, Recipe::Wheels(..))))
+}
+
+/// Reads a cache; a warning says why it cannot be.
+async fn open(reference: &Reference, is_ours: bool, tools: &Tools) -> Result<Option<Artifact>, Error> {
+    let reason = match tokio::time::timeout(PATIENCE, find(reference, tools)).await {
+        Ok(Ok(Standing::Cache(artifact))) => return Ok(Some(artifact)),
+        // What this build will write need not be there yet.
+        Ok(Ok(Standing::Nothing)) if is_ours => {
+            tools.tell(Event::Noted { message: format!("there is no cache {reference} yet") });
+            return Ok(None);
+        }
+        Ok(Ok(Standing::Nothing)) => "there is none".to_owned(),
+        Ok(Ok(Standing::Broken(reason))) => reason,
+        Ok(Ok(Standing::Other)) => "that is something else than a cache of wain".into(),
+        Ok(Err(error @ Error::Store(_))) => return Err(error),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("it did not answer within {} s", PATIENCE.as_secs()),
+    };
+    tools.tell(Event::Warned { message: format!("the cache {reference} is not used: {reason}") });
+    Ok(None)
+}
+
+/// A layer that this machine made and a cache has otherwise: one of them is wrong, and the cache was asked to be right.
+fn refuse_contradictions(plan: &Plan, artifacts: &[Artifact]) -> Result<(), Error> {
+    for layer in plan.images.iter().flat_map(|image| &image.layers) {
+        let LayerState::Cached(known) = &layer.state else { continue };
+        for artifact in artifacts {
+            if let Some(entry) = artifact.entries.layers.get(&layer.key.digest()) {
+                compare(&layer.name, &offer(artifact, entry), known)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn offer(artifact: &Artifact, entry: &LayerEntry) -> Offer {
+    let LayerEntry { descriptor, diff_id, facts, .. } = entry.clone();
+    Offer { facts, ..Offer::new(&artifact.reference, (descriptor, diff_id)) }
+}
+
+/// The blobs that would be used, with their caches.
+fn wanted<'a>(plan: &Plan, artifacts: &'a [Artifact]) -> BTreeSet<(&'a Reference, Digest)> {
+    let mut wanted = BTreeSet::new();
+    for artifact in artifacts {
+        for image in &plan.images {
+            for layer in image.layers.iter().filter(|layer| layer.state == LayerState::Missing) {
+                let entry = artifact.entries.layers.get(&layer.key.digest());
+                wanted.extend(entry.map(|entry| (&artifact.reference, entry.descriptor.digest)));
+            }
+            if let BasePlan::Runtime(recipe) = &image.base {
+                let entry =
+                    artifact.entries.bases.get(&recipe.key().digest()).filter(|_| recipe.made.is_none());
+                let layers = entry.into_iter().flat_map(|entry| &entry.layers);
+                wanted.extend(layers.map(|layer| (&artifact.reference, layer.descriptor.digest)));
+            }
+        }
+    }
+    wanted
+}
+
+/// Those of the blobs that the registry says it has.
+async fn confirm(wanted: BTreeSet<(&Reference, Digest)>, tools: &Tools) -> BTreeSet<(Reference, Digest)> {
+    let Ok(client) = tools.registry().await else { return BTreeSet::new() };
+    let ask = |(cache, digest): (&Reference, Digest)| {
+        let (cache, scope) = (cache.clone(), Scope::read(cache.repository()));
+        async move {
+            let found = client.has_blob(cache.registry(), &scope, &digest).await;
+            // A doubtful answer costs the time to make a layer.
+            matches!(found, Ok(Some(true))).then_some((cache, digest))
+        }
+    };
+    let mut found = BTreeSet::new();
+    let mut answers = stream::iter(wanted).map(ask).buffer_unordered(MOST_QUESTIONS);
+    let all = async {
+        while let Some(answer) = answers.next().await {
+            found.extend(answer);
+        }
+    };
+    // What was not confirmed by then is made.
+    let _ = tokio::time::timeout(PATIENCE, all).await;
+    drop(answers);
+    found
+}
+
+/// Which offers are checked by making the layer all the same.
+///
+/// Within a run the choice depends on the layer alone, so that platforms agree; from run to run it changes, and nobody who
+/// fills a cache can know it before.
+struct Sample {
+    check: Check,
+    seed: Digest,
+}
+
+impl Sample {
+    fn new(check: Check, now: SystemTime, plan: &Plan) -> Self {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let keys: Vec<String> = plan
+            .images
+            .iter()
+            .flat_map(|image| &image.layers)
+            .map(|layer| layer.key.digest().to_string())
+            .collect();
+        Self { check, seed: Digest::of(format!("{} {}", since.as_nanos(), keys.join(" "))) }
+    }
+
+    fn holds(&self, key: &CacheKey) -> bool {
+        match self.check {
+            Check::All => true,
+            Check::None => false,
+            Check::Sample => {
+                let digest = Digest::of(format!("{} {}", self.seed, key.digest()));
+                let number =
+                    digest.as_bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                number % SAMPLE == 0
+            }
+        }
+    }
+}
+
+fn offer_layers(
+    image: &mut ImagePlan,
+    artifacts: &[Artifact],
+    there: &BTreeSet<(Reference, Digest)>,
+    sample: &Sample,
+    options: &wainwright_blob::Options,
+) {
+    let mut offers: BTreeMap<usize, Offer> = BTreeMap::new();
+    let mut is_complete = true;
+    for (index, layer) in image.layers.iter().enumerate() {
+        if !matches!((&layer.state, &layer.recipe), (LayerState::Missing, Recipe::Wheels(..))) {
+            continue;
+        }
+        let entries = artifacts.iter().filter_map(|artifact| {
+            let entry = artifact.entries.layers.get(&layer.key.digest())?;
+            let is_there = there.contains(&(artifact.reference.clone(), entry.descriptor.digest));
+            let is_asked_for = entry.descriptor.media_type == options.compression.media_type();
+            (is_there && is_asked_for).then(|| offer(artifact, entry))
+        });
+        match { entries }.next() {
+            Some(offer) => drop(offers.insert(index, offer)),
+            None => is_complete = false,
+        }
+    }
+    let is_sampled = |index: &usize| image.layers.get(*index).is_some_and(|layer| sample.holds(&layer.key));
+    // Where a clash is allowed, what one wheel holds decides what becomes of another: then a cache is believed for all
+    // layers or for none, so that nothing is made, and kept, of what only a cache says.
+    let is_believed = image.allow_clash.is_empty() || (is_complete && !offers.keys().any(is_sampled));
+    let sampled: BTreeSet<usize> = offers.keys().copied().filter(is_sampled).collect();
+    for (index, offer) in offers {
+        let Some(layer) = image.layers.get_mut(index) else { continue };
+        if sampled.contains(&index) {
+            layer.doubt = Some(Box::new(offer));
+        } else if is_believed {
+            layer.state = LayerState::Offered(Box::new(offer));
+        }
+    }
+}
+
+fn offer_base(
+    image: &mut ImagePlan,
+    artifacts: &[Artifact],
+    there: &BTreeSet<(Reference, Digest)>,
+    sample: &Sample,
+) {
+    let BasePlan::Runtime(recipe) = &mut image.base else { return };
+    if recipe.made.is_some() {
+        return;
+    }
+    for artifact in artifacts {
+        let Some(entry) = artifact.entries.bases.get(&recipe.key().digest()) else { continue };
+        let is_there = |digest: Digest| there.contains(&(artifact.reference.clone(), digest));
+        let packages: BTreeSet<String> = recipe.packages().into_iter().collect();
+        let is_fitting = entry.layers.iter().all(|layer| {
+            is_there(layer.descriptor.digest) && layer.packages.iter().all(|name| packages.contains(name))
+        });
+        if !is_fitting {
+            continue;
+        }
+        let layers = entry.layers.iter().map(|layer| {
+            let place = Place::Registry(artifact.reference.clone());
+            RuntimeLayerMade {
+                name: layer.name.clone(),
+                packages: layer.packages.clone(),
+                layer: Layer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id, place },
+            }
+        });
+        let layers = layers.collect();
+        if sample.holds(recipe.key()) {
+            recipe.doubt = Some((artifact.reference.clone(), layers));
+        } else {
+            recipe.made = Some(layers);
+            recipe.offered = Some(artifact.reference.clone());
+            recipe.told = entry.libraries.clone().map(Arc::new);
+        }
+        return;
+    }
+}
+
+/// What caches say of the wheels of an image, as far as that is needed: nothing where the store knows, or where layers are
+/// offered that are also made.
+async fn tell(image: &ImagePlan, artifacts: &[Artifact], tools: &Tools) -> Result<Told, Error> {
+    let offers: Vec<&Offer> = image
+        .layers
+        .iter()
+        .filter_map(|layer| match &layer.state {
+            LayerState::Offered(offer) => Some(&**offer),
+            _ => None,
+        })
+        .collect();
+    let is_doubted = image.layers.iter().any(|layer| layer.doubt.is_some());
+    let (native, together) = (native::key(image)?, together::key(image)?);
+    let is_known = |key: &Option<CacheKey>| {
+        Ok::<_, Error>(match key {
+            Some(key) => tools.store.recall(key)?.is_some(),
+            None => true,
+        })
+    };
+    let (knows_native, knows_together) = (is_known(&native)?, is_known(&together)?);
+    let mut told = Told::default();
+    if offers.is_empty() || (knows_native && knows_together) {
+        return Ok(told);
+    }
+    if !is_doubted {
+        told.native = finding(native, artifacts);
+        told.together = finding(together, artifacts);
+    }
+    if (knows_native || told.native.is_some()) && (knows_together || told.together.is_some()) {
+        return Ok(told);
+    }
+    let blobs: BTreeMap<Digest, (&Reference, &Descriptor)> = offers
+        .iter()
+        .filter_map(|offer| Some((&offer.cache, offer.facts.as_ref()?)))
+        .filter(|(_, facts)| facts.size <= LARGEST)
+        .map(|(cache, facts)| (facts.digest, (cache, facts)))
+        .collect();
+    let mut answers = stream::iter(blobs.into_values())
+        .map(async |(cache, facts)| (cache, read_facts(cache, facts, tools).await))
+        .buffer_unordered(MOST_QUESTIONS);
+    while let Some((cache, answer)) = answers.next().await {
+        match answer {
+            Ok(wheels) => told.wheels.extend(wheels),
+            Err(reason) => tools.tell(Event::Warned {
+                message: format!(
+                    "wheels are fetched to look into them, as the cache {cache} is no help: {reason}"
+                ),
+            }),
+        }
+    }
+    Ok(told)
+}
+
+async fn read_facts(
+    cache: &Reference,
+    facts: &Descriptor,
+    tools: &Tools,
+) -> Result<BTreeMap<Digest, WheelFacts>, String> {
+    let fetch = tokio::time::timeout(PATIENCE, blob(cache, facts, tools)).await;
+    let bytes = fetch.map_err(|_| format!("it did not answer within {} s", PATIENCE.as_secs()))?;
+    Ok(Facts::read(&bytes.map_err(|error| error.to_string())?)?.wheels)
+}
+
+fn finding<T: DeserializeOwned>(key: Option<CacheKey>, artifacts: &[Artifact]) -> Option<T> {
+    let key = key?.digest();
+    let mut found = artifacts.iter().filter_map(|artifact| artifact.entries.findings.get(&key));
+    found.find_map(|finding| serde_json::from_value(finding.value.clone()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_small_and_never_the_same() {
+        let keys: Vec<CacheKey> = (0..2000).map(|number| CacheKey::of("layer", &number).unwrap()).collect();
+        let chosen = |check, seed: &str| {
+            let sample = Sample { check, seed: Digest::of(seed) };
+            keys.iter().filter(|key| sample.holds(key)).collect::<Vec<_>>()
+        };
+        let (one, two) = (chosen(Check::Sample, "one"), chosen(Check::Sample, "two"));
+        assert!((20..80).contains(&one.len()), "{} of 2000", one.len());
+        assert_eq!(one, chosen(Check::Sample, "one"), "a run is of one mind");
+        assert_ne!(one, two);
+        assert_eq!((chosen(Check::All, "x").len(), chosen(Check::None, "x").len()), (2000, 0));
+    }
+}

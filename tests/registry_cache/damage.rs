@@ -154,6 +154,40 @@ fn a_broken_cache_costs_a_warning() {
 }
 
 #[test]
+fn a_registry_that_has_a_layer_and_does_not_give_it() {
+    let Some(server) = RegistryServer::start(Access::Open) else { return };
+    let wheels = wheels(3);
+    let index = Index::start(&wheels);
+    let at = |name: &str| format!("{}/team/{name}", server.address());
+    let one = machine(&index, &wheels);
+    let plain = build(&one, &["--tag", &at("api:1"), "--push", "--cache-to", &at("cache")]).digest();
+    let cache = Cache { server: &server.address(), repository: "team/cache" };
+    let layers = cache.entries()["layers"].to_string();
+    // Only the layers themselves cannot be had; and nothing is mounted.
+    let proxy = Proxy::start(Some(&server.address()), None, move |asked| match asked.kind {
+        Kind::GetBlob if layers.contains(asked.target.rsplit('/').next().unwrap()) => {
+            Act::Answer(Reply::refusal(404, "BLOB_UNKNOWN", "gone"))
+        }
+        Kind::PostUpload if asked.target.contains("mount=") => {
+            Act::Answer(Reply::refusal(404, "BLOB_UNKNOWN", "no mounts here"))
+        }
+        _ => Act::Pass,
+    });
+    let near = format!("{}/team", proxy.address());
+    let cache = format!("{near}/cache");
+    let two = machine(&index, &wheels);
+    let words = ["--cache-from", &cache, "--cache-verify", "none"];
+    let made = build(&two, &words).ok();
+    assert!(made.stderr.contains("does not give the layer"), "{}", made.stderr);
+    assert_eq!(made.digest(), plain);
+    let three = machine(&index, &wheels);
+    let tag = format!("{near}/api:2");
+    let gone = build(&three, &[&words[..], &["--tag", &tag, "--push"]].concat());
+    assert_eq!(gone.code, 3, "{}", gone.stderr);
+    assert!(gone.stderr.contains("hint: build without --cache-from"), "{}", gone.stderr);
+}
+
+#[test]
 fn what_is_no_cache_is_not_used_and_not_overwritten() {
     let Some(server) = RegistryServer::start(Access::Open) else { return };
     let wheels = wheels(3);

@@ -83,6 +83,39 @@ fn every_format_and_every_platform_has_its_layers() {
 }
 
 #[test]
+fn the_settings_name_a_cache() {
+    let Some(server) = RegistryServer::start(Access::Open) else { return };
+    let wheels = wheels(3);
+    let index = Index::start(&wheels);
+    let cache = format!("{}/team/cache", server.address());
+    let shop = |text: &str| {
+        let shop = machine(&index, &wheels);
+        shop.write("project/wainwright.toml", text);
+        shop
+    };
+    let settings = format!("cache-from = [\"{cache}\"]\n");
+    build(&shop(&settings), &["--cache-to", &cache]).ok();
+    let fetched = index.given().len();
+    let two = shop(&settings);
+    build(&two, &["--cache-verify", "none", "--output", "layout:out", "--tag", "x:1"]).ok();
+    assert_eq!(index.given().len(), fetched);
+    // `wain verify` does not care.
+    let verify = ["verify", "layout:out:1", "project", "--base", "layout:base", "--no-index"];
+    run(&mut two.wain(&verify)).ok();
+    assert_eq!(index.given().len(), fetched + 3);
+    // All of it is checked: that is what is made, and said.
+    let all = build(&shop(&settings), &["--cache-verify", "all"]).ok();
+    assert!(all.stderr.contains("made here to check a cache: 1 of the 1 layers"), "{}", all.stderr);
+    for (text, said) in
+        [("cache-from = \"x\"", "wainwright.toml"), ("cache-from = [\"registry.example/UP\"]", "cache-from")]
+    {
+        let refused = build(&shop(text), &[]);
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn a_layer_that_the_registry_lost_is_made_again() {
     let Some(server) = RegistryServer::start(Access::Open) else { return };
     let wheels = wheels(8);

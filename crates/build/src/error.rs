@@ -95,6 +95,14 @@ pub enum Error {
         /// What it says, and what was found.
         reason: String,
     },
+    /// A registry that does not give what it said it has.
+    #[error("the cache {cache} has the layer `{layer}` and gives it to nobody")]
+    CacheGone {
+        /// The cache.
+        cache: String,
+        /// The layer, by the name it has on the screen.
+        layer: String,
+    },
     /// A cache that is not told what was built.
     #[error("the image is built and delivered, but the cache {cache} was not written")]
     CacheWrite {
@@ -431,6 +439,7 @@ impl Error {
                 "nothing is delivered: build without --cache-from, find out who may write to the cache, and delete its tag"
                     .into(),
             ),
+            Self::CacheGone { .. } => Some("build without --cache-from: then it is made".into()),
             Self::CacheWrite { source, .. } => source.hint(),
             Self::NoCache { .. } => Some("give --cache-to a tag, or a repository, of its own".into()),
             Self::UnknownSubject { .. } => Some(
@@ -544,7 +553,7 @@ impl Error {
             Self::Store(error) => error.is_outside(),
             Self::Http(error) => error.is_outside(),
             Self::Registry(error) => error.is_outside(),
-            Self::Open { .. } | Self::Threads { .. } => true,
+            Self::Open { .. } | Self::Threads { .. } | Self::CacheGone { .. } => true,
             Self::CacheWrite { source, .. } => return source.exit_code(),
             Self::Bug { .. } => return 70,
             Self::UnknownBase { .. }

@@ -49,7 +49,24 @@ pub async fn consult(mut plan: Plan, tools: &Arc<Tools>) -> Result<Plan, Error> 
         offer_layers(image, &artifacts, &there, &sample, &plan.options);
         image.told = Arc::new(tell(image, &artifacts, tools).await?);
     }
+    tell_sample(&plan, tools);
     Ok(plan)
+}
+
+/// Says what is made although a cache has it: whoever counts on the cache wonders otherwise.
+fn tell_sample(plan: &Plan, tools: &Tools) {
+    let layers: BTreeMap<CacheKey, bool> = plan
+        .images
+        .iter()
+        .flat_map(|image| &image.layers)
+        .filter(|layer| layer.doubt.is_some() || matches!(layer.state, LayerState::Offered(_)))
+        .map(|layer| (layer.key, layer.doubt.is_some()))
+        .collect();
+    let count = layers.values().filter(|is_doubted| **is_doubted).count();
+    if count > 0 {
+        let message = format!("made here to check a cache: {count} of the {} layers it has", layers.len());
+        tools.tell(Event::Noted { message });
+    }
 }
 
 fn lacks_something(image: &ImagePlan) -> bool {

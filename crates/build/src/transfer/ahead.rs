@@ -122,7 +122,10 @@ async fn send_one(
         Err(RegistryError::BytesNeeded { .. }) => {
             match offer {
                 // What passes through here is looked at.
-                Some((name, offer)) => drop(bring(&name, &offer, tools).await?),
+                Some((name, offer)) if bring(&name, &offer, tools).await?.is_none() => {
+                    return Err(Error::CacheGone { cache: offer.cache.to_string(), layer: name });
+                }
+                Some(_) => {}
                 None => fetch_blobs([&held], tools).await?,
             }
             push().await?

@@ -29,6 +29,13 @@ pub enum Event {
         /// A sentence.
         message: String,
     },
+    /// Nothing came from a server for some time, or it took nothing, and it is waited for.
+    Waited {
+        /// The server, with its port where that is not the usual one.
+        host: String,
+        /// For how many seconds so far.
+        seconds: u64,
+    },
     /// It is settled what goes into the image for one platform.
     Resolved {
         /// The platform.

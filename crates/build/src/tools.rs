@@ -104,10 +104,17 @@ impl Tools {
 
     pub(crate) async fn registry(&self) -> Result<&Registry, Error> {
         let make = || async {
-            let credentials = Credentials::load(&self.machine.vars, self.machine.home.as_deref())?;
-            self.registry_with(credentials)
+            self.registry_with(Credentials::load(&self.machine.vars, self.machine.home.as_deref()))
         };
         self.registry.get_or_try_init(make).await
+    }
+
+    /// Refuses what only a registry can do, where none may be asked: the cache is no help.
+    pub(crate) fn demand_registry(&self, registry: &str) -> Result<(), Error> {
+        match self.machine.is_offline {
+            true => Err(Error::NeedsRegistry { registry: registry.to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// A client of its own, for somebody else than the user of this machine.
@@ -156,6 +163,10 @@ impl Tools {
         settings.connections = self.machine.connections;
         settings.offline = self.machine.is_offline;
         settings.more_ca_files = self.machine.ca_certs.clone();
+        let listener = self.listener.clone();
+        settings.on_wait = Arc::new(move |host, time| {
+            listener(Event::Waited { host: host.to_owned(), seconds: time.as_secs() });
+        });
         settings
     }
 

@@ -23,6 +23,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
     Some(match event {
         Event::Warned { message } => format!("warning: {message}"),
         Event::Noted { message } => format!("note: {message}"),
+        Event::Waited { host, seconds } => format!("waiting for {host} for {seconds} s"),
         Event::Resolved { platform, base, python, wheels } => {
             format!("{platform}: {} on {base} with Python {python}", things(*wheels, "package"))
         }

@@ -1,13 +1,16 @@
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+use crate::clock::Stopwatch;
+use crate::pace::Limits;
+use crate::proxy::Routes;
 use crate::retry::{Fault, Patience, Tries};
 use crate::send::{Ask, innermost};
-use crate::{Auth, Clock, Error, Settings, proxy, redacted, tls};
+use crate::{Auth, Clock, Error, Settings, WaitListener, proxy, redacted, tls};
 
 /// Downloads things, politely. Clones share connections, limits and patience.
 #[derive(Clone)]
@@ -20,7 +23,11 @@ pub(crate) struct Shared {
     permits: Arc<Semaphore>,
     patience: Arc<Patience>,
     pub(crate) offline: bool,
-    pub(crate) idle_timeout: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) routes: Routes,
+    pub(crate) on_wait: Arc<WaitListener>,
+    /// When the user was told last that a server is waited for.
+    pub(crate) told: Mutex<BTreeMap<String, Stopwatch>>,
 }
 
 /// A question with a small answer.
@@ -52,24 +59,26 @@ pub struct Response {
 impl Client {
     /// Prepares a client; opens no connection. Fails when the proxies or the CA file cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let shared = Shared {
-            http: connect(settings)?,
-            permits: Arc::new(Semaphore::new(settings.connections.max(1))),
-            patience: Arc::new(Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget)),
-            offline: settings.offline,
-            idle_timeout: settings.idle_timeout,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let permits = Arc::new(Semaphore::new(settings.connections.max(1)));
+        let patience = Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget);
+        Self::with(settings, permits, Arc::new(patience))
     }
 
     /// A client with other connections, which shares the limits and the patience of this one.
     pub fn beside(&self, settings: &Settings) -> Result<Self, Error> {
+        Self::with(settings, self.shared.permits.clone(), self.shared.patience.clone())
+    }
+
+    fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<Patience>) -> Result<Self, Error> {
         let shared = Shared {
             http: connect(settings)?,
-            permits: self.shared.permits.clone(),
-            patience: self.shared.patience.clone(),
+            permits,
+            patience,
             offline: settings.offline,
-            idle_timeout: settings.idle_timeout,
+            limits: Limits::new(settings),
+            routes: Routes::new(&settings.proxies),
+            on_wait: settings.on_wait.clone(),
+            told: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -123,7 +132,7 @@ impl Client {
         }
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(request.url, &mut answer.response).await? {
+        while let Some(chunk) = self.chunk(request.url, &mut answer.response, &mut answer.pace).await? {
             if body.len() + chunk.len() > request.limit {
                 return Err(Fault::is_final(too_large(request.url, request.limit as u64)));
             }
@@ -328,6 +337,30 @@ mod tests {
         let error = get(&settings, &server.url("/")).await.unwrap_err();
         assert!(matches!(error, Error::Proxy { variable: "HTTP_PROXY", .. }));
         assert!(!format!("{error:?}").contains("CANARY"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_dead_proxy_is_named_without_its_password() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for scheme in ["http", "https"] {
+            let mut settings = settings();
+            settings.proxies.all = Some(format!("http://ann:CANARY@127.0.0.1:{port}"));
+            let url = format!("{scheme}://index.example/x").parse().unwrap();
+            let error = get(&settings, &url).await.unwrap_err();
+            let text = format!("{error} {error:?} {:?}", error.hint());
+            assert!(text.contains(&format!("the proxy http://127.0.0.1:{port} of ALL_PROXY")), "{text}");
+            assert!(text.contains("NO_PROXY") && !text.contains("CANARY"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_http_is_tried_twice() {
+        let server = Server::start(|_| Reply::ok("x").header("Warning", "299 - \"a\u{1}b\""));
+        let error = get(&settings(), &server.url("/")).await.unwrap_err();
+        assert!(error.to_string().contains("(2 tries)"), "{error}");
+        assert_eq!(server.seen().len(), 2);
+        let server = Server::start(|_| Reply::ok("x").header("Warning", "w".repeat(20_000)));
+        assert_eq!(get(&settings(), &server.url("/")).await.unwrap().body, b"x");
     }
 
     #[tokio::test]

@@ -48,3 +48,17 @@ impl Clock {
         }
     }
 }
+
+/// Measures how long a server takes: that is real time, also where waits are on paper.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::time::Duration;
 
 use url::Url;
 use wainwright_oci::Digest;
@@ -64,17 +63,13 @@ impl Client {
         let _permit = self.permit().await;
         let rest = (part.length > 0).then_some(Rest { start: part.length, etag: part.etag.as_deref() });
         let ask = Ask { url: part.what.url, accept: None, auth: part.what.auth, rest, is_head: false };
-        let Answer { mut response, .. } = self.open(&ask).await?;
+        let Answer { mut response, mut pace, .. } = self.open(&ask).await?;
         let is_complete = part.begin(response.status(), response.headers())?;
         if is_complete {
             return Ok(());
         }
-        let mut pace = Pace::new(self.clock().now());
-        while let Some(chunk) = self.chunk(part.what.url, &mut response).await? {
+        while let Some(chunk) = self.chunk(part.what.url, &mut response, &mut pace).await? {
             part.take(&chunk).map_err(Fault::is_final)?;
-            if pace.is_too_slow(chunk.len() as u64, self.clock().now()) {
-                return Err(part.broken(format!("less than {} bytes came in 5 minutes", Pace::LEAST)));
-            }
         }
         match part.what.size.or(part.total) {
             Some(size) if part.length < size => {
@@ -85,36 +80,12 @@ impl Client {
     }
 }
 
-/// Notices a transfer that trickles: it would end, but nobody would see the end.
-struct Pace {
-    since: Duration,
-    bytes: u64,
-}
-
-impl Pace {
-    const WINDOW: Duration = Duration::from_secs(300);
-    const LEAST: u64 = 300 * 1024;
-
-    fn new(now: Duration) -> Self {
-        Self { since: now, bytes: 0 }
-    }
-
-    fn is_too_slow(&mut self, bytes: u64, now: Duration) -> bool {
-        self.bytes += bytes;
-        if now.saturating_sub(self.since) < Self::WINDOW {
-            return false;
-        }
-        let bytes = self.bytes;
-        *self = Self::new(now);
-        bytes < Self::LEAST
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Seek as _};
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     use super::*;
     use crate::loopback::{Reply, Seen, Server};
@@ -324,15 +295,5 @@ mod tests {
         download(what).await.0.unwrap();
         let what = Download { expected: Some(Digest::of("other")), ..what };
         assert!(matches!(download(what).await.0, Err(Error::Digest { .. })));
-    }
-
-    #[test]
-    fn a_trickle_is_too_slow() {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        let mut pace = Pace::new(minutes(0));
-        assert!(!pace.is_too_slow(1, minutes(4)));
-        assert!(pace.is_too_slow(1, minutes(5)));
-        assert!(!pace.is_too_slow(10, minutes(6)));
-        assert!(!pace.is_too_slow(Pace::LEAST, minutes(10)));
     }
 }

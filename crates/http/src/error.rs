@@ -170,6 +170,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Offline { .. } => Some("run once without `--offline` to fetch it".into()),
+            Self::Unreachable { reason, .. } if reason.contains("through the proxy ") => {
+                Some("check that the proxy is right and runs; NO_PROXY names the servers that are reached without it".into())
+            }
             Self::Unreachable { .. } => Some(
                 "check the network; behind a proxy set HTTPS_PROXY, and NO_PROXY for servers inside".into(),
             ),

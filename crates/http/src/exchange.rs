@@ -8,8 +8,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use crate::client::too_large;
+use crate::pace::Pace;
 use crate::retry::Fault;
-use crate::send::{broken, check_scheme};
+use crate::send::check_scheme;
 use crate::{Auth, Client, Error, redacted};
 
 pub use reqwest::Method;
@@ -52,6 +53,7 @@ pub enum Body {
 /// An answer with any status, whose body has not been read.
 pub struct Answer {
     response: reqwest::Response,
+    pace: Pace,
     url: Url,
     client: Client,
     /// One of the connections that are allowed, until the body is read or dropped.
@@ -62,7 +64,8 @@ impl Client {
     /// Sends one request. An error means that no answer came.
     ///
     /// A request ends when for some time ([`Settings::idle_timeout`](crate::Settings)) neither a byte of its body went out
-    /// nor an answer came in.
+    /// nor an answer came in, or
+    /// when too little goes out ([`Settings::slow_window`](crate::Settings)).
     pub async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Answer, Fault> {
         let url = exchange.url;
         check_scheme(url)?;
@@ -98,20 +101,11 @@ impl Client {
             }
         };
         tracing::debug!(method = %exchange.method, url = redacted(url), "asking");
-        let answer = request.send();
-        tokio::pin!(answer);
-        let mut before = 0;
-        loop {
-            match tokio::time::timeout(self.shared.idle_timeout, &mut answer).await {
-                Ok(Ok(response)) => {
-                    tracing::debug!(status = response.status().as_u16(), url = redacted(url), "answered");
-                    return Ok(Answer { response, url: url.clone(), client: self.clone(), _permit: permit });
-                }
-                Ok(Err(error)) => return Err(broken(url, &error)),
-                Err(_) if sent.load(Ordering::Relaxed) > before => before = sent.load(Ordering::Relaxed),
-                Err(_) => return Err(self.stalled(url)),
-            }
-        }
+        let response = self.patiently(url, &sent, request.send()).await?;
+        let response = response.map_err(|error| self.broken(url, &error))?;
+        tracing::debug!(status = response.status().as_u16(), url = redacted(url), "answered");
+        let pace = Pace::new(self.shared.limits);
+        Ok(Answer { response, pace, url: url.clone(), client: self.clone(), _permit: permit })
     }
 }
 
@@ -194,18 +188,22 @@ impl Answer {
     /// Reads the first bytes of a body, whatever becomes of the rest: for messages.
     pub async fn start(mut self, limit: usize) -> Vec<u8> {
         let mut body = Vec::new();
-        while body.len() < limit {
-            match self.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
+        let longest = self.client.shared.limits.idle;
+        let read = async {
+            while body.len() < limit
+                && let Ok(Some(chunk)) = self.chunk().await
+            {
+                body.extend_from_slice(&chunk);
             }
-        }
+        };
+        // A message is not worth a wait that its sender could stretch.
+        let _ = tokio::time::timeout(longest, read).await;
         body.truncate(limit);
         body
     }
 
     /// The next bytes of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, Fault> {
-        self.client.chunk(&self.url, &mut self.response).await
+        self.client.chunk(&self.url, &mut self.response, &mut self.pace).await
     }
 }

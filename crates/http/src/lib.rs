@@ -15,6 +15,7 @@ mod error;
 mod exchange;
 #[cfg(any(test, feature = "testing"))]
 pub mod loopback;
+mod pace;
 mod part;
 mod proxy;
 mod redirect;
@@ -32,5 +33,5 @@ pub use exchange::{Answer, Body, Exchange, Method};
 pub use redirect::{is_same_server, target};
 pub use retry::{Fault, Retry, Tries, is_passing, retry_after};
 pub use secret::{Auth, Secret, redacted, take_credentials};
-pub use settings::{Proxies, Settings};
+pub use settings::{Proxies, Settings, WaitListener};
 pub use url::Url;

@@ -1,7 +1,7 @@
 //! A small HTTP server on 127.0.0.1 whose answers, good and bad, are written by a test.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +36,8 @@ pub struct Reply {
     cut: Option<usize>,
     stall: Option<Duration>,
     no_length: bool,
+    pace: Option<(usize, Duration)>,
+    reads: Option<(usize, Duration)>,
 }
 
 impl Reply {
@@ -46,7 +48,16 @@ impl Reply {
 
     /// Another status, without a body.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), cut: None, stall: None, no_length: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            cut: None,
+            stall: None,
+            no_length: false,
+            pace: None,
+            reads: None,
+        }
     }
 
     /// The body.
@@ -81,6 +92,20 @@ impl Reply {
     #[must_use]
     pub fn stall(mut self, time: Duration) -> Self {
         self.stall = Some(time);
+        self
+    }
+
+    /// Sends so many bytes of the body at a time, with a rest after each.
+    #[must_use]
+    pub fn pace(mut self, bytes: usize, rest: Duration) -> Self {
+        self.pace = Some((bytes, rest));
+        self
+    }
+
+    /// Reads the body of the request first, so many bytes at a time, with a rest after each.
+    #[must_use]
+    pub fn reads(mut self, bytes: usize, rest: Duration) -> Self {
+        self.reads = Some((bytes, rest));
         self
     }
 
@@ -171,6 +196,12 @@ fn serve(
         seen
     };
     let reply = answer(&seen);
+    if let Some((count, rest)) = reply.reads {
+        let mut buffer = vec![0; count];
+        while stream.read(&mut buffer)? > 0 {
+            std::thread::sleep(rest);
+        }
+    }
     if let Some(time) = reply.stall {
         std::thread::sleep(time);
     }
@@ -183,6 +214,11 @@ fn serve(
     }
     stream.write_all(b"\r\n")?;
     let sent = reply.cut.map_or(reply.body.len(), |cut| cut.min(reply.body.len()));
-    stream.write_all(&reply.body[..sent])?;
-    stream.flush()
+    let (count, rest) = reply.pace.unwrap_or((sent.max(1), Duration::ZERO));
+    for piece in reply.body[..sent].chunks(count) {
+        stream.write_all(piece)?;
+        stream.flush()?;
+        std::thread::sleep(rest);
+    }
+    Ok(())
 }

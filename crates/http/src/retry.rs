@@ -27,6 +27,8 @@ pub enum Retry {
         /// How long that was.
         lost: Duration,
     },
+    /// Little, but it may have been an accident: it is tried once more.
+    Once,
     /// The server named a time.
     After(Duration),
 }
@@ -104,13 +106,21 @@ pub struct Tries<'a> {
     total: usize,
     /// Faults in a row that are one too many.
     most: usize,
+    has_tried_again: bool,
 }
 
 impl<'a> Tries<'a> {
     pub(crate) fn new(patience: &'a Patience, url: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         url.hash(&mut hasher);
-        Self { patience, seed: hasher.finish(), row: 0, total: 0, most: patience.tries }
+        Self {
+            patience,
+            seed: hasher.finish(),
+            row: 0,
+            total: 0,
+            most: patience.tries,
+            has_tried_again: false,
+        }
     }
 
     /// Allows more faults in a row than usual.
@@ -133,28 +143,38 @@ impl<'a> Tries<'a> {
 
     /// Waits before the next try; `false` when there is to be none.
     pub async fn wait(&mut self, retry: Retry, has_progressed: bool) -> bool {
+        let Some(wait) = self.next(retry, has_progressed) else { return false };
+        self.pass(wait).await;
+        true
+    }
+
+    /// How long to wait before the next try; `None` when there is to be none. Takes the time out of the budget.
+    pub fn next(&mut self, retry: Retry, has_progressed: bool) -> Option<Duration> {
         self.total += 1;
         if has_progressed {
             self.row = 0;
         }
         self.row += 1;
         let (wait, lost) = match retry {
-            Retry::Never => return false,
+            Retry::Never => return None,
             // A server that names a time is not in doubt about itself: only the budget limits those tries.
             Retry::After(time) => {
                 self.row -= 1;
                 (time.max(FIRST_WAIT), Duration::ZERO)
             }
-            Retry::Later { .. } if self.row >= self.most => return false,
+            Retry::Once if std::mem::replace(&mut self.has_tried_again, true) => return None,
+            Retry::Once => (self.back_off(), Duration::ZERO),
+            Retry::Later { .. } if self.row >= self.most => return None,
             Retry::Later { lost } if has_progressed => (Duration::ZERO, lost),
             Retry::Later { lost } => (self.back_off(), lost),
         };
-        if !self.patience.spend(lost, wait) {
-            return false;
-        }
+        self.patience.spend(lost, wait).then_some(wait)
+    }
+
+    /// Lets the time before the next try pass.
+    pub async fn pass(&self, wait: Duration) {
         tracing::debug!(?wait, "trying again");
         self.patience.clock.wait(wait).await;
-        true
     }
 
     /// Doubles with every fault in a row; up to a quarter more, so that requests that failed together part.

@@ -1,9 +1,11 @@
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::pace::Pace;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
 use crate::{Auth, Client, Error, redacted, redirect, take_credentials, tls};
 
@@ -28,6 +30,7 @@ pub(crate) struct Rest<'a> {
 pub(crate) struct Answer {
     pub(crate) response: reqwest::Response,
     pub(crate) url: Url,
+    pub(crate) pace: Pace,
 }
 
 impl Client {
@@ -52,8 +55,8 @@ impl Client {
                     }
                     url = next;
                 }
-                (416, _) if ask.rest.is_some() => return Ok(Answer { response, url }),
-                _ if status.is_success() => return Ok(Answer { response, url }),
+                (416, _) if ask.rest.is_some() => return Ok(self.answer(response, url)),
+                _ if status.is_success() => return Ok(self.answer(response, url)),
                 _ => return Err(bad_status(&url, &response)),
             }
         }
@@ -79,35 +82,46 @@ impl Client {
             }
         }
         tracing::debug!(method = if ask.is_head { "HEAD" } else { "GET" }, url = redacted(url), "asking");
-        match tokio::time::timeout(self.shared.idle_timeout, request.send()).await {
-            Ok(Ok(response)) => {
+        match self.patiently(url, &AtomicU64::new(0), request.send()).await? {
+            Ok(response) => {
                 tracing::debug!(status = response.status().as_u16(), url = redacted(url), "answered");
                 Ok(response)
             }
-            Ok(Err(error)) => Err(broken(url, &error)),
-            Err(_) => Err(self.stalled(url)),
+            Err(error) => Err(self.broken(url, &error)),
         }
     }
 
-    /// The next bytes of a body; `None` at its end.
-    pub(crate) async fn chunk(
-        &self,
-        url: &Url,
-        response: &mut reqwest::Response,
-    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>, Fault> {
-        match tokio::time::timeout(self.shared.idle_timeout, response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(broken(url, &error)),
-            Err(_) => Err(self.stalled(url)),
-        }
+    fn answer(&self, response: reqwest::Response, url: Url) -> Answer {
+        Answer { response, url, pace: Pace::new(self.shared.limits) }
     }
 
-    pub(crate) fn stalled(&self, url: &Url) -> Fault {
-        let lost = self.shared.idle_timeout;
-        let reason = format!("nothing came for {} s", lost.as_secs_f32());
-        let error = Error::Unreachable { url: redacted(url), reason, tries: 1 };
-        Fault { error, retry: Retry::Later { lost } }
+    /// A connection that did not open, or broke. Refused certificates stay refused, and what is no HTTP is rarely any the
+    /// next time; anything else may pass.
+    pub(crate) fn broken(&self, url: &Url, error: &reqwest::Error) -> Fault {
+        if let Some(reason) = tls::refusal(error) {
+            let host = url.host_str().unwrap_or_default().to_owned();
+            return Fault::is_final(Error::Tls { host, reason });
+        }
+        let reason = innermost(error) + &self.shared.routes.way(url);
+        let fault = Error::Unreachable { url: redacted(url), reason, tries: 1 };
+        match error.is_builder() {
+            true => Fault::is_final(fault),
+            false if is_malformed(error) => Fault { error: fault, retry: Retry::Once },
+            false => Fault::may_pass(fault),
+        }
     }
+}
+
+/// Whether something came that is no HTTP.
+fn is_malformed(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 pub(crate) fn check_scheme(url: &Url) -> Result<(), Fault> {
@@ -133,17 +147,6 @@ fn bad_status(url: &Url, response: &reqwest::Response) -> Fault {
         (true, None) => Retry::Later { lost: Duration::ZERO },
     };
     Fault { error, retry }
-}
-
-/// A connection that did not open, or broke. Refused certificates stay refused; anything else may pass.
-pub(crate) fn broken(url: &Url, error: &reqwest::Error) -> Fault {
-    if let Some(reason) = tls::refusal(error) {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        return Fault::is_final(Error::Tls { host, reason });
-    }
-    let reason = innermost(error);
-    let fault = Error::Unreachable { url: redacted(url), reason, tries: 1 };
-    if error.is_builder() { Fault::is_final(fault) } else { Fault::may_pass(fault) }
 }
 
 /// The cause that has no cause: the others only say that something failed.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Clock;
@@ -25,6 +26,15 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long nothing may come over an open connection. There is no limit on the whole transfer.
     pub idle_timeout: Duration,
+    /// A transfer that moves fewer bytes than [`slow_bytes`](Self::slow_bytes) in this time is given up, as one that would
+    /// never end.
+    pub slow_window: Duration,
+    /// How many bytes these are.
+    pub slow_bytes: u64,
+    /// After how much time without a byte [`on_wait`](Self::on_wait) is told, again and again.
+    pub notice: Duration,
+    /// Hears which server, `host:port`, is waited for, and for how long.
+    pub on_wait: Arc<WaitListener>,
     /// How often a request may fail in a row without a useful byte in between.
     pub tries: usize,
     /// How much time a whole run may lose to failed tries and the waits between them.
@@ -32,6 +42,9 @@ pub struct Settings {
     /// Real time, or time on paper for tests.
     pub clock: Clock,
 }
+
+/// Hears which server, `host:port`, is waited for, and for how long so far.
+pub type WaitListener = dyn Fn(&str, Duration) + Send + Sync;
 
 /// The proxy variables, as data.
 #[derive(Clone, Default)]
@@ -59,6 +72,10 @@ impl Settings {
             identity: None,
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
+            slow_window: Duration::from_secs(300),
+            slow_bytes: 300 * 1024,
+            notice: Duration::from_secs(10),
+            on_wait: Arc::new(|_, _| ()),
             tries: 5,
             budget: Duration::from_secs(600),
             clock: Clock::real(),

@@ -196,12 +196,12 @@ mod tests {
             (json!({"digest": digest, "size": 2, "data": "W10="}), "`config.data` does not have"),
             (
                 json!({"digest": "sha256:../../x", "size": 2}),
-                "`config.digest`: `sha256:../../x` is not a digest",
+                "`config.digest`: `sha256:../../x` is not a sha256 digest",
             ),
-            (json!({"digest": "md5:00", "size": 2}), "is not a digest"),
-            (json!({"digest": digest.to_uppercase(), "size": 2}), "is not a digest"),
-            (json!({"size": 2}), "is not a digest"),
-            (json!("x"), "is not a digest"),
+            (json!({"digest": "md5:00", "size": 2}), "is not a sha256 digest"),
+            (json!({"digest": digest.to_uppercase(), "size": 2}), "is not a sha256 digest"),
+            (json!({"size": 2}), "is not a sha256 digest"),
+            (json!("x"), "is not a sha256 digest"),
         ] {
             let error = read(value).unwrap_err();
             assert!(error.contains(reason), "{error}");

@@ -220,7 +220,7 @@ impl Error {
             Self::Name { .. } => "use one of these names, or none if there is only one image",
             Self::Platform { .. } => "choose one of these with `--platform`, or another base image",
             Self::Ambiguous { .. } | Self::Several { .. } => {
-                "say which with `:NAME` or, for a layout, `@sha256:...`"
+                "say which: with `:NAME` in a layout or an archive, with `@sha256:...` in a layout or a registry"
             }
             Self::Document { hint: Some(hint), .. } => hint,
             Self::Archive { .. }

@@ -1,8 +1,9 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 
+use serde_json::json;
 use wainwright_oci::{Digest, Hasher, Layer, Place, media_type};
-use wainwright_store::Store;
+use wainwright_store::{CacheKey, Store};
 
 use crate::Error;
 use crate::apply::{Failure, apply};
@@ -41,6 +42,18 @@ fn packing(media_type: &str) -> Option<Packing> {
     })
 }
 
+/// Decides by the first bytes; `None` for compressions that we do not know.
+fn packing_of(head: &[u8]) -> Option<Packing> {
+    match head {
+        [0x1f, 0x8b, ..] => Some(Packing::Gzip),
+        // A frame, or one that is skipped before it (RFC 8878, 3.1).
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Packing::Zstd),
+        // xz and bzip2.
+        [0xfd, b'7', b'z', b'X', b'Z', 0] | [b'B', b'Z', b'h', ..] => None,
+        _ => Some(Packing::Plain),
+    }
+}
+
 /// Reads a layer into the tree, and checks its digest, its size and its diff ID on the way.
 ///
 /// `position` counts from 1. `left` is how many bytes the image may still unpack to.
@@ -69,6 +82,40 @@ pub fn check_bytes(layer: &Layer, position: usize, store: &Store) -> Result<(), 
     let damaged = |source| Error::Layer { position, digest: layer.descriptor.digest, source };
     io::copy(&mut blob, &mut io::sink()).map_err(damaged)?;
     blob.passed(Ok(((), layer.diff_id.0))).check(layer, position, store)
+}
+
+/// Raised when what is compared with a diff ID changes.
+const DIFF_ID_FORMAT: u32 = 1;
+
+/// Compares what a layer unpacks to with its diff ID, once: what was found right is remembered in the store.
+///
+/// The bytes say how they are compressed, for runtimes go by them: Docker pushes what it pulled uncompressed under the type
+/// of a gzip layer. What we cannot unpack passes: another compression, or a type that is no tar we know. `position` counts
+/// from 1 and is for messages.
+pub fn check_diff_id(layer: &Layer, position: usize, store: &Store) -> Result<(), Error> {
+    let Layer { descriptor, diff_id, .. } = layer;
+    if packing(&descriptor.media_type).is_none() {
+        return Ok(());
+    }
+    let facts = json!({
+        "format": DIFF_ID_FORMAT, "layer": descriptor.digest, "type": descriptor.media_type, "diffId": diff_id,
+    });
+    let key = CacheKey::of("diff-id", &facts)?;
+    if store.recall(&key)?.is_some() {
+        return Ok(());
+    }
+    let all = |tar: &mut dyn Read| io::copy(tar, &mut io::sink()).map_err(Failure::Tar);
+    let mut head = Vec::new();
+    let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
+    open(layer, store)?.take(6).read_to_end(&mut head).map_err(damaged)?;
+    let Some(packing) = packing_of(&head) else { return Ok(()) };
+    let passed = unpacked(layer, packing, position, store, &mut LARGEST_IMAGE.clone(), all)?;
+    passed.check(layer, position, store)?;
+    match passed.tar {
+        Ok((_, found)) if found == diff_id.0 => Ok(store.remember(&key, &json!(true))?),
+        Ok((_, found)) => Err(Error::DiffId { position, expected: diff_id.0, found }),
+        Err(failure) => Err(failure.in_layer(layer, position)),
+    }
 }
 
 /// What the bytes of a layer turned out to be.
@@ -125,10 +172,28 @@ pub(crate) fn pass<T>(
     left: &mut u64,
     work: impl FnOnce(&mut Tar<'_>) -> Result<T, Failure>,
 ) -> Result<Passed<T>, Error> {
-    let descriptor = &layer.descriptor;
-    let Some(packing) = packing(&descriptor.media_type) else {
-        return Err(Error::MediaType { position, media_type: descriptor.media_type.clone() });
+    let media_type = &layer.descriptor.media_type;
+    let Some(packing) = packing(media_type) else {
+        return Err(Error::MediaType { position, media_type: media_type.clone() });
     };
+    unpacked(layer, packing, position, store, left, |tar| {
+        let mut stream = TarStream::new(tar);
+        let done = work(&mut stream)?;
+        stream.finish().map_err(Failure::Tar)?;
+        Ok(done)
+    })
+}
+
+/// As [`pass`], for whoever wants the bytes of the tar and not its members. `work` has to read all of them.
+fn unpacked<T>(
+    layer: &Layer,
+    packing: Packing,
+    position: usize,
+    store: &Store,
+    left: &mut u64,
+    work: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
+) -> Result<Passed<T>, Error> {
+    let descriptor = &layer.descriptor;
     let file = open(layer, store)?;
     let mut blob = BufReader::with_capacity(CHUNK, Hashing::new(file, u64::MAX));
     let tar = (|| {
@@ -140,9 +205,7 @@ pub(crate) fn pass<T>(
             }
         };
         let mut tar = BufReader::with_capacity(CHUNK, Hashing::new(tar, *left));
-        let mut stream = TarStream::new(&mut tar as &mut dyn Read);
-        let done = work(&mut stream)?;
-        stream.finish().map_err(Failure::Tar)?;
+        let done = work(&mut tar)?;
         let tar = tar.into_inner();
         *left = tar.left;
         Ok((done, tar.hasher.finish()))
@@ -203,5 +266,63 @@ impl<R: Read> Read for Hashing<R> {
             .ok_or_else(|| invalid("the layers unpack to more than 256 GiB"))?;
         self.hasher.update(&out[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wainwright_oci::{Descriptor, DiffId};
+
+    use super::*;
+    use crate::testing::{Bench, gzip};
+
+    /// Whether a layer of these bytes passes as one that unpacks to `tar`, the first time and the next.
+    fn passes(media_type: &str, blob: &[u8], tar: &[u8]) -> bool {
+        let bench = Bench::new();
+        bench.store.put(blob).unwrap();
+        let layer = Layer {
+            descriptor: Descriptor::of(media_type, blob),
+            diff_id: DiffId(Digest::of(tar)),
+            place: Place::Store,
+        };
+        let check = || match check_diff_id(&layer, 1, &bench.store) {
+            Ok(()) => true,
+            Err(Error::DiffId { position: 1, .. } | Error::Layer { position: 1, .. }) => false,
+            Err(error) => panic!("{error}"),
+        };
+        let first = check();
+        assert_eq!(check(), first);
+        first
+    }
+
+    #[test]
+    fn layers_are_held_against_their_diff_ids() {
+        let (tar, gz, docker) = (b"a tar", media_type::LAYER_GZIP, media_type::DOCKER_LAYER_GZIP);
+        let zstd = zstd::encode_all(&tar[..], 1).unwrap();
+        assert!(passes(gz, &gzip(tar), tar));
+        assert!(passes(media_type::LAYER_ZSTD, &zstd, tar));
+        assert!(passes(media_type::LAYER_ZSTD, &[b"\x50\x2a\x4d\x18\x01\0\0\0x", &zstd[..]].concat(), tar));
+        assert!(passes(docker, tar, tar), "as Docker pushes what it pulled");
+        assert!(!passes(gz, &gzip(tar), b"another"));
+        assert!(!passes(docker, tar, b"another"));
+        assert!(!passes(gz, &gzip(tar)[..15], tar));
+        assert!(passes("application/x-unheard-of", b"x", tar));
+        assert!(passes(gz, b"\xfd7zXZ\0...", tar), "nobody here can tell");
+    }
+
+    #[test]
+    fn a_damaged_copy_is_told_from_a_wrong_layer() {
+        let bench = Bench::new();
+        let layer = Layer {
+            descriptor: Descriptor::of(media_type::LAYER_TAR, b"tar"),
+            diff_id: DiffId(Digest::of(b"tar")),
+            place: Place::Store,
+        };
+        bench.store.put(b"tar").unwrap();
+        let path = bench.store.path(&layer.descriptor.digest);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "rat").unwrap();
+        let error = check_diff_id(&layer, 1, &bench.store).unwrap_err();
+        assert!(matches!(error, Error::Store(wainwright_store::Error::Damaged { .. })), "{error:?}");
     }
 }

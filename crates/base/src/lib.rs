@@ -43,7 +43,7 @@ pub use gather::{Gathered, gather, images_in};
 pub use image::{BaseImage, open, open_fetched};
 pub use inspect::{inspect, is_inspected};
 pub use interpreter::Interpreter;
-pub use layer_stream::check_bytes;
+pub use layer_stream::{check_bytes, check_diff_id};
 pub use listing::{FileKind, LayerFile, Listing, each_file, list};
 pub use merge::merge;
 pub use offers::{Offers, PathKind};

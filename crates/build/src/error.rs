@@ -42,6 +42,16 @@ pub enum Error {
         /// What is wrong with it.
         source: wainwright_base::Error,
     },
+    /// A pulled image whose layers are not what its config says.
+    #[error("`{reference}` for {platform} is not pulled")]
+    Pulled {
+        /// What was to be pulled.
+        reference: String,
+        /// The platform of the image that is wrong.
+        platform: wainwright_oci::Platform,
+        /// What is wrong with it.
+        source: wainwright_base::Error,
+    },
     /// Entries of a layer cannot be made.
     #[error(transparent)]
     Layer(#[from] wainwright_layer::Error),
@@ -72,7 +82,7 @@ pub enum Error {
     #[error(transparent)]
     Oci(#[from] wainwright_oci::Error),
     /// A base that is not one of the kinds we know.
-    #[error("`{text}` is not a base")]
+    #[error("`{text}` is not a base: {source}")]
     UnknownBase {
         /// What was written.
         text: String,
@@ -82,6 +92,12 @@ pub enum Error {
     /// A registry did not do what was asked of it.
     #[error(transparent)]
     Registry(#[from] wainwright_registry::Error),
+    /// A registry would have to be asked, and may not.
+    #[error("{registry} has to be asked for this, and the run is offline")]
+    NeedsRegistry {
+        /// The registry.
+        registry: String,
+    },
     /// A push without a name to push to.
     #[error("nothing says where to push to")]
     NoTag,
@@ -118,7 +134,7 @@ pub enum Error {
         reference: String,
     },
     /// An image that is none of the kinds we know.
-    #[error("`{text}` is not an image")]
+    #[error("`{text}` is not an image: {source}")]
     UnknownSubject {
         /// What was written.
         text: String,
@@ -427,13 +443,14 @@ impl Error {
             Self::Resolve(error) => error.hint(),
             Self::Debian(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
-            Self::Base(error) | Self::Compare { source: error, .. } => error.hint(),
+            Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => error.hint(),
             Self::Layer(error) => error.hint(),
             Self::Blob { source, .. } | Self::Format { source } => source.hint(),
             Self::Image(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Http(error) => error.hint(),
             Self::Registry(error) => error.hint(),
+            Self::NeedsRegistry { .. } => Some("run it without `--offline`".into()),
             Self::NoTag => Some("name it with its registry: `--tag ghcr.io/acme/api:1.4`".into()),
             Self::CacheLie { .. } => Some(
                 "nothing is delivered: build without --cache-from, find out who may write to the cache, and delete its tag"
@@ -546,14 +563,19 @@ impl Error {
             Self::Resolve(error) => error.is_outside(),
             Self::Debian(error) => error.is_outside(),
             Self::Runtime(error) => error.is_outside(),
-            Self::Base(error) | Self::Compare { source: error, .. } => error.is_outside(),
+            Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => {
+                error.is_outside()
+            }
             Self::Layer(error) => error.is_outside(),
             Self::Blob { source, .. } | Self::Format { source } => source.is_outside(),
             Self::Image(error) => error.is_outside(),
             Self::Store(error) => error.is_outside(),
             Self::Http(error) => error.is_outside(),
             Self::Registry(error) => error.is_outside(),
-            Self::Open { .. } | Self::Threads { .. } | Self::CacheGone { .. } => true,
+            Self::Open { .. }
+            | Self::Threads { .. }
+            | Self::CacheGone { .. }
+            | Self::NeedsRegistry { .. } => true,
             Self::CacheWrite { source, .. } => return source.exit_code(),
             Self::Bug { .. } => return 70,
             Self::UnknownBase { .. }

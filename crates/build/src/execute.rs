@@ -56,6 +56,9 @@ pub struct LayerReport {
 
 /// Fetches and makes what is missing, then writes the documents. Nothing is delivered yet.
 pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
+    if plan.outputs.contains(&Output::Registry) {
+        plan.tags.iter().try_for_each(|tag| tools.demand_registry(tag.registry()))?;
+    }
     let (ahead, leaving) = ahead(plan)?;
     let runtimes = runtimes(plan, ahead.clone(), tools);
     let fetches = Arc::new(Fetches::default());

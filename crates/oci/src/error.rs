@@ -3,7 +3,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// Not `sha256:` and 64 lower-case hexadecimal digits.
-    #[error("`{text}` is not a digest")]
+    #[error("`{text}` is not a sha256 digest")]
     Digest {
         /// What was found.
         text: String,

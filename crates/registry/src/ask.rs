@@ -65,11 +65,14 @@ impl Registry {
 
     /// Waits before another try, if there is one; the user should know why it takes so long.
     pub(crate) async fn again(&self, tries: &mut Tries<'_>, failure: &Failure, has_progressed: bool) -> bool {
-        let is_worth_it = tries.wait(failure.retry, has_progressed).await;
-        if is_worth_it {
-            self.tell(format!("{}; it is tried again", failure.error));
-        }
-        is_worth_it
+        let Some(wait) = tries.next(failure.retry, has_progressed) else { return false };
+        let when = match wait.as_secs() {
+            0..2 => String::new(),
+            seconds => format!(" in {seconds} s"),
+        };
+        self.tell(format!("{}; it is tried again{when}", failure.error));
+        tries.pass(wait).await;
+        true
     }
 
     /// Asks once. Tokens that ran out are renewed without counting as another try.

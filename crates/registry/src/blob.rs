@@ -3,7 +3,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wainwright_http::{Body, Fault, Method, Retry, Url, is_same_server, redacted, target};
+use wainwright_http::{Answer, Body, Fault, Method, Retry, Url, is_same_server, redacted, target};
 use wainwright_oci::{Descriptor, Digest, Hasher};
 
 use crate::ask::{Ask, Failure, To, refusal};
@@ -128,17 +128,25 @@ impl Registry {
                 }
                 _ => return Err(Failure::is_final(refusal(&ask, answer).await)),
             }
-            if crate::manifest::is_html(&answer) {
-                let reason = "it sent a web page instead of a layer".into();
-                return Err(Failure::is_final(Error::NotARegistry { url: redacted(&url), reason }));
-            }
-            loop {
-                match answer.chunk().await {
-                    Ok(Some(chunk)) => part.take(&chunk, &url).map_err(Failure::is_final)?,
-                    Ok(None) => return part.finish(&url),
-                    Err(Fault { error, retry }) => return Err(Failure { error: error.into(), retry }),
+            let is_page = crate::manifest::is_html(&answer);
+            let all = async {
+                part.check_total(total(&answer), &url).map_err(Failure::is_final)?;
+                loop {
+                    match answer.chunk().await {
+                        Ok(Some(chunk)) => part.take(&chunk, &url).map_err(Failure::is_final)?,
+                        Ok(None) => return part.finish(&url),
+                        Err(Fault { error, retry }) => return Err(Failure { error: error.into(), retry }),
+                    }
                 }
-            }
+            };
+            return all.await.map_err(|failure| match failure.error {
+                // A blob may be a web page by its own right, and then its digest says so.
+                Error::Digest { .. } | Error::Http(wainwright_http::Error::Size { .. }) if is_page => {
+                    let reason = "it sent a web page instead of a layer".into();
+                    Failure::is_final(Error::NotARegistry { url: redacted(&url), reason })
+                }
+                _ => failure,
+            });
         }
         let error = Error::Elsewhere {
             from: redacted(&self.base(registry).map_err(Failure::is_final)?),
@@ -167,11 +175,23 @@ impl Part<'_> {
         emptied.map_err(|source| Error::Write { path: self.path.to_owned(), source })
     }
 
+    /// Refuses what the head of the answer already shows to be something else.
+    fn check_total(&self, total: Option<u64>, url: &Url) -> Result<(), Error> {
+        match total {
+            Some(total) if total != self.descriptor.size => Err(self.wrong_size(total, url)),
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong_size(&self, found: u64, url: &Url) -> Error {
+        let expected = self.descriptor.size;
+        wainwright_http::Error::Size { url: redacted(url), expected, found }.into()
+    }
+
     fn take(&mut self, chunk: &[u8], url: &Url) -> Result<(), Error> {
         self.length += chunk.len() as u64;
         if self.length > self.descriptor.size {
-            let reason = format!("it sent more than the {} bytes of the blob", self.descriptor.size);
-            return Err(Error::NotARegistry { url: redacted(url), reason });
+            return Err(self.wrong_size(self.length, url));
         }
         self.hasher.update(chunk);
         self.out.write_all(chunk).map_err(|source| Error::Write { path: self.path.to_owned(), source })?;
@@ -181,6 +201,10 @@ impl Part<'_> {
 
     fn finish(&mut self, url: &Url) -> Result<(), Failure> {
         if self.length < self.descriptor.size {
+            if self.hasher.clone().finish() == self.descriptor.digest {
+                // Nothing is missing: it is the descriptor that is wrong.
+                return Err(Failure::is_final(self.wrong_size(self.length, url)));
+            }
             let reason =
                 format!("the connection ended after {} of {} bytes", self.length, self.descriptor.size);
             let error = wainwright_http::Error::Unreachable { url: redacted(url), reason, tries: 1 };
@@ -194,6 +218,14 @@ impl Part<'_> {
             return Ok(());
         }
         Err(Failure::is_final(Error::Digest { url: redacted(url), expected: self.descriptor.digest, found }))
+    }
+}
+
+/// How many bytes the whole blob has, as the head of an answer says.
+fn total(answer: &Answer) -> Option<u64> {
+    match answer.status() {
+        206 => answer.header("content-range")?.rsplit('/').next()?.trim().parse().ok(),
+        _ => answer.header("content-length")?.trim().parse().ok(),
     }
 }
 

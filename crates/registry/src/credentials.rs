@@ -16,7 +16,8 @@ use crate::error::clean;
 pub struct Credentials {
     /// The environment: per-registry variables, and what credential helpers are run with.
     vars: BTreeMap<String, String>,
-    configs: Vec<DockerConfig>,
+    /// The files, first to last.
+    paths: Vec<PathBuf>,
 }
 
 /// Docker's `config.json`, or podman's `auth.json`, which has the same form.
@@ -43,12 +44,13 @@ const LARGEST: u64 = 4 << 20;
 pub(crate) const DOCKER_KEY: &str = "https://index.docker.io/v1/";
 
 impl Credentials {
-    /// Reads the files that hold credentials on this machine.
+    /// Knows where credentials are on this machine. The files are read when a registry asks, and not before: one that cannot
+    /// be read keeps nobody from what is open to all.
     ///
     /// `$REGISTRY_AUTH_FILE`, or else: `$DOCKER_CONFIG/config.json` (`~/.docker/config.json`), then podman's
     /// `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`. Variables like
     /// `WAIN_REGISTRY_USER_GHCR_IO` and `WAIN_REGISTRY_PASSWORD_GHCR_IO` come first. What is absent is no error.
-    pub fn load(vars: &BTreeMap<String, String>, home: Option<&Path>) -> Result<Self, Error> {
+    pub fn load(vars: &BTreeMap<String, String>, home: Option<&Path>) -> Self {
         let set = |name: &str| vars.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let paths = match set("REGISTRY_AUTH_FILE") {
             Some(file) => vec![file],
@@ -65,11 +67,7 @@ impl Credentials {
                 .collect()
             }
         };
-        let mut configs = Vec::new();
-        for path in paths {
-            configs.extend(DockerConfig::read(&path)?);
-        }
-        Ok(Self { vars: vars.clone(), configs })
+        Self { vars: vars.clone(), paths }
     }
 
     /// Whose credentials to show for a repository.
@@ -77,8 +75,9 @@ impl Credentials {
         if let Some(login) = self.login_in_vars(registry) {
             return Ok(Some(login));
         }
-        for config in &self.configs {
-            if let Some(helper) = config.helper(registry) {
+        for path in &self.paths {
+            let Some(config) = DockerConfig::read(path)? else { continue };
+            if let Some(helper) = config.helper(registry)? {
                 let found = ask_helper(&helper, registry, &self.vars).await?;
                 if found.is_some() {
                     return Ok(found);
@@ -146,15 +145,23 @@ impl DockerConfig {
     }
 
     /// The program that knows the credentials for a registry.
-    pub(crate) fn helper(&self, registry: &str) -> Option<String> {
+    pub(crate) fn helper(&self, registry: &str) -> Result<Option<String>, Error> {
         let helpers = self.json.get("credHelpers").and_then(Value::as_object);
-        let own = helpers.and_then(|helpers| {
-            helpers.iter().find(|(key, _)| normal(key) == registry).and_then(|(_, helper)| helper.as_str())
-        });
-        let store = || self.json.get("credsStore").and_then(Value::as_str);
-        let name = own.or_else(store).filter(|name| !name.is_empty())?;
-        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        is_name.then(|| format!("docker-credential-{name}"))
+        let own = helpers.and_then(|helpers| helpers.iter().find(|(key, _)| normal(key) == registry));
+        let store = || Some(("credsStore".to_owned(), self.json.get("credsStore")?));
+        let found = own.map(|(key, name)| (format!("credHelpers` of `{key}"), name)).or_else(store);
+        let Some((key, name)) = found.filter(|(_, name)| !name.is_null() && *name != "") else {
+            return Ok(None);
+        };
+        let is_name =
+            |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        match name.as_str().filter(is_name) {
+            Some(name) => Ok(Some(format!("docker-credential-{name}"))),
+            None => Err(Error::Config {
+                path: self.path.clone(),
+                reason: format!("its `{key}` is not the end of a program's name (`docker-credential-NAME`)"),
+            }),
+        }
     }
 
     /// What stands in the file itself: the entry with the longest name that the repository is under.
@@ -234,6 +241,16 @@ pub(crate) async fn run_helper(
     input: &str,
     vars: &BTreeMap<String, String>,
 ) -> Result<Option<Vec<u8>>, Error> {
+    run_helper_within(PATIENCE, helper, verb, input, vars).await
+}
+
+async fn run_helper_within(
+    patience: Duration,
+    helper: &str,
+    verb: &str,
+    input: &str,
+    vars: &BTreeMap<String, String>,
+) -> Result<Option<Vec<u8>>, Error> {
     let refuse = |reason: String| Error::Helper { helper: helper.to_owned(), reason };
     let run = async {
         let mut child = tokio::process::Command::new(helper)
@@ -243,18 +260,22 @@ pub(crate) async fn run_helper(
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()?;
+        // Whatever it started besides, as a shell does, ends with it when nobody waits any more.
+        let mut group = Group(child.id());
         if let Some(mut stdin) = child.stdin.take() {
             // A helper that does not read is one that answers anyway.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
-        child.wait_with_output().await
+        let output = child.wait_with_output().await?;
+        group.0 = None;
+        Ok::<_, std::io::Error>(output)
     };
-    let output = match tokio::time::timeout(PATIENCE, run).await {
+    let output = match tokio::time::timeout(patience, run).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(refuse(error.to_string())),
-        Err(_) => return Err(refuse("it gave no answer in 30 s".into())),
+        Err(_) => return Err(refuse(format!("it gave no answer in {} s", patience.as_secs()))),
     };
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
@@ -267,6 +288,19 @@ pub(crate) async fn run_helper(
     Ok(Some(output.stdout))
 }
 
+/// A helper that runs, and every process it has started.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let number = self.0.and_then(|number| rustix::process::Pid::from_raw(number.try_into().ok()?));
+        if let Some(number) = number {
+            // It may have ended in this moment.
+            let _ = rustix::process::kill_process_group(number, rustix::process::Signal::KILL);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +309,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".docker")).unwrap();
         std::fs::write(home.path().join(".docker/config.json"), config).unwrap();
-        let credentials = Credentials::load(&BTreeMap::new(), Some(home.path()))?;
+        let credentials = Credentials::load(&BTreeMap::new(), Some(home.path()));
         Ok(credentials
             .find(registry, repository)
             .await?
@@ -337,12 +371,57 @@ mod tests {
         let path = format!("{}:/bin:/usr/bin", folder.path().display());
         let vars =
             [("PATH".to_owned(), path), ("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())];
-        let credentials = Credentials::load(&vars.into(), None).unwrap();
+        let credentials = Credentials::load(&vars.into(), None);
         assert_eq!(credentials.find("a.example", "x").await.unwrap().unwrap().user, "for a.example");
         assert!(credentials.find("d.example", "x").await.unwrap().is_none());
-        assert!(credentials.find("c.example", "x").await.unwrap().is_none());
+        let text = credentials.find("c.example", "x").await.err().unwrap().to_string();
+        assert!(text.contains("`credHelpers` of `c.example` is not the end of a program's name"), "{text}");
         let text = format!("{:?}", credentials.find("b.example", "x").await.err().unwrap());
         assert!(text.contains("docker-credential-bad") && !text.contains("CANARY"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn names_that_lead_elsewhere_are_refused() {
+        for config in [r#"{"credsStore": "../x"}"#, r#"{"credHelpers": {"r.example": ["x"]}}"#] {
+            let error = find(config, "r.example", "x").await.expect_err(config).to_string();
+            assert!(error.contains("config.json") && error.contains("docker-credential-NAME"), "{error}");
+        }
+        assert_eq!(find(r#"{"credsStore": ""}"#, "r.example", "x").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn files_are_read_when_somebody_asks() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".docker")).unwrap();
+        std::fs::write(home.path().join(".docker/config.json"), "{").unwrap();
+        let vars = [("WAIN_REGISTRY_USER_A_EXAMPLE", "u"), ("WAIN_REGISTRY_PASSWORD_A_EXAMPLE", "p")];
+        let vars = vars.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let credentials = Credentials::load(&vars, Some(home.path()));
+        assert!(credentials.find("a.example", "x").await.unwrap().is_some());
+        assert!(matches!(credentials.find("b.example", "x").await, Err(Error::Config { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_hangs_ends_with_all_it_started() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (helper, noted) = (folder.path().join("docker-credential-slow"), folder.path().join("child"));
+        let script = format!("#!/bin/sh\nsleep 300 &\necho $! > {}\nwait\n", noted.display());
+        std::fs::write(&helper, script).unwrap();
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let vars = [("PATH".to_owned(), format!("{}:/bin:/usr/bin", folder.path().display()))].into();
+        let patience = Duration::from_secs(2);
+        let ran = run_helper_within(patience, "docker-credential-slow", "get", "a.example", &vars).await;
+        assert!(ran.unwrap_err().to_string().contains("no answer in 2 s"));
+        let child = std::fs::read_to_string(noted).unwrap();
+        let child = PathBuf::from(format!("/proc/{}", child.trim()));
+        let limit = std::time::Instant::now() + Duration::from_secs(10);
+        // Until somebody collects it, what has ended is shown as a zombie.
+        let runs = || std::fs::read_to_string(child.join("stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        while runs() {
+            assert!(std::time::Instant::now() < limit, "the child of the helper still runs");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     #[tokio::test]
@@ -350,7 +429,7 @@ mod tests {
         let vars =
             [("WAIN_REGISTRY_USER_R_EXAMPLE_5000", "u"), ("WAIN_REGISTRY_PASSWORD_R_EXAMPLE_5000", "p")];
         let vars = vars.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
-        let credentials = Credentials::load(&vars, None).unwrap();
+        let credentials = Credentials::load(&vars, None);
         assert_eq!(credentials.find("r.example:5000", "x").await.unwrap().unwrap().user, "u");
         assert!(credentials.find("r.example", "x").await.unwrap().is_none());
     }

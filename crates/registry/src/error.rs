@@ -91,10 +91,12 @@ pub enum Error {
         found: Option<Digest>,
     },
     /// Some tags were moved, and then one could not be.
-    #[error("{source} (after {} was pushed)", done.join(", "))]
+    #[error("{source} (moved: {}; not moved: {})", done.join(", "), left.join(", "))]
     Partly {
         /// The tags that stand for the image now.
         done: Vec<String>,
+        /// The tags that do not: the one that failed, and those after it.
+        left: Vec<String>,
         /// What happened to the next one.
         source: Box<Error>,
     },
@@ -189,6 +191,9 @@ impl Error {
                 Some(MISLED.into())
             }
             Self::Http(error) => error.hint(),
+            Self::Refused { status: 405, method, .. } if matches!(method.as_str(), "POST" | "PUT" | "PATCH") => {
+                Some("the registry lets nobody write there: it is read-only, as mirrors are, or just now".into())
+            }
             Self::Refused { status, errors, .. } => refusal_hint(*status, errors),
             Self::Denied { registry, who, .. } if who.is_empty() => {
                 Some(format!("give credentials with `wain login {registry}` or `docker login {registry}`"))
@@ -234,8 +239,10 @@ impl Error {
 
     /// Whether the outside world failed rather than the input.
     pub fn is_outside(&self) -> bool {
-        if let Self::Partly { source, .. } = self {
-            return source.is_outside();
+        match self {
+            Self::Partly { source, .. } => return source.is_outside(),
+            Self::Http(error) => return error.is_outside(),
+            _ => {}
         }
         !matches!(self, Self::Document { .. } | Self::Config { .. } | Self::Digest { .. })
     }

@@ -16,7 +16,7 @@ pub enum LoginCheck {
 
 impl Credentials {
     /// Knows one user of one registry, and nothing else of this machine.
-    pub fn only(registry: &str, user: &str, secret: &Secret) -> Result<Self, Error> {
+    pub fn only(registry: &str, user: &str, secret: &Secret) -> Self {
         let vars = BTreeMap::from([
             (crate::credentials::variable("USER", registry), user.to_owned()),
             (crate::credentials::variable("PASSWORD", registry), secret.reveal().to_owned()),
@@ -105,7 +105,7 @@ mod tests {
         let settings = Settings {
             http: wainwright_http::Settings::new("test"),
             hosts: Hosts::default(),
-            credentials: Credentials::only(&registry, "ann", &Secret::new(password)).unwrap(),
+            credentials: Credentials::only(&registry, "ann", &Secret::new(password)),
             listener: Arc::new(|_| ()),
         };
         (Registry::new(settings).unwrap(), registry)

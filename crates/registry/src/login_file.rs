@@ -19,6 +19,9 @@ pub struct LoginFile {
     vars: BTreeMap<String, String>,
 }
 
+/// The most links that are followed one after the other, as the system has it (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
 /// Where a login is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keeper {
@@ -102,7 +105,7 @@ impl LoginFile {
 
     fn read(&self, registry: &str) -> Result<(Value, Option<String>), Error> {
         let config = DockerConfig::read(&self.path)?;
-        let helper = config.as_ref().and_then(|config| config.helper(registry));
+        let helper = config.as_ref().map(|config| config.helper(registry)).transpose()?.flatten();
         Ok((config.map_or_else(|| json!({}), DockerConfig::into_json), helper))
     }
 
@@ -116,9 +119,21 @@ impl LoginFile {
         auths.as_object_mut().ok_or_else(refuse)
     }
 
+    /// The file behind a link, there already or not: people keep such files elsewhere, and the link stays one.
+    fn target(&self) -> Result<PathBuf, Error> {
+        let mut path = self.path.clone();
+        for _ in 0..MOST_LINKS {
+            match fs::read_link(&path) {
+                Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
+                Err(_) => return Ok(path),
+            }
+        }
+        let reason = "it is a link that leads to itself".into();
+        Err(Error::Config { path: self.path.clone(), reason })
+    }
+
     fn write(&self, json: &Value) -> Result<(), Error> {
-        // A link stays one: people keep such files elsewhere.
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = self.target()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let failed = |source| Error::Write { path: path.clone(), source };
         // Made with mode 0600, and gone if anything fails.
@@ -203,6 +218,29 @@ mod tests {
         file(&linked).save("b.example", "u", &Secret::new("p")).await.unwrap();
         assert!(linked.join("config.json").is_symlink());
         assert_eq!(read(&fresh)["auths"].as_object().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_link_to_nothing_yet_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (linked, real) = (folder.path().join("linked"), folder.path().join("real"));
+        fs::create_dir(&linked).unwrap();
+        symlink("../middle.json", linked.join("config.json")).unwrap();
+        symlink("real/config.json", folder.path().join("middle.json")).unwrap();
+        // The folder is not there either.
+        let error = file(&linked).save("a.example", "u", &Secret::new("p")).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Write { path, .. } if path.ends_with("real/config.json")),
+            "{error:?}"
+        );
+        fs::create_dir(&real).unwrap();
+        file(&linked).save("a.example", "u", &Secret::new("p")).await.unwrap();
+        assert!(linked.join("config.json").is_symlink() && folder.path().join("middle.json").is_symlink());
+        assert_eq!(read(&real)["auths"].as_object().unwrap().len(), 1);
+        fs::remove_file(real.join("config.json")).unwrap();
+        symlink("config.json", real.join("config.json")).unwrap();
+        let error = file(&linked).save("a.example", "u", &Secret::new("p")).await.unwrap_err();
+        assert!(matches!(error, Error::Config { .. }), "{error:?}");
     }
 
     #[tokio::test]

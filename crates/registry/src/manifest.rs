@@ -178,6 +178,9 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Resul
     let refuse = |reason: String| Error::Document { reference: reference.to_string(), reason };
     let json: serde_json::Value = serde_json::from_slice(bytes)
         .map_err(|error| refuse(format!("its manifest is not JSON: {error}")))?;
+    if !json.is_object() {
+        return Err(refuse("its manifest is not a JSON object".into()));
+    }
     // Two readers could take it for two things (CVE-2021-41190).
     if json.get("manifests").is_some() && (json.get("layers").is_some() || json.get("config").is_some()) {
         return Err(refuse("it is both a manifest and an index".into()));

@@ -174,9 +174,11 @@ impl Run<'_> {
         }
         for (at, name) in self.names.clone().iter().enumerate() {
             let put = self.put(name, &push.root).await;
-            put.map_err(|source| match self.names.get(..at) {
-                Some(done @ [_, ..]) => Error::Partly { done: done.to_vec(), source: Box::new(source) },
-                _ => source,
+            put.map_err(|source| match self.names.split_at(at) {
+                ([], _) => source,
+                (done, left) => {
+                    Error::Partly { done: done.to_vec(), left: left.to_vec(), source: Box::new(source) }
+                }
             })?;
         }
         self.confirm().await

@@ -16,7 +16,7 @@ fn client(vars: &[(&str, &str)]) -> Registry {
     Registry::new(Settings {
         http: wainwright_http::Settings::new("test"),
         hosts: Hosts::default(),
-        credentials: Credentials::load(&vars, None).unwrap(),
+        credentials: Credentials::load(&vars, None),
         listener: Arc::new(|_| ()),
     })
     .unwrap()

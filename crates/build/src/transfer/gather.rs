@@ -13,6 +13,7 @@ const MOST_FETCHES: usize = 16;
 ///
 /// The first answer decides: whoever moves the tag meanwhile does not mix two images.
 pub(crate) async fn gather(reference: &Reference, tools: &Tools) -> Result<Tree, Error> {
+    tools.demand_registry(reference.registry())?;
     let client = tools.registry().await?;
     let root = client.manifest(reference).await?;
     let digest = root.digest;

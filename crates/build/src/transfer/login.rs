@@ -7,8 +7,9 @@ use crate::{Error, Event, Tools};
 ///
 /// Nothing is kept that the registry does not take.
 pub async fn login(registry: &str, user: &str, password: &Secret, tools: &Tools) -> Result<Keeper, Error> {
+    tools.demand_registry(registry)?;
     let file = login_file(tools)?;
-    let client = tools.registry_with(Credentials::only(registry, user, password)?)?;
+    let client = tools.registry_with(Credentials::only(registry, user, password))?;
     if client.check_login(registry, user, password).await? == LoginCheck::NotAsked {
         let message =
             format!("{registry} lets everybody in without a password, so this one could not be checked");

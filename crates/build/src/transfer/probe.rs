@@ -12,6 +12,7 @@ pub async fn probe(
     is_read_only: bool,
     tools: &Tools,
 ) -> Result<Probe, Error> {
+    tools.demand_registry(repository.registry())?;
     let request = ProbeRequest {
         registry: repository.registry().to_owned(),
         repository: repository.repository().to_owned(),

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wainwright_base::images_in;
+use futures_util::future::try_join_all;
+use wainwright_base::{check_diff_id, images_in};
 use wainwright_image::Release;
-use wainwright_oci::{Place, Platform, Reference, Tree, media_type};
+use wainwright_oci::{Image, Place, Platform, Reference, Tree, media_type};
 
 use super::gather::{fetch_blobs, gather};
 use crate::deliver::put;
@@ -49,11 +50,31 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
         held.place = Place::Store;
     }
     let is_index = [media_type::INDEX, media_type::DOCKER_INDEX].contains(&media_type);
+    let images = images_in(&tree, reference, &tools.store)?;
+    check_layers(&images, reference, tools).await?;
     let release = Release {
-        images: images_in(&tree, reference, &tools.store)?,
+        images,
         index: is_index.then(|| tree.root.clone()),
         tree: Some(tree),
         tags: reference.tag().is_some().then(|| reference.clone()).into_iter().collect(),
     };
     put(&Arc::new(release), outputs, 0, tools).await
+}
+
+/// Some runtimes never compare what a layer unpacks to with the config, so that is done before any of them has it.
+async fn check_layers(images: &[Image], reference: &Reference, tools: &Arc<Tools>) -> Result<(), Error> {
+    let cpu = tools.cpu().await?;
+    let checks = images.iter().flat_map(|image| {
+        image.layers.iter().enumerate().map(move |(index, layer)| async move {
+            let (layer, store) = (layer.clone(), tools.store.clone());
+            let platform = image.platform.clone();
+            let reference = reference.to_string();
+            cpu.run(move || {
+                let checked = check_diff_id(&layer, index + 1, &store);
+                checked.map_err(|source| Error::Pulled { reference, platform, source })
+            })
+            .await
+        })
+    });
+    try_join_all(checks).await.map(drop)
 }

@@ -29,7 +29,9 @@ pub async fn push(subject: &Subject, names: &[Reference], tools: &Arc<Tools>) ->
 pub(super) async fn deliver(tree: &Tree, names: &[Reference], tools: &Tools) -> Result<Delivery, Error> {
     let digest = tree.root.digest();
     let mut outcomes = Vec::new();
-    for target in targets(names, digest)? {
+    let targets = targets(names, digest)?;
+    targets.iter().try_for_each(|target| tools.demand_registry(&target.registry))?;
+    for target in targets {
         let tags: Vec<String> = target.tags.iter().map(|tag| format!(":{tag}")).collect();
         let name = match tags.is_empty() {
             true => format!("@{digest}"),

@@ -215,10 +215,13 @@ fn blame(tree: &Tree) -> Result<(), Error> {
 }
 
 /// Of several tags, those that moved and those that did not, as far as the registry says: tags move one after the other.
-async fn tell_tags(push: &Push, error: &RegistryError, client: &Registry, tools: &Tools) {
+pub(super) async fn tell_tags(push: &Push, error: &RegistryError, client: &Registry, tools: &Tools) {
     let is_about_tags = matches!(
         error,
-        RegistryError::Refused { .. } | RegistryError::NotThere { .. } | RegistryError::Partly { .. }
+        RegistryError::Refused { .. }
+            | RegistryError::Denied { .. }
+            | RegistryError::NotThere { .. }
+            | RegistryError::Partly { .. }
     );
     if push.tags.len() < 2 || !is_about_tags {
         return;

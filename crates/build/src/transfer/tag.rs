@@ -4,10 +4,12 @@ use wainwright_base::Walk;
 use wainwright_oci::{Document, Reference};
 use wainwright_registry::Push;
 
+use super::send::tell_tags;
 use crate::{Delivery, Error, Event, Outcome, Tools};
 
 /// Gives an image in a registry further tags: the same manifest is put under each, and nothing else moves.
 pub async fn tag(reference: &Reference, tags: &[String], tools: &Tools) -> Result<Delivery, Error> {
+    tools.demand_registry(reference.registry())?;
     let client = tools.registry().await?;
     let found = client.manifest(reference).await?;
     let root = Document::read("manifest", &found.media_type, found.bytes)?;
@@ -26,7 +28,13 @@ pub async fn tag(reference: &Reference, tags: &[String], tools: &Tools) -> Resul
     };
     let output = format!("{}/{}:{}", push.registry, push.repository, tags.join(" :"));
     tools.tell(Event::DeliveryStarted { output: output.clone() });
-    let pushed = client.push(&push, &wainwright_registry::unwatched()).await?;
+    let pushed = match client.push(&push, &wainwright_registry::unwatched()).await {
+        Ok(pushed) => pushed,
+        Err(error) => {
+            tell_tags(&push, &error, client, tools).await;
+            return Err(error.into());
+        }
+    };
     let delivered =
         wainwright_image::Delivered { bytes_written: 0, bytes_skipped: 0, was_there: pushed.was_there };
     Ok(Delivery { digest, outcomes: vec![Outcome::tell(output, delivered, tools)] })

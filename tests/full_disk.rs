@@ -36,7 +36,7 @@ impl Drop for Disk {
 }
 
 /// The message names the place, what is needed and what is free, and a way out.
-fn check_told(message: &str, place: &str) {
+pub(crate) fn check_told(message: &str, place: &str) {
     for part in ["no space left to write `", place, " bytes to write, ", " bytes free)", "hint: "] {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }

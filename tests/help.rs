@@ -75,7 +75,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--base", "Python:3.13"]), @"
-    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
+    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base: `Python:3.13` is not the name of an image: names are lower-case; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
 
     For more information, try '--help'.
     ");

@@ -27,6 +27,11 @@ pub(super) fn rows() -> Vec<Row> {
             .proxied()
             .script(|_, _| Some(Act::Answer(Reply::status(407))))
             .fails(&["407"]),
+        pull("proxy_dead", "the proxy is not there")
+            .proxied()
+            .tune(|settings, _| settings.http.proxies.http = Some("http://ann:CANARY@127.0.0.1:9".into()))
+            .fails(&["refused", "the proxy http://127.0.0.1:9 of HTTP_PROXY", "NO_PROXY"])
+            .requests(0),
         pull("mirror", "a mirror has it all, the registry is gone")
             .tune(|settings, world| {
                 let mirror = vec![world.stranger.address()];
@@ -76,6 +81,17 @@ pub(super) fn rows() -> Vec<Row> {
                 )
             })
             .fails(&["nothing came for 2 s"]),
+        pull("header_control", "a control character in a header")
+            .always(GetManifest, || Act::Answer(Reply::status(200).header("warning", "299 - \"a\u{1}b\"")))
+            .fails(&["/manifests/1", "(exit 3)"])
+            .requests(2),
+        push("header_warning_long", "a warning of 5 KB, which is cut")
+            .script(|_, _| {
+                Some(Act::Alter(Box::new(|reply| {
+                    reply.header("warning", format!("299 - \"{}\"", "so ".repeat(1700)))
+                })))
+            })
+            .says(" warns: so so so"),
         pull("two_lengths", "two lengths that differ")
             .always(GetManifest, || {
                 Act::Answer(Reply::status(200).header("content-length", "5").body("{}").length(Length::Right))

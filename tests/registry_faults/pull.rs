@@ -84,6 +84,9 @@ fn manifests() -> Vec<Row> {
         pull("manifest_schema_1", "a manifest of the first schema")
             .always(GetManifest, || document(r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#))
             .fails(&["schema 1"]),
+        pull("manifest_array", "a manifest that is a list")
+            .always(GetManifest, || document("[]"))
+            .fails(&["rows/manifest-array", "not a JSON object"]),
         pull("manifest_deep", "a manifest of 100,000 brackets")
             .always(GetManifest, || document(&"[".repeat(100_000)))
             .fails(&["not JSON"]),
@@ -167,12 +170,35 @@ fn blobs() -> Vec<Row> {
                     reply.length(Length::Right)
                 }),
             )
-            .fails(&["more than the", "bytes of the blob"]),
+            .fails(&[" bytes where ", "were expected", "(exit 1)"])
+            .requests(2),
+        pull("blob_extra_unannounced", "bytes after every blob, and no Content-Length")
+            .always(
+                GetBlob,
+                alter(|mut reply| {
+                    reply.body.extend_from_slice(b"more");
+                    reply.length(Length::Chunked)
+                }),
+            )
+            .fails(&[" bytes where ", "were expected", "(exit 1)"])
+            .requests(2),
+        pull("blob_size_off_by_one", "a descriptor with a size too large by one")
+            .job(Job::PullOffByOne)
+            .fails(&[" bytes where ", "were expected", "(exit 1)"])
+            .requests(2),
+        pull("blob_size_off_by_one_chunked", "the same, and the registry sends chunks")
+            .job(Job::PullOffByOne)
+            .always(GetBlob, alter(|reply| reply.length(Length::Chunked)))
+            .fails(&[" bytes where ", "were expected", "(exit 1)"])
+            .requests(2),
+        pull("blob_type_html", "blobs whose type is that of a web page, with the right bytes")
+            .always(GetBlob, alter(|reply| reply.with("content-type", "text/html"))),
         pull("blob_endless", "blobs that never end")
             .always(GetBlob, || {
                 Act::Answer(Reply::status(200).body(vec![0; 1 << 16]).length(Length::Chunked).endless())
             })
-            .fails(&["more than the", "bytes of the blob"]),
+            .fails(&[" bytes where ", "were expected"])
+            .requests(2),
         pull("blob_short_ok", "every blob lacks its end, with a length that says so")
             .always(
                 GetBlob,
@@ -185,7 +211,8 @@ fn blobs() -> Vec<Row> {
             .fails(&["bytes"]),
         pull("blob_empty", "every blob is empty, with 200")
             .always(GetBlob, alter(|reply| reply.body("").length(Length::Right)))
-            .fails(&["0 of"]),
+            .fails(&["has 0 bytes where", "(exit 1)"])
+            .requests(2),
         pull("blob_no_length", "no Content-Length")
             .always(GetBlob, alter(|reply| reply.length(Length::Absent))),
         pull("blob_no_length_cut", "no Content-Length, and it breaks off once").script(|asked, _| {
@@ -203,6 +230,16 @@ fn blobs() -> Vec<Row> {
             1,
             alter(|reply| reply.pace(40, Duration::from_millis(100))),
         ),
+        pull("blob_drips", "a blob drop by drop, for ever")
+            .always(GetBlob, alter(|reply| reply.pace(40, Duration::from_millis(20))))
+            .tune(hasty)
+            .fails(&["fewer than 100000 bytes moved in 1 s", "(exit 3)"])
+            .requests(7),
+        pull("manifest_drips", "a manifest letter by letter")
+            .always(GetManifest, alter(|reply| reply.pace(10, Duration::from_millis(50))))
+            .tune(hasty)
+            .fails(&["fewer than 100000 bytes moved in 1 s"])
+            .requests(5),
         pull("blob_404", "404 to the blobs")
             .always(GetBlob, refusal(404, "BLOB_UNKNOWN"))
             .fails(&["does not exist", "sha256:"])
@@ -287,6 +324,13 @@ fn redirects() -> Vec<Row> {
             })
             .fails(&["307"]),
     ]
+}
+
+/// Patience for seconds instead of minutes.
+pub(super) fn hasty(settings: &mut wainwright_registry::Settings, _: &World) {
+    settings.http.slow_window = Duration::from_secs(1);
+    settings.http.slow_bytes = 100_000;
+    settings.http.tries = 2;
 }
 
 fn document(text: &str) -> Act {

@@ -160,6 +160,10 @@ fn ways() -> Vec<Row> {
             .script(|asked, _| has_body(asked).then(|| Act::Answer(Reply::status(507))))
             .fails(&["PUT http://", "507", "full"])
             .requests(15),
+        push("read_only", "405 to POST: the registry only gives")
+            .always(PostUpload, refusal(405, "UNSUPPORTED"))
+            .fails(&["POST http://", "405", "read-only"])
+            .requests(10),
         push("cancel_refused", "405 to the end of sessions, after a reset")
             .always(DeleteUpload, status(405))
             .first(PutUpload, 1, || Act::Reset(0)),
@@ -360,7 +364,7 @@ fn manifests() -> Vec<Row> {
                 asked.target.ends_with("/manifests/latest").then_some(())?;
                 (asked.kind == PutManifest).then(|| Act::Answer(Reply::status(500)))
             })
-            .fails(&["/manifests/latest", "500", "after 1 was pushed"]),
+            .fails(&["/manifests/latest", "500", "(moved: 1; not moved: latest)"]),
         push("manifest_invalid", "400 MANIFEST_INVALID to the manifest")
             .always(PutManifest, refusal(400, "MANIFEST_INVALID"))
             .fails(&["MANIFEST_INVALID: because", "OCI images"])

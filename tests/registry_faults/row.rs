@@ -41,6 +41,8 @@ pub(super) enum Job {
     Pull,
     /// An image is pulled by its digest.
     PullPinned,
+    /// An image is pulled whose manifest says of every blob that it is a byte larger than it is.
+    PullOffByOne,
 }
 
 /// How the registry is reached.

@@ -210,7 +210,7 @@ pub(super) async fn run(row: Row, upstream: &str) -> Ran {
     let mut settings = Settings {
         http,
         hosts,
-        credentials: Credentials::load(&vars, None).unwrap(),
+        credentials: Credentials::load(&vars, None),
         listener: Arc::new(move |text| *listener.lock().unwrap() += &format!("{text}\n")),
     };
     if let Some(tune) = row.tune {
@@ -282,7 +282,8 @@ fn told(error: &Error) -> String {
         text += &format!(": {next}");
         cause = next;
     }
-    format!("{text} [{}]", error.hint().unwrap_or_default())
+    let code = if error.is_outside() { 3 } else { 1 };
+    format!("{text} [{}] (exit {code})", error.hint().unwrap_or_default())
 }
 
 fn variables(address: &str) -> BTreeMap<String, String> {
@@ -308,7 +309,7 @@ async fn prepare(row: &Row, world: &World) {
     let push = match row.job {
         Job::Push | Job::PushFiles | Job::PushKnown => return,
         Job::Mount => Push { repository: format!("{}/origin", world.repository), ..world.push.clone() },
-        Job::Pull | Job::PullPinned => world.push.clone(),
+        Job::Pull | Job::PullPinned | Job::PullOffByOne => world.push.clone(),
     };
     plain_client().push(&push, &wainwright_registry::unwatched()).await.unwrap();
 }
@@ -324,13 +325,15 @@ async fn work(job: Job, world: &World, client: &Registry) -> Result<(), Error> {
             let origin = format!("{}/origin", world.repository);
             push.blobs.iter_mut().for_each(|blob| blob.from = Some(origin.clone()));
         }
-        Job::Pull => return fetch(world, client, &format!("{name}:1")).await,
-        Job::PullPinned => return fetch(world, client, &format!("{name}@{}", world.root())).await,
+        Job::Pull => return fetch(world, client, &format!("{name}:1"), 0).await,
+        Job::PullPinned => return fetch(world, client, &format!("{name}@{}", world.root()), 0).await,
+        Job::PullOffByOne => return fetch(world, client, &format!("{name}:1"), 1).await,
     }
     client.push(&push, &wainwright_registry::unwatched()).await.map(drop)
 }
 
-async fn fetch(world: &World, client: &Registry, name: &str) -> Result<(), Error> {
+/// `too_large`: by how many bytes descriptors are wrong.
+async fn fetch(world: &World, client: &Registry, name: &str, too_large: u64) -> Result<(), Error> {
     let reference: Reference = name.parse().unwrap();
     let found = client.manifest(&reference).await?;
     assert_eq!(found.digest, Digest::of(&found.bytes));
@@ -338,7 +341,9 @@ async fn fetch(world: &World, client: &Registry, name: &str) -> Result<(), Error
     for blob in &world.push.blobs {
         let path = world.folder.path().join("fetched");
         let mut out = std::fs::File::create(&path).unwrap();
-        client.fetch_blob(reference.registry(), &scope, &blob.descriptor, (&mut out, &path), &|_| ()).await?;
+        let mut wanted = blob.descriptor.clone();
+        wanted.size += too_large;
+        client.fetch_blob(reference.registry(), &scope, &wanted, (&mut out, &path), &|_| ()).await?;
         assert_eq!(Digest::of(std::fs::read(&path).unwrap()), blob.descriptor.digest);
     }
     Ok(())

@@ -38,6 +38,7 @@ mod reproducible;
 mod runs;
 mod secrets;
 mod sources;
+mod system_packages;
 mod trust;
 mod unlocked;
 mod verify;

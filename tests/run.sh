@@ -36,6 +36,7 @@ pigz pigz
 igzip isal
 busybox busybox
 bsdcat libarchive-tools
+debootstrap debootstrap
 7z p7zip-full
 zstd zstd
 docker-registry docker-registry

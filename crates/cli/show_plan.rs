@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use wainwright_build::{BasePlan, LayerState, Native, Plan};
+use wainwright_build::{BasePlan, LayerState, Native, Plan, RuntimeRecipe};
 use wainwright_oci::Lazy;
 
 use crate::report::{bytes, things};
@@ -12,6 +12,27 @@ pub(crate) fn json(plan: &Plan, native: &[Native]) -> serde_json::Value {
         images.iter_mut().zip(native).for_each(|(image, native)| image["native"] = serde_json::json!(native));
     }
     json
+}
+
+/// The rows for layers of Debian packages.
+fn packages(
+    recipe: &RuntimeRecipe,
+    before: &str,
+    missing: &str,
+    row: &mut impl FnMut(&str, String, &str, &str),
+) {
+    match recipe.layers() {
+        Some(layers) => {
+            let why = recipe.offered().map(|cache| format!("from {cache}")).unwrap_or_default();
+            for (name, descriptor) in layers {
+                row("reuse", bytes(descriptor.size), &format!("{before}{name}"), &why);
+            }
+        }
+        None => {
+            let count = things(recipe.packages().len(), "Debian package");
+            row("make", String::new(), &format!("{missing}{count}"), "not made yet");
+        }
+    }
 }
 
 /// The plan for a person: every layer, what becomes of it and why.
@@ -28,28 +49,15 @@ pub(crate) fn text(plan: &Plan, native: &[Native], fetches: &[(String, Option<u6
             let _ = writeln!(text, "  {state:<6} {size:>9}  {name}{why}");
         };
         match &image.base {
-            BasePlan::Runtime(recipe) => {
-                let count = recipe.packages().len();
-                match recipe.layers() {
-                    Some(layers) => {
-                        let why = recipe.offered().map(|cache| format!("from {cache}")).unwrap_or_default();
-                        for (name, descriptor) in layers {
-                            row("reuse", bytes(descriptor.size), &format!("base {name}"), &why);
-                        }
-                    }
-                    None => row(
-                        "make",
-                        String::new(),
-                        &format!("base of {}", things(count, "Debian package")),
-                        "not made yet",
-                    ),
-                }
-            }
+            BasePlan::Runtime(recipe) => packages(recipe, "base ", "base of ", &mut row),
             BasePlan::Image(base) => {
                 for layer in &base.layers {
                     row("reuse", bytes(layer.descriptor.size), "base layer", "taken as it is");
                 }
             }
+        }
+        if let Some(recipe) = &image.system {
+            packages(recipe, "", "", &mut row);
         }
         for layer in &image.layers {
             match &layer.state {

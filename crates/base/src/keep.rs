@@ -33,9 +33,15 @@ enum Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     total: u64,
+    is_for_packages: bool,
 }
 
 impl Keeper {
+    /// Keeps what somebody has to read who adds packages, and nothing else.
+    pub(crate) fn for_packages() -> Self {
+        Self { total: 0, is_for_packages: true }
+    }
+
     /// Reads what is wanted of a file that will lie at `path`; the stream stands before its content.
     pub(crate) fn facts<R: Read>(
         &mut self,
@@ -44,7 +50,10 @@ impl Keeper {
         stream: &mut TarStream<R>,
     ) -> io::Result<Facts> {
         let mut facts = Facts { is_executable: member.mode & 0o111 != 0, ..Facts::default() };
-        let wanted = wanted(path);
+        let wanted = match self.is_for_packages {
+            true => wanted_for_packages(path),
+            false => wanted(path),
+        };
         if member.is_sparse && !matches!(wanted, Wanted::Nothing) {
             return Err(invalid("a file that has to be read is stored as a sparse file"));
         }
@@ -84,6 +93,22 @@ fn wanted(path: &[u8]) -> Wanted {
             None => Wanted::Nothing,
         },
         (_, name) if name.starts_with(b"python") => Wanted::Magic,
+        _ => Wanted::Nothing,
+    }
+}
+
+/// What dpkg knows and is told, and what the loader goes by.
+fn wanted_for_packages(path: &[u8]) -> Wanted {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    let (folder, name) = slash.map_or((&b""[..], path), |at| (&path[..at], &path[at + 1..]));
+    match (folder, name) {
+        (b"var/lib/dpkg", b"status") => Wanted::Text(64 << 20),
+        (b"var/lib/dpkg", b"diversions") | (b"etc/dpkg", b"dpkg.cfg") => Wanted::Text(4 << 20),
+        (b"var/lib/dpkg/info", name) if name.ends_with(b".list") => Wanted::Text(64 << 20),
+        (b"var/lib/dpkg/triggers", _) => Wanted::Text(4 << 20),
+        (b"var/lib/dpkg/status.d", _) => Wanted::Text(64 << 20),
+        (b"etc", b"ld.so.cache") => Wanted::Text(16 << 20),
+        (b"etc/dpkg/dpkg.cfg.d" | b"etc/ld.so.conf.d", _) => Wanted::Text(1 << 20),
         _ => Wanted::Nothing,
     }
 }

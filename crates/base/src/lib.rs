@@ -1,7 +1,7 @@
 //! Reads the image a build starts from: an OCI layout or an archive, and what it offers.
 //!
 //! [`open`] finds the image for a platform and checks every document on the way; [`inspect`] reads the layers once and
-//! says which interpreters, C library, users and packages are there. Nothing is ever unpacked: links are followed in a
+//! says which interpreters, C library, users and packages are there; [`survey`] lists every path for somebody who adds packages. Nothing is ever unpacked: links are followed in a
 //! virtual root, in memory.
 //!
 //! [`open_whole`], [`list`] and [`merge`] read any image for comparison: all its platforms, every member of every layer.
@@ -30,6 +30,7 @@ mod offers;
 mod packages;
 mod select;
 mod source;
+mod survey;
 mod tar_stream;
 #[cfg(test)]
 mod testing;
@@ -50,5 +51,6 @@ pub use offers::{Offers, PathKind};
 pub use packages::DebianPackage;
 pub use select::is_config as is_image_config;
 pub use source::Source;
+pub use survey::{Surveyed, survey};
 pub use walk::{Parts, Walk};
 pub use whole::{WholeImage, open_whole};

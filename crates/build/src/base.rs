@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wainwright_base::{BaseImage, PathKind, inspect, is_inspected};
+use wainwright_base::{BaseImage, Offers, PathKind, inspect, is_inspected};
 use wainwright_debian::Suite;
 use wainwright_oci::Platform;
 use wainwright_project::Project;
@@ -10,15 +10,16 @@ use wainwright_python::{Libc, PythonVersion, Target, Version, VersionSpecifiers}
 use crate::format::options;
 use crate::native::Libraries;
 use crate::remote;
-use crate::runtime::{RuntimeRecipe, debian_architecture};
-use crate::wain_lock::{self, WainLock, recipe_of};
+use crate::runtime::{Onto, RuntimeRecipe, debian_architecture};
+use crate::wain_lock::{self, Question, WainLock, recipe_of};
 use crate::{Base, Error, Event, Pinning, Request, Tools};
 
 /// The base for one platform.
 #[derive(Clone)]
 pub(crate) enum PlatformBase {
     Debian(Box<RuntimeRecipe>),
-    Image(Box<BaseImage>),
+    /// With what is added to it.
+    Image(Box<BaseImage>, Option<Box<RuntimeRecipe>>),
 }
 
 /// A base with what it offers, for one platform.
@@ -36,6 +37,8 @@ pub(crate) struct Found {
     pub(crate) sets_language: bool,
     /// The libraries of an image.
     pub(crate) libraries: Arc<Libraries>,
+    /// Whether `system-packages` can add something to it.
+    pub(crate) takes_packages: bool,
     /// The Debian release it is of: `bookworm`.
     pub(crate) codename: Option<String>,
 }
@@ -50,7 +53,7 @@ pub(crate) async fn resolve_base(
     request: &Request,
     project: &Project,
     pins: Option<WainLock>,
-    tools: &Tools,
+    tools: &Arc<Tools>,
 ) -> Result<Vec<Found>, Error> {
     let before = WainLock::read(&request.root)?;
     let mut lock = pins.unwrap_or_else(|| before.clone());
@@ -65,9 +68,6 @@ pub(crate) async fn resolve_base(
     let found = match &base {
         Base::Debian(suite) => debian(request, project, suite, &platforms, &mut lock, tools).await?,
         Base::Disk(_) | Base::Registry(_) => {
-            if !project.settings.system_packages.is_empty() {
-                return Err(Error::NotDebian { setting: "system-packages", base: base.to_string() });
-            }
             image(request, project, &base, &platforms, &mut lock, tools).await?
         }
     };
@@ -173,7 +173,7 @@ async fn debian(
     suite: &str,
     platforms: &[Platform],
     lock: &mut WainLock,
-    tools: &Tools,
+    tools: &Arc<Tools>,
 ) -> Result<Vec<Found>, Error> {
     let recipe = recipe_of(suite)?;
     let suite: Suite = recipe.suite;
@@ -195,7 +195,7 @@ async fn debian(
             locked.clone(),
             mirrors.clone(),
             platform,
-            python,
+            Onto::Nothing(python),
             options(request, project)?,
             &tools.store,
         )?;
@@ -210,6 +210,7 @@ async fn debian(
             user: NONROOT.into(),
             sets_language: false,
             libraries: Arc::default(),
+            takes_packages: true,
             codename: Some(suite.codename().to_owned()),
         });
     }
@@ -222,7 +223,7 @@ async fn image(
     base: &Base,
     platforms: &[Platform],
     lock: &mut WainLock,
-    tools: &Tools,
+    tools: &Arc<Tools>,
 ) -> Result<Vec<Found>, Error> {
     let wanted = wanted_python(request, project);
     let mut found = Vec::new();
@@ -263,6 +264,10 @@ async fn image(
                 (uid, gid) => format!("{uid}:{gid}"),
             },
         };
+        let system = match project.settings.system_packages.is_empty() {
+            true => None,
+            false => system(request, project, base, &image, &offers, platform, lock, tools).await?,
+        };
         found.push(Found {
             platform: platform.clone(),
             name: image.name.clone().unwrap_or_else(|| base.to_string()),
@@ -273,11 +278,56 @@ async fn image(
             user,
             sets_language: image.env("LANG").is_some(),
             libraries: Arc::new(offers.libraries.iter().map(|name| (name.clone(), Vec::new())).collect()),
+            takes_packages: !offers.debian_packages.is_empty() && suite_of(&offers).is_some(),
             codename: offers.codename.clone(),
-            base: PlatformBase::Image(Box::new(image)),
+            base: PlatformBase::Image(Box::new(image), system),
         });
     }
     Ok(found)
+}
+
+/// The Debian release that an image is of, where it is a known one.
+fn suite_of(offers: &Offers) -> Option<Suite> {
+    offers.codename.as_deref()?.parse().ok()
+}
+
+/// The packages to add to an image; `None` where it has them all.
+#[allow(clippy::too_many_arguments)]
+async fn system(
+    request: &Request,
+    project: &Project,
+    base: &Base,
+    image: &BaseImage,
+    offers: &Offers,
+    platform: &Platform,
+    lock: &mut WainLock,
+    tools: &Arc<Tools>,
+) -> Result<Option<Box<RuntimeRecipe>>, Error> {
+    let refuse = |reason: String| Error::NotDebian { base: base.to_string(), reason };
+    let os = || offers.os.clone().unwrap_or_else(|| "of a system without a name".into());
+    if offers.debian_packages.is_empty() {
+        return Err(refuse(format!("it is {}, and has no list of Debian packages", os())));
+    }
+    let Some(suite) = suite_of(offers) else {
+        return Err(refuse(format!("it is {}, and packages come from Debian's own archive alone", os())));
+    };
+    let mirrors = wain_lock::mirrors(project, request, tools, suite)?;
+    let mut ground = None;
+    let question = Question { base, image, platform, suite };
+    let locked = wain_lock::system(project, request, &question, &mirrors, &mut ground, lock, tools).await?;
+    if locked.packages(&debian_architecture(platform))?.is_empty() {
+        return Ok(None);
+    }
+    let onto = Onto::Image(Box::new(image.image.clone()), ground);
+    let recipe = RuntimeRecipe::new(
+        Arc::new(locked),
+        mirrors,
+        platform,
+        onto,
+        options(request, project)?,
+        &tools.store,
+    )?;
+    Ok(Some(Box::new(recipe)))
 }
 
 fn target(platform: &Platform, python: PythonVersion, libc: Libc) -> Target {

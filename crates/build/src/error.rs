@@ -278,13 +278,13 @@ pub enum Error {
         /// The base.
         base: String,
     },
-    /// Something a base of this kind does not have.
-    #[error("`{setting}` is for bases of the form debian:SUITE, and the base is {base}")]
+    /// A base that no Debian packages can be added to.
+    #[error("`system-packages` cannot be added to the base {base}: {reason}")]
     NotDebian {
-        /// The setting.
-        setting: &'static str,
         /// The base.
         base: String,
+        /// What it is instead.
+        reason: String,
     },
     /// A member of a workspace besides the project itself.
     #[error("the project needs `{name}`, whose source is in `{}`", path.display())]
@@ -502,7 +502,7 @@ impl Error {
             Self::HasEnvironment { .. } => {
                 Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
             }
-            Self::NotDebian { .. } => Some("remove the setting, or use a debian: base".into()),
+            Self::NotDebian { .. } => Some("take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting".into()),
             Self::Member { name, .. } => Some(format!(
                 "members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel \
                  --package {name}` and lock that"

@@ -120,7 +120,14 @@ async fn runtimes(
                 base.iter().filter(|made| is_here(&made.layer)).for_each(|made| ahead.take(&made.layer));
                 Some(base)
             }
-            BasePlan::Image(_) => None,
+            BasePlan::Image(_) => match &image.system {
+                Some(recipe) => {
+                    let added = runtime::make(recipe, tools).await?;
+                    added.iter().for_each(|made| ahead.take(&made.layer));
+                    Some(added)
+                }
+                None => None,
+            },
         });
     }
     Ok(made)
@@ -339,21 +346,28 @@ fn finish(
         size: layer.descriptor.size,
         cached,
     };
-    let is_base_cached = matches!(&plan.base, BasePlan::Runtime(recipe) if recipe.made.is_some());
-    for RuntimeLayerMade { name, packages, layer } in runtime.into_iter().flatten() {
-        reports.push(report(name, packages, layer, is_base_cached));
-        let created_by = match packages.is_empty() {
-            true => format!("{} {name}", plan.base_name),
-            false => format!("{} {name}: {}", plan.base_name, packages.join(", ")),
-        };
-        layers.push(NamedLayer { layer: layer.clone(), created_by });
-    }
-    let base_end = layers.len();
     let (base_config, base_layers) = match &plan.base {
         BasePlan::Image(base) => (Some(&base.config), base.layers.as_slice()),
         BasePlan::Runtime(_) => (None, &[][..]),
     };
     reports.extend(base_layers.iter().map(|layer| report("base", &[], layer, true)));
+    let is_cached = match &plan.base {
+        BasePlan::Runtime(recipe) => recipe.made.is_some(),
+        BasePlan::Image(_) => plan.system.as_ref().is_some_and(|recipe| recipe.made.is_some()),
+    };
+    for RuntimeLayerMade { name, packages, layer } in runtime.into_iter().flatten() {
+        reports.push(report(name, packages, layer, is_cached));
+        let name = match &plan.base {
+            BasePlan::Runtime(_) => format!("{} {name}", plan.base_name),
+            BasePlan::Image(_) => name.clone(),
+        };
+        let created_by = match packages.is_empty() {
+            true => name,
+            false => format!("{name}: {}", packages.join(", ")),
+        };
+        layers.push(NamedLayer { layer: layer.clone(), created_by });
+    }
+    let base_end = layers.len();
     let mut annotations = plan.annotations.clone();
     let base_digest = match &plan.base {
         BasePlan::Image(base) => base.manifest.digest(),

@@ -56,12 +56,16 @@ pub struct ImagePlan {
     pub base_reference: Option<String>,
     /// The layers of its base.
     pub base: BasePlan,
+    /// What Debian packages add to a base that is an image, below our layers.
+    pub system: Option<Box<RuntimeRecipe>>,
     /// Our layers, lowest first.
     pub layers: Vec<LayerPlan>,
     /// Whose files stay where its packages clash; the first that fits decides.
     pub allow_clash: Vec<AllowedClash>,
     /// The libraries of a base that is an image; of an assembled one they are found out when they are asked for.
     pub(crate) libraries: Arc<Libraries>,
+    /// Whether `system-packages` can add something to its base.
+    pub(crate) takes_packages: bool,
     /// The Debian release its base is of, where it is of one: `bookworm`.
     pub(crate) codename: Option<String>,
     /// What caches say of its wheels.
@@ -142,7 +146,11 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
         let base = match &resolved.base {
             PlatformBase::Debian(recipe) => BasePlan::Runtime(recipe.clone()),
-            PlatformBase::Image(base) => BasePlan::Image(Box::new(base.image.clone())),
+            PlatformBase::Image(base, _) => BasePlan::Image(Box::new(base.image.clone())),
+        };
+        let system = match &resolved.base {
+            PlatformBase::Image(_, system) => system.clone(),
+            PlatformBase::Debian(_) => None,
         };
         images.push(ImagePlan {
             platform: resolved.platform.clone(),
@@ -150,9 +158,11 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             base_name: resolved.base_name.clone(),
             base_reference: resolved.base_reference.clone(),
             base,
+            system,
             layers,
             allow_clash: resolution.allow_clash.clone(),
             libraries: resolved.libraries.clone(),
+            takes_packages: resolved.takes_packages,
             codename: resolved.codename.clone(),
             told: Arc::default(),
             config: resolved.config.clone(),
@@ -173,7 +183,8 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
 fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usize, Error> {
     let base = match &resolved.base {
         PlatformBase::Debian(_) => 1,
-        PlatformBase::Image(base) => base.image.layers.len(),
+        // Packages and the list of them are two layers.
+        PlatformBase::Image(base, system) => base.image.layers.len() + if system.is_some() { 2 } else { 0 },
     };
     room_for_wheels(base, !resolved.wheels.is_empty(), max_layers)
         .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })

@@ -6,6 +6,7 @@ use wainwright_blob::Entry;
 use wainwright_store::{CacheKey, Store};
 
 use crate::plan::Recipe;
+use crate::runtime::RuntimeRecipe;
 use crate::{BasePlan, Event, ImagePlan, LayerPlan, LayerState, Plan};
 
 impl Plan {
@@ -27,6 +28,9 @@ impl Plan {
         let mut fetches = BTreeMap::new();
         for image in &self.images {
             if let BasePlan::Runtime(recipe) = &image.base {
+                fetches.extend(recipe.fetches(store));
+            }
+            if let Some(recipe) = &image.system {
                 fetches.extend(recipe.fetches(store));
             }
             for layer in &image.layers {
@@ -56,6 +60,7 @@ impl ImagePlan {
             "python": self.target.python,
             "libc": self.target.libc.to_string(),
             "base": self.base.to_json(&self.base_name),
+            "systemPackages": self.system.as_ref().map(|recipe| recipe.to_json()),
             "layers": self.layers.iter().map(LayerPlan::to_json).collect::<Vec<_>>(),
             "config": self.config,
             "annotations": self.annotations,
@@ -66,16 +71,11 @@ impl ImagePlan {
 impl BasePlan {
     fn to_json(&self, name: &str) -> serde_json::Value {
         match self {
-            Self::Runtime(recipe) => json!({
-                "name": name,
-                "packages": recipe.packages(),
-                "state": match (&recipe.made, &recipe.offered) {
-                    (Some(_), Some(_)) => "offered",
-                    (Some(_), None) => "cached",
-                    (None, _) => "make",
-                },
-                "layers": recipe.made.iter().flatten().map(|layer| &layer.layer.descriptor).collect::<Vec<_>>(),
-            }),
+            Self::Runtime(recipe) => {
+                let mut json = recipe.to_json();
+                json["name"] = name.into();
+                json
+            }
             Self::Image(base) => json!({
                 "name": name,
                 "digest": base.manifest.digest(),
@@ -83,6 +83,20 @@ impl BasePlan {
                 "layers": base.layers.iter().map(|layer| &layer.descriptor).collect::<Vec<_>>(),
             }),
         }
+    }
+}
+
+impl RuntimeRecipe {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "packages": self.packages(),
+            "state": match (&self.made, &self.offered) {
+                (Some(_), Some(_)) => "offered",
+                (Some(_), None) => "cached",
+                (None, _) => "make",
+            },
+            "layers": self.made.iter().flatten().map(|layer| &layer.layer.descriptor).collect::<Vec<_>>(),
+        })
     }
 }
 

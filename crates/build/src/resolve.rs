@@ -58,6 +58,7 @@ pub struct PlatformResolution {
     pub(crate) base_reference: Option<String>,
     pub(crate) base: PlatformBase,
     pub(crate) libraries: Arc<Libraries>,
+    pub(crate) takes_packages: bool,
     pub(crate) codename: Option<String>,
     pub(crate) environment: Environment,
     pub(crate) layout: Layout,
@@ -68,7 +69,7 @@ pub struct PlatformResolution {
 }
 
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
-pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Error> {
+pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution, Error> {
     let project = Arc::new(wainwright_project::load(&request.root)?);
     let unlocked = Unlocked::find(&project, request, tools)?;
     let open = unlocked.as_ref().and_then(|one| Some((one, one.reason(None)?)));
@@ -167,6 +168,7 @@ pub async fn resolve(request: &Request, tools: &Tools) -> Result<Resolution, Err
             base_reference: found.reference,
             base: found.base,
             libraries: found.libraries,
+            takes_packages: found.takes_packages,
             codename: found.codename,
             layout,
             wheels,

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
+use wainwright_base::{Surveyed, survey};
 use wainwright_blob::{Compression, Options};
 use wainwright_debian::{DebianLock, LockedDeb, Mirrors, architecture};
 use wainwright_layer::debian::{
-    DebFile, FORMAT as RUNTIME, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, assemble,
-    compile_stdlib,
+    DebFile, FORMAT as RUNTIME, Ground, GroundKind, Note, Runtime, RuntimeLayer, RuntimeOptions,
+    RuntimeOrigin, add, assemble, compile_stdlib,
 };
-use wainwright_oci::{Descriptor, Layer, Platform, Reference};
+use wainwright_oci::{Descriptor, Image, Layer, Platform, Reference};
 use wainwright_python::PythonVersion;
 use wainwright_store::{CacheKey, Store};
 
@@ -16,16 +17,20 @@ use crate::execute::write_entries;
 use crate::format::facts;
 use crate::native::Libraries;
 use crate::plan::{read_layer, write_layer};
+use crate::remote::fetch_layers;
 use crate::{Error, Event, Tools};
 
-/// How a base is assembled from Debian packages.
+/// Raised when the same packages are added to the same image in another way than before.
+const ADDED: u32 = 1;
+
+/// How layers are made of Debian packages: a whole base, or what is added to an image.
 #[derive(Clone, Debug)]
 pub struct RuntimeRecipe {
     pub(crate) lock: Arc<DebianLock>,
     pub(crate) mirrors: Mirrors,
     /// As Debian names it.
     pub(crate) architecture: String,
-    pub(crate) python: PythonVersion,
+    pub(crate) onto: Onto,
     key: CacheKey,
     options: Options,
     /// Its layers, when the store has them all.
@@ -36,6 +41,15 @@ pub struct RuntimeRecipe {
     pub(crate) doubt: Option<(Reference, Vec<RuntimeLayerMade>)>,
     /// The libraries in it, as a cache says.
     pub(crate) told: Option<Arc<Libraries>>,
+}
+
+/// What packages are laid out on.
+#[derive(Clone, Debug)]
+pub(crate) enum Onto {
+    /// Nothing: they make a base for this Python.
+    Nothing(PythonVersion),
+    /// An image, with what lies in it where somebody looked already.
+    Image(Box<Image>, Option<Arc<Ground>>),
 }
 
 /// A finished layer of a base.
@@ -51,7 +65,7 @@ impl RuntimeRecipe {
         lock: Arc<DebianLock>,
         mirrors: Mirrors,
         platform: &Platform,
-        python: PythonVersion,
+        onto: Onto,
         options: Options,
         store: &Store,
     ) -> Result<Self, Error> {
@@ -64,18 +78,27 @@ impl RuntimeRecipe {
         let options = Options { compression, ..options };
         let debs: Vec<_> =
             lock.packages(&architecture)?.iter().map(|deb| (&deb.name, &deb.version, deb.sha256)).collect();
-        let key = CacheKey::of(
-            "runtime",
-            &json!({
-                "format": facts(&options), "runtime": RUNTIME, "python": python.short(), "bytecode": true, "debs": debs,
-            }),
-        )?;
+        let key = match &onto {
+            Onto::Nothing(python) => CacheKey::of(
+                "runtime",
+                &json!({
+                    "format": facts(&options), "runtime": RUNTIME, "python": python.short(), "bytecode": true, "debs": debs,
+                }),
+            )?,
+            Onto::Image(image, _) => CacheKey::of(
+                "system-packages",
+                &json!({
+                    "format": facts(&options), "runtime": RUNTIME, "added": ADDED, "debs": debs,
+                    "base": image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>(),
+                }),
+            )?,
+        };
         let made = store.recall(&key)?.and_then(|memo| read(&memo, store));
         Ok(Self {
             lock,
             mirrors,
             architecture,
-            python,
+            onto,
             key,
             options,
             made,
@@ -83,6 +106,11 @@ impl RuntimeRecipe {
             doubt: None,
             told: None,
         })
+    }
+
+    /// Whether its layers are for an image that is there already.
+    pub fn is_added(&self) -> bool {
+        matches!(self.onto, Onto::Image(..))
     }
 
     /// Its layers by name, when they were made earlier.
@@ -145,13 +173,25 @@ pub(crate) async fn make(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<V
 /// The bytecode of the standard library is compiled by the base's own interpreter, taken from the packages for this
 /// machine's processor; it is the same for all processors.
 pub(crate) async fn lay_out(recipe: &RuntimeRecipe, tools: &Arc<Tools>) -> Result<Assembled, Error> {
+    let debs = fetch(recipe, &recipe.architecture, tools).await?;
+    let python = match &recipe.onto {
+        Onto::Nothing(python) => *python,
+        Onto::Image(image, ground) => {
+            let ground = match ground {
+                Some(ground) => ground.clone(),
+                None => ground_of(image, tools).await?,
+            };
+            tools.tell(Event::LayerStarted { name: "system packages".into() });
+            let (job, tools_) = (recipe.clone(), tools.clone());
+            return tools.cpu().await?.run(move || add_all(&job, &debs, &ground, &tools_)).await;
+        }
+    };
     let label = format!("base debian:{}", recipe.lock.suite);
     let host = debian_architecture(&tools.machine.platform);
-    let debs = fetch(recipe, &recipe.architecture, tools).await?;
     let host_debs = if host == recipe.architecture { None } else { Some(fetch(recipe, &host, tools).await?) };
     tools.tell(Event::LayerStarted { name: label });
     let (job, tools_) = (recipe.clone(), tools.clone());
-    tools.cpu().await?.run(move || assemble_all(&job, &debs, host_debs.as_deref(), &tools_)).await
+    tools.cpu().await?.run(move || assemble_all(&job, python, &debs, host_debs.as_deref(), &tools_)).await
 }
 
 /// The libraries that a base offers, with their versions; `None` where they are not known and the network may not be used.
@@ -167,10 +207,20 @@ pub(crate) async fn libraries(
         return Ok(None);
     }
     let debs = fetch(recipe, &recipe.architecture, tools).await?;
+    let ground = match &recipe.onto {
+        Onto::Image(image, None) => Some(ground_of(image, tools).await?),
+        Onto::Image(_, ground) => ground.clone(),
+        Onto::Nothing(_) => None,
+    };
     let (job, tools_) = (recipe.clone(), tools.clone());
     let job = move || {
-        let runtime = assemble(&debs, &RuntimeOptions { python: job.python, keep_docs: false })?;
-        remember_libraries(&job, &runtime, &tools_.store)
+        let libraries = match (&job.onto, ground) {
+            (Onto::Nothing(python), _) => {
+                assemble(&debs, &RuntimeOptions { python: *python, keep_docs: false })?.libraries()
+            }
+            (Onto::Image(..), ground) => add(&debs, &ground.unwrap_or_default())?.libraries(),
+        };
+        remember_libraries(&job, libraries, &tools_.store)
     };
     Ok(Some(tools.cpu().await?.run(job).await?))
 }
@@ -181,8 +231,30 @@ pub(crate) fn known_libraries(recipe: &RuntimeRecipe, store: &Store) -> Result<O
     Ok(known.and_then(|memo| serde_json::from_value(memo).ok()))
 }
 
-fn remember_libraries(recipe: &RuntimeRecipe, runtime: &Runtime, store: &Store) -> Result<Libraries, Error> {
-    let libraries = runtime.libraries();
+/// What lies in an image that packages are added to. Its layers are fetched where they are not here.
+pub(crate) async fn ground_of(image: &Image, tools: &Arc<Tools>) -> Result<Arc<Ground>, Error> {
+    fetch_layers(image, tools).await?;
+    let (layers, store) = (image.layers.clone(), tools.store.clone());
+    let job = move || {
+        let paths = survey(&layers, &store)?.into_iter().map(|(path, what)| {
+            let kind = match what {
+                Surveyed::Directory => GroundKind::Directory,
+                Surveyed::Symlink(target) => GroundKind::Symlink(target),
+                Surveyed::File(bytes) => GroundKind::File(bytes),
+                Surveyed::Other => GroundKind::File(None),
+            };
+            (path, kind)
+        });
+        Ok(Arc::new(Ground { paths: paths.collect() }))
+    };
+    tools.cpu().await?.run(job).await
+}
+
+fn remember_libraries(
+    recipe: &RuntimeRecipe,
+    libraries: Libraries,
+    store: &Store,
+) -> Result<Libraries, Error> {
     store.remember(&libraries_key(recipe)?, &json!(libraries))?;
     Ok(libraries)
 }
@@ -203,6 +275,7 @@ pub(crate) async fn write(
         .iter()
         .map(|deb| (deb.name.clone(), format!("{} {}", deb.name, deb.version)))
         .collect();
+    let is_added = recipe.is_added();
     let jobs = layers.into_iter().map(|layer| {
         let (tools, options) = (tools.clone(), recipe.options);
         let packages: Vec<String> =
@@ -210,7 +283,7 @@ pub(crate) async fn write(
         async move {
             let store = tools.store.clone();
             let RuntimeLayer { name, entries, .. } = layer;
-            let label = format!("base {name}");
+            let label = if is_added { name.clone() } else { format!("base {name}") };
             let job = {
                 let label = label.clone();
                 move || write_entries(&label, entries, &options, &store)
@@ -289,18 +362,37 @@ fn open(deb: &LockedDeb, store: &Store) -> Result<DebFile, Error> {
     })
 }
 
+fn add_all(
+    recipe: &RuntimeRecipe,
+    debs: &[DebFile],
+    ground: &Ground,
+    tools: &Tools,
+) -> Result<Assembled, Error> {
+    let added = add(debs, ground)?;
+    for note in &added.notes {
+        tools.tell(match note {
+            Note::LibraryMissing(_) => Event::Warned { message: note.to_string() },
+            _ => Event::Noted { message: note.to_string() },
+        });
+    }
+    remember_libraries(recipe, added.libraries(), &tools.store)?;
+    let origins = added.origins().map(|(path, origin)| (path.to_vec(), origin)).collect();
+    Ok(Assembled { layers: added.layers, origins })
+}
+
 fn assemble_all(
     recipe: &RuntimeRecipe,
+    python: PythonVersion,
     debs: &[DebFile],
     host: Option<&[DebFile]>,
     tools: &Tools,
 ) -> Result<Assembled, Error> {
-    let options = RuntimeOptions { python: recipe.python, keep_docs: false };
+    let options = RuntimeOptions { python, keep_docs: false };
     let target = assemble(debs, &options)?;
     for note in &target.facts.notes {
         tools.tell(Event::Noted { message: note.to_string() });
     }
-    remember_libraries(recipe, &target, &tools.store)?;
+    remember_libraries(recipe, target.libraries(), &tools.store)?;
     let other: Option<Runtime> = host.map(|debs| assemble(debs, &options)).transpose()?;
     let scratch = tools.store.scratch()?;
     let bytecode = compile_stdlib(&target, other.as_ref().unwrap_or(&target), scratch.path())?;

@@ -1,14 +1,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use wainwright_base::BaseImage;
 use wainwright_debian::{Archive, DebianLock, Mirrors, Recipe, Suite, mirrors_from_apt, recipe};
 use wainwright_http::Url;
+use wainwright_layer::debian::Ground;
 use wainwright_oci::{Digest, Platform};
 use wainwright_project::Project;
 use wainwright_resolve::Upgrade;
 
-use crate::runtime::debian_architecture;
+use crate::runtime::{debian_architecture, ground_of};
 use crate::unlocked::Unlocked;
 use crate::{Base, Error, Event, Pinning, Request, Tools};
 
@@ -24,6 +27,20 @@ pub struct WainLock {
     /// Base images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     image: Vec<LockedImage>,
+    /// Packages that are added to base images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    system: Vec<LockedSystem>,
+}
+
+/// Packages for one base image as it was when they were chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockedSystem {
+    base: String,
+    platform: String,
+    /// Of the manifest of the image that lacked them.
+    digest: Digest,
+    packages: DebianLock,
 }
 
 /// A base image as it was when it was locked.
@@ -95,6 +112,24 @@ impl WainLock {
         self.image.sort_by(|a, b| (&a.base, &a.platform).cmp(&(&b.base, &b.platform)));
     }
 
+    fn system(&self, question: &Question<'_>, asked: &wainwright_debian::Request) -> Option<&DebianLock> {
+        let (base, platform) = (question.base.to_string(), question.platform.to_string());
+        let is_same = |system: &&LockedSystem| {
+            (&system.base, &system.platform) == (&base, &platform)
+                && system.digest == question.image.image.manifest.digest()
+                && system.packages.answers(question.suite, asked)
+        };
+        self.system.iter().find(is_same).map(|system| &system.packages)
+    }
+
+    fn set_system(&mut self, question: &Question<'_>, packages: DebianLock) {
+        let (base, platform) = (question.base.to_string(), question.platform.to_string());
+        let digest = question.image.image.manifest.digest();
+        self.system.retain(|old| !(old.base == base && old.platform == platform));
+        self.system.push(LockedSystem { base, platform, digest, packages });
+        self.system.sort_by(|a, b| (&a.base, &a.platform).cmp(&(&b.base, &b.platform)));
+    }
+
     fn debian(&self, suite: Suite, question: &wainwright_debian::Request) -> Option<&DebianLock> {
         self.debian.iter().find(|lock| lock.answers(suite, question))
     }
@@ -110,7 +145,7 @@ impl WainLock {
 /// whether anything changed.
 ///
 /// Pins that still answer are kept; `upgrade` says which are asked for again. Lockfiles of other tools are left alone.
-pub async fn lock(request: &Request, upgrade: &Upgrade, tools: &Tools) -> Result<bool, Error> {
+pub async fn lock(request: &Request, upgrade: &Upgrade, tools: &Arc<Tools>) -> Result<bool, Error> {
     let mut request = request.clone();
     request.pinning = Pinning::Always;
     let before = WainLock::read(&request.root)?;
@@ -173,6 +208,7 @@ pub(crate) async fn debian(
         architectures: wanted.into_iter().collect(),
         requested: recipe.requested.clone(),
         excluded: recipe.excluded.clone(),
+        ..wainwright_debian::Request::default()
     };
     question.requested.extend(project.settings.system_packages.iter().cloned());
     if let Some(known) = lock.debian(recipe.suite, &question) {
@@ -182,7 +218,66 @@ pub(crate) async fn debian(
     if request.is_locked {
         return Err(Error::Locked { reason: format!("does not pin {name}") });
     }
-    let archive = Archive::new(recipe.suite, mirrors.clone(), tools.machine.now);
+    let locked = choose(recipe.suite, &question, mirrors, tools).await?;
+    lock.set_debian(locked.clone());
+    Ok(locked)
+}
+
+/// An image that packages are wanted for.
+pub(crate) struct Question<'a> {
+    pub(crate) base: &'a Base,
+    pub(crate) image: &'a BaseImage,
+    pub(crate) platform: &'a Platform,
+    /// The release it is of.
+    pub(crate) suite: Suite,
+}
+
+/// What only maintainer scripts of packages use: an image without dpkg does without it.
+const FOR_SCRIPTS: [&str; 5] =
+    ["debconf", "debconf-2.0", "dpkg", "install-info", "openssl for ca-certificates"];
+
+/// The packages that are added to an image: as locked, or locked now. `ground` is filled when it had to be looked at.
+pub(crate) async fn system(
+    project: &Project,
+    request: &Request,
+    question: &Question<'_>,
+    mirrors: &Mirrors,
+    ground: &mut Option<Arc<Ground>>,
+    lock: &mut WainLock,
+    tools: &Arc<Tools>,
+) -> Result<DebianLock, Error> {
+    let mut asked = wainwright_debian::Request {
+        architectures: vec![debian_architecture(question.platform)],
+        requested: project.settings.system_packages.clone(),
+        excluded: FOR_SCRIPTS.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+        ..wainwright_debian::Request::default()
+    };
+    if let Some(known) = lock.system(question, &asked) {
+        return Ok(known.clone());
+    }
+    if request.is_locked {
+        let base = question.base;
+        return Err(Error::Locked {
+            reason: format!("does not pin the system-packages for {base} as it is now"),
+        });
+    }
+    let found = ground_of(&question.image.image, tools).await?;
+    asked.installed = found.package_list()?.into();
+    *ground = Some(found);
+    let locked = choose(question.suite, &asked, mirrors, tools).await?;
+    lock.set_system(question, locked.clone());
+    Ok(locked)
+}
+
+/// Asks the archive.
+async fn choose(
+    suite: Suite,
+    question: &wainwright_debian::Request,
+    mirrors: &Mirrors,
+    tools: &Tools,
+) -> Result<DebianLock, Error> {
+    let name = format!("debian:{suite}");
+    let archive = Archive::new(suite, mirrors.clone(), tools.machine.now);
     let what = format!("the package lists of {name}");
     tools.tell(Event::FetchStarted { name: what.clone(), size: None });
     let progress = |bytes| tools.tell(Event::FetchProgressed { name: what.clone(), bytes });
@@ -192,9 +287,8 @@ pub(crate) async fn debian(
         progress(bytes);
     };
     let locked =
-        wainwright_debian::lock(tools.http().await?, &tools.store, &archive, &question, &counted).await?;
+        wainwright_debian::lock(tools.http().await?, &tools.store, &archive, question, &counted).await?;
     tools.tell(Event::FetchFinished { name: what.clone(), bytes: moved.into_inner() });
-    lock.set_debian(locked.clone());
     Ok(locked)
 }
 

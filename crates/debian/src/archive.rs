@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::{join_all, try_join_all};
@@ -72,6 +73,10 @@ pub struct Request {
     pub requested: Vec<String>,
     /// What is left out although it is depended on.
     pub excluded: Vec<Exclusion>,
+    /// What a system has already, in dpkg's own words (`/var/lib/dpkg/status`); empty where packages start from nothing.
+    ///
+    /// Of one system, so of one processor; no part of the lock.
+    pub installed: Arc<str>,
 }
 
 impl Request {
@@ -193,7 +198,7 @@ fn choose(
 ) -> Result<Vec<LockedDeb>, Error> {
     let origins: Vec<usize> = files.iter().map(|(origin, ..)| *origin).collect();
     let readers = files.into_iter().map(|(_, name, file)| (name, file.uncompressed()));
-    let index = Index::read(readers, architecture)?;
+    let index = Index::read_beside(readers, architecture, &request.installed)?;
     let chosen = resolve(&index, &request.requested, &request.excluded)?;
     let lock = |Chosen { package, wanted_by }: Chosen<'_>| {
         let (suite, archive) = &suites[origins[package.origin]];

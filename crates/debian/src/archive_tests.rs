@@ -32,6 +32,7 @@ fn request() -> Request {
         architectures: vec!["amd64".into()],
         requested: vec!["python3.11".into()],
         excluded: vec!["debconf".parse().expect("good")],
+        ..Request::default()
     }
 }
 

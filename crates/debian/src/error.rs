@@ -121,6 +121,14 @@ pub enum Error {
         /// What is wrong, as half a sentence.
         reason: &'static str,
     },
+    /// The list of the packages that are there already does not follow deb822(5).
+    #[error("the package list of the base, line {line}: {reason}")]
+    Installed {
+        /// Counted from one.
+        line: usize,
+        /// What is wrong, as half a sentence.
+        reason: &'static str,
+    },
     /// A file that ends early, or cannot be decompressed.
     #[error("`{file}` cannot be read")]
     Unreadable {
@@ -148,9 +156,20 @@ pub enum Error {
         /// Packages whose names begin alike.
         similar: Vec<String>,
     },
+    /// Only a newer package than the one that is there would do, and what is there stays.
+    #[error("`{relation}`{} is needed, and the base has `{installed}`", chain(wanted_by))]
+    Upgrade {
+        /// The dependency, with all its alternatives.
+        relation: String,
+        /// Who wanted it, who wanted that one, and so on.
+        wanted_by: Vec<String>,
+        /// Name and version of what is there.
+        installed: String,
+    },
     /// Two packages that refuse each other.
-    #[error("`{package}`{}{} cannot be beside `{other}`{}",
-        chain(wanted_by), if wanted_by.is_empty() { "" } else { "," }, chain(other_wanted_by))]
+    #[error("`{package}`{}{} cannot be beside `{other}`{}{}",
+        chain(wanted_by), if wanted_by.is_empty() { "" } else { "," },
+        if *is_installed { " of the base" } else { "" }, chain(other_wanted_by))]
     Conflict {
         /// The package that could not be added.
         package: String,
@@ -158,6 +177,8 @@ pub enum Error {
         wanted_by: Vec<String>,
         /// The package that was there.
         other: String,
+        /// Whether it was there before anything was chosen.
+        is_installed: bool,
         /// Who wanted that.
         other_wanted_by: Vec<String>,
     },
@@ -233,6 +254,10 @@ impl Error {
                 return Some(format!("did you mean {}?", names.join(" or ")));
             }
             Self::Unmet { .. } => "look the name up at https://packages.debian.org; only `main` is searched",
+            Self::Upgrade { .. } => {
+                "packages of the base are never replaced: take a newer build of the base image, or one of the release that has both"
+            }
+            Self::Conflict { is_installed: true, .. } => "take a base without it, or ask for another package",
             Self::Conflict { .. } => "ask for one of the two only",
             Self::Package { source, .. } if source.is_absent() => {
                 "the mirror has replaced it by a newer version: lock again, or set a snapshot archive"

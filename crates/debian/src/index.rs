@@ -2,7 +2,7 @@ use std::io::BufRead;
 
 use wainwright_oci::Digest;
 
-use crate::record::{NAME, PROVIDES, Record, Span, VERSION, range, read_file};
+use crate::record::{Lists, NAME, PROVIDES, Record, Span, VERSION, range, read_file};
 use crate::relation::{self, Relation};
 use crate::{Error, version};
 
@@ -64,17 +64,35 @@ impl Index {
         files: impl IntoIterator<Item = (String, R)>,
         architecture: &str,
     ) -> Result<Self, Error> {
+        Self::read_beside(files, architecture, "")
+    }
+
+    /// As [`Index::read`], with the packages that a system has already, out of dpkg's `status` or control files with empty lines
+    /// between them.
+    ///
+    /// What is there stays as it is: other versions of it are not in the index.
+    pub fn read_beside<R: BufRead>(
+        files: impl IntoIterator<Item = (String, R)>,
+        architecture: &str,
+        installed: &str,
+    ) -> Result<Self, Error> {
         let mut text = String::new();
         let mut records = Vec::new();
         for (origin, (file, reader)) in (0..).zip(files) {
-            read_file(&file, reader, origin, architecture, &mut text, &mut records)?;
+            read_file(&file, reader, Lists::Archive, origin, architecture, &mut text, &mut records)?;
         }
+        read_file("status", installed.as_bytes(), Lists::System, 0, architecture, &mut text, &mut records)
+            .map_err(|error| match error {
+                Error::Syntax { line, reason, .. } => Error::Installed { line, reason },
+                other => other,
+            })?;
         records.sort_unstable_by(|a: &Record, b: &Record| {
             let version = |record: &Record| &text[range(&record.spans[VERSION])];
             let name = |record: &Record| &text[range(&record.spans[NAME])];
             // The best of a name comes first, and only it stays.
             name(a)
                 .cmp(name(b))
+                .then_with(|| b.is_installed.cmp(&a.is_installed))
                 .then_with(|| version::compare(version(b), version(a)))
                 .then_with(|| a.order.cmp(&b.order))
         });
@@ -87,6 +105,15 @@ impl Index {
     /// The package of this name, in its highest version.
     pub fn package(&self, name: &str) -> Option<Package<'_>> {
         self.find(name).map(|id| self.get(id))
+    }
+
+    /// What the system has already.
+    pub(crate) fn installed(&self) -> impl Iterator<Item = PackageId> {
+        (0..).map(PackageId).zip(&self.records).filter(|(_, record)| record.is_installed).map(|(id, _)| id)
+    }
+
+    pub(crate) fn is_installed(&self, id: PackageId) -> bool {
+        self.records[id.0 as usize].is_installed
     }
 
     /// How many packages there are.

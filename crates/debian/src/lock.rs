@@ -226,6 +226,7 @@ why = "for python3.11"
             architectures: vec![architecture.into()],
             requested: vec![requested.into()],
             excluded: vec!["openssl for ca-certificates".parse().expect("good")],
+            ..crate::Request::default()
         };
         let bookworm = "bookworm".parse().expect("known");
         assert!(lock().answers(bookworm, &request("python3.11", "amd64")));

@@ -40,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) digest: Option<Digest>,
     /// From 0, `required`, to 5, unknown.
     pub(crate) priority: u8,
+    /// Already there, so that nothing of it is fetched.
+    pub(crate) is_installed: bool,
     pub(crate) origin: u32,
     /// The place among all paragraphs read, which decides between equals.
     pub(crate) order: u32,
@@ -50,10 +52,20 @@ pub(crate) fn range(span: &Span) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
-/// Reads a `Packages` file: appends the kept fields of each package to `text`, and the package to `records`.
+/// What a file of paragraphs is a list of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// The packages of an archive.
+    Archive,
+    /// The packages of a system: dpkg's `status`, or control files one after the other.
+    System,
+}
+
+/// Reads a `Packages` file, or dpkg's `status`: appends the kept fields of each package to `text`, and the package to `records`.
 pub(crate) fn read_file(
     file: &str,
     reader: impl BufRead,
+    lists: Lists,
     origin: u32,
     architecture: &str,
     text: &mut String,
@@ -63,6 +75,7 @@ pub(crate) fn read_file(
     let mut record = Record::default();
     // Where the text of this paragraph begins, and which kept field the last line belongs to.
     let (mut start, mut first_line, mut field) = (text.len(), 0, None);
+    let mut is_away = false;
     deb822::read(reader, file, |number, line| {
         match line {
             Line::Field(name, value) => {
@@ -75,6 +88,8 @@ pub(crate) fn read_file(
                         return Err(refuse(number, "the field is there twice"));
                     }
                     record.spans[field] = push(text, value).ok_or_else(|| refuse(number, TOO_LARGE))?;
+                } else if lists == Lists::System {
+                    is_away |= name.eq_ignore_ascii_case("Status") && !is_there(value);
                 } else if name.eq_ignore_ascii_case("Size") {
                     record.size = Some(value.parse().map_err(|_| refuse(number, "not a size"))?);
                 } else if name.eq_ignore_ascii_case("SHA256") {
@@ -94,12 +109,13 @@ pub(crate) fn read_file(
                 let line = std::mem::take(&mut first_line);
                 let kept = |field: usize| &text[range(&record.spans[field])];
                 let is_ours = matches!(kept(ARCHITECTURE), "all") || kept(ARCHITECTURE) == architecture;
-                if !is_ours {
+                if std::mem::take(&mut is_away) || !is_ours {
                     text.truncate(start);
                     return Ok(());
                 }
-                check(&record, kept).map_err(|reason| refuse(line, reason))?;
+                check(&record, lists, kept).map_err(|reason| refuse(line, reason))?;
                 record.priority = priority(kept(PRIORITY));
+                record.is_installed = lists == Lists::System;
                 record.origin = origin;
                 record.order = u32::try_from(records.len()).map_err(|_| refuse(line, TOO_LARGE))?;
                 records.push(record);
@@ -119,13 +135,22 @@ fn push(text: &mut String, value: &str) -> Option<Span> {
     Some(start..end)
 }
 
-/// What every package of an archive must say about itself.
-fn check<'a>(record: &Record, kept: impl Fn(usize) -> &'a str) -> Result<(), &'static str> {
+/// Whether the `Status` of a package says that others can rely on it (dpkg(1), "Package states").
+fn is_there(status: &str) -> bool {
+    let state = status.split_ascii_whitespace().last();
+    matches!(state, Some("installed" | "triggers-pending" | "triggers-awaited"))
+}
+
+/// What every package of an archive must say about itself, and one of a system as well as far as it concerns it.
+fn check<'a>(record: &Record, lists: Lists, kept: impl Fn(usize) -> &'a str) -> Result<(), &'static str> {
     if !is_package_name(kept(NAME)) {
         return Err("the package has no proper name");
     }
     if kept(VERSION).is_empty() || !kept(VERSION).bytes().all(|b| b.is_ascii_graphic()) {
         return Err("the package has no proper version");
+    }
+    if lists == Lists::System {
+        return Ok(());
     }
     if !is_archive_path(kept(FILENAME)) {
         return Err("the package has no proper file name");

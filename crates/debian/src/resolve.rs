@@ -17,7 +17,8 @@ pub struct Chosen<'a> {
 ///
 /// Each entry of `requested` is a dependency as in a control file: `libpq5`, `libpq5 (>= 15)`, `a | b`. A group is met by what is
 /// chosen already, else by the first alternative that exists and is in nobody's way; a package of the name comes before
-/// others that provide it. No choice is ever taken back. A dependency with an alternative in `excluded` counts as met, and whatever
+/// others that provide it. What is installed already counts as chosen, stays in its version, and is not in the answer. No choice
+/// is ever taken back. A dependency with an alternative in `excluded` counts as met, and whatever
 /// is asked for by name is never excluded.
 pub fn resolve<'a>(
     index: &'a Index,
@@ -25,6 +26,9 @@ pub fn resolve<'a>(
     excluded: &[Exclusion],
 ) -> Result<Vec<Chosen<'a>>, Error> {
     let mut choice = Choice { index, excluded, chosen: BTreeMap::new(), refusals: BTreeMap::new() };
+    for id in index.installed() {
+        choice.take(id, None);
+    }
     let malformed = |text: &String| Error::Request { text: text.chars().take(100).collect() };
     let mut groups = Vec::new();
     for text in requested {
@@ -43,6 +47,7 @@ pub fn resolve<'a>(
     let mut result: Vec<_> = choice
         .chosen
         .iter()
+        .filter(|(id, _)| !index.is_installed(**id))
         .map(|(id, parent)| Chosen {
             package: index.get(*id),
             wanted_by: parent.map(|parent| index.get(parent).name),
@@ -115,6 +120,7 @@ impl<'a> Choice<'a, '_> {
                 package: self.index.get(candidate).name.to_owned(),
                 wanted_by: self.chain(parent),
                 other: self.index.get(other).name.to_owned(),
+                is_installed: self.index.is_installed(other),
                 other_wanted_by: self.chain(self.chosen.get(&other).copied().flatten()),
             },
             None => self.unmet(group, parent),
@@ -174,6 +180,16 @@ impl<'a> Choice<'a, '_> {
 
     fn unmet(&self, group: &[Relation<'_>], parent: Option<PackageId>) -> Error {
         let relation = group.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
+        let installed = group.iter().find_map(|wanted| {
+            self.index
+                .find(wanted.name)
+                .filter(|id| self.index.is_installed(*id))
+                .map(|id| self.index.get(id))
+        });
+        if let Some(installed) = installed {
+            let installed = format!("{} {}", installed.name, installed.version);
+            return Error::Upgrade { relation, wanted_by: self.chain(parent), installed };
+        }
         let found = group.iter().find_map(|wanted| self.index.package(wanted.name));
         Error::Unmet {
             relation,
@@ -205,7 +221,7 @@ mod tests {
     use super::*;
 
     /// Each line: `name version; Field: value; ...`.
-    fn index(lines: &str) -> Index {
+    fn paragraphs(lines: &str) -> String {
         let mut text = String::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (head, fields) = line.split_once(';').unwrap_or((line, ""));
@@ -218,7 +234,11 @@ mod tests {
             }
             text += "\n";
         }
-        Index::read([("Packages".to_owned(), text.as_bytes())], "amd64").expect("a good index")
+        text
+    }
+
+    fn index(lines: &str) -> Index {
+        Index::read([("Packages".to_owned(), paragraphs(lines).as_bytes())], "amd64").expect("a good index")
     }
 
     fn check(lines: &str, requested: &str, excluded: &[&str], expected: &str) {
@@ -229,6 +249,48 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(found, expected);
+    }
+
+    /// As [`check`], on a system with these packages.
+    fn check_beside(lines: &str, installed: &str, requested: &str, expected: &str) {
+        let archive = paragraphs(lines);
+        let installed = paragraphs(installed);
+        let index = Index::read_beside([("Packages".to_owned(), archive.as_bytes())], "amd64", &installed);
+        let found = match resolve(&index.expect("a good index"), &[requested.to_owned()], &[]) {
+            Ok(chosen) => chosen.iter().map(|chosen| chosen.package.name).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_installed_is_not_chosen_again() {
+        let archive = "app; Depends: lib (>= 1), mail\nlib 2; Depends: more\nmore\nmailer; Provides: mail";
+        check_beside(archive, "lib 1\npost; Provides: mail", "app", "app");
+        check_beside(archive, "lib 1", "app", "app mailer");
+        check_beside(archive, "app; Status: install ok installed", "app", "");
+        check_beside(archive, "app; Status: deinstall ok config-files\nlib 1", "app", "app mailer");
+    }
+
+    #[test]
+    fn what_is_installed_is_never_replaced() {
+        let archive = "app; Depends: one\none; Depends: libc (>= 2.41)\nlibc 2.41";
+        let expected =
+            "`libc (>= 2.41)`, wanted by one, wanted by app is needed, and the base has `libc 2.36-9`";
+        check_beside(archive, "libc 2.36-9", "app", expected);
+        check_beside("app; Depends: libc (= 2) | musl\nmusl", "libc 1", "app", "app musl");
+        check_beside("app; Conflicts: old", "old", "app", "`app` cannot be beside `old` of the base");
+        check_beside("app 2", "old; Breaks: app (<< 3)", "app", "`app` cannot be beside `old` of the base");
+    }
+
+    #[test]
+    fn packages_of_another_processor_are_not_installed_for_this_one() {
+        let index = Index::read_beside(
+            [("Packages".to_owned(), paragraphs("app; Depends: lib\nlib").as_bytes())],
+            "amd64",
+            &paragraphs("lib").replace("amd64", "i386"),
+        );
+        assert_eq!(resolve(&index.expect("good"), &["app".into()], &[]).expect("met").len(), 2);
     }
 
     #[test]

@@ -17,8 +17,8 @@ pub struct Native {
     pub foreign: Vec<ForeignModule>,
     /// Files that begin as an ELF file and cannot be read as one.
     pub unread: Vec<String>,
-    /// Whether the base is assembled from packages, so that a setting can add some.
-    pub is_assembled: bool,
+    /// Whether a setting can add Debian packages to the base.
+    pub takes_packages: bool,
     /// What could not be looked at without the network: file names of wheels, or the base.
     pub unknown: Vec<String>,
 }

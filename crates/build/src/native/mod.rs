@@ -23,7 +23,7 @@ use crate::{BasePlan, Error, ImagePlan, Plan, Tools, runtime};
 /// Raised when other facts are read from a wheel.
 pub(crate) const FACTS: u32 = 1;
 /// Raised when the same facts lead to other findings.
-const FINDINGS: u32 = 2;
+const FINDINGS: u32 = 3;
 /// Libraries named in one warning; the others are counted.
 const MOST: usize = 20;
 
@@ -73,8 +73,15 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
         }
     }
     let libraries = match &image.base {
-        BasePlan::Image(_) => Some(image.libraries.clone()),
-        BasePlan::Runtime(_) if files.iter().all(|(_, files)| files.is_empty()) => Some(Arc::default()),
+        _ if files.iter().all(|(_, files)| files.is_empty()) => Some(Arc::default()),
+        BasePlan::Image(_) => match &image.system {
+            None => Some(image.libraries.clone()),
+            Some(recipe) => runtime::libraries(recipe, tools).await?.map(|added| {
+                let mut all = Libraries::clone(&image.libraries);
+                all.extend(added);
+                Arc::new(all)
+            }),
+        },
         BasePlan::Runtime(recipe) => match (runtime::known_libraries(recipe, &tools.store)?, &recipe.told) {
             (None, Some(told)) => {
                 is_ours = false;
@@ -94,7 +101,7 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
         let codename = image.codename.as_deref().unwrap_or_default();
         missing.package = package(&missing.library, codename).map(ToOwned::to_owned);
     }
-    native.is_assembled = matches!(image.base, BasePlan::Runtime(_));
+    native.takes_packages = image.takes_packages;
     native.unread = unread;
     // What only a cache says is not kept as if this machine had found it out.
     if unknown.is_empty() && is_ours {
@@ -114,7 +121,10 @@ pub(crate) fn key(image: &ImagePlan) -> Result<Option<CacheKey>, Error> {
     digests.sort();
     let base = match &image.base {
         BasePlan::Runtime(recipe) => json!(recipe.key().digest()),
-        BasePlan::Image(base) => json!(base.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>()),
+        BasePlan::Image(base) => json!([
+            base.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>(),
+            image.system.as_ref().map(|recipe| recipe.key().digest()),
+        ]),
     };
     Ok(Some(CacheKey::of(
         "native",
@@ -179,7 +189,7 @@ impl Native {
         let missing: Vec<MissingLibrary> =
             self.missing.iter().filter(|one| !one.imports.is_empty()).cloned().collect();
         match strict && !missing.is_empty() {
-            true => Err(Error::MissingLibraries { remedy: remedy(&missing, self.is_assembled), missing }),
+            true => Err(Error::MissingLibraries { remedy: remedy(&missing, self.takes_packages), missing }),
             false => Ok(()),
         }
     }
@@ -192,7 +202,7 @@ impl Native {
         if imports.len() > MOST {
             lines.push(format!("and {} more libraries are missing", imports.len() - MOST));
         }
-        lines.extend(remedy(imports.iter().copied(), self.is_assembled));
+        lines.extend(remedy(imports.iter().copied(), self.takes_packages));
         for one in self.too_new.iter().filter(|one| !one.is_imported) {
             lines.push(format!("{one}; no module needs it to be imported"));
         }
@@ -207,14 +217,14 @@ impl Native {
 }
 
 /// What to do so that libraries are there: a setting, where the base is assembled from packages.
-fn remedy<'a>(missing: impl IntoIterator<Item = &'a MissingLibrary>, is_assembled: bool) -> Option<String> {
+fn remedy<'a>(missing: impl IntoIterator<Item = &'a MissingLibrary>, takes_packages: bool) -> Option<String> {
     let mut names: Vec<&str> = missing.into_iter().filter_map(|one| one.package.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {
         return None;
     }
-    Some(match is_assembled {
+    Some(match takes_packages {
         true => format!("Debian has them: add system-packages = [\"{}\"]", names.join("\", \"")),
         false => format!("Debian has them: the base image needs the packages {}", names.join(", ")),
     })
@@ -266,7 +276,7 @@ mod tests {
             missing("libGLX.so.0", Some("libgl1")),
             missing("libown.so", None),
         ];
-        let mut native = Native { missing: libraries, is_assembled: true, ..Native::default() };
+        let mut native = Native { missing: libraries, takes_packages: true, ..Native::default() };
         let setting = r#"Debian has them: add system-packages = ["libegl1", "libgl1"]"#;
         assert_eq!(native.warnings().last().unwrap(), setting);
         assert!(native.refuse(false).is_ok());
@@ -274,7 +284,7 @@ mod tests {
             native.refuse(true).unwrap_err().hint().unwrap(),
             format!("{setting}; or leave out --strict-native")
         );
-        native.is_assembled = false;
+        native.takes_packages = false;
         assert_eq!(
             native.warnings().last().unwrap(),
             "Debian has them: the base image needs the packages libegl1, libgl1"

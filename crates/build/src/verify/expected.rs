@@ -134,9 +134,10 @@ fn of_wheels(
     })
 }
 
-/// The layers of an assembled base: their contents by the packages.
+/// The layers of an assembled base, or of packages that are added to one: their contents by the packages.
 pub(super) fn of_base(
     assembled: &Assembled,
+    is_added: bool,
     versions: &BTreeMap<String, String>,
     epoch: u64,
 ) -> Result<Vec<(String, Option<Files>)>, Error> {
@@ -149,7 +150,10 @@ pub(super) fn of_base(
     };
     let layers = assembled.layers.par_iter();
     layers
-        .map(|layer| Ok((format!("base {}", layer.name), Some(of_entries(&layer.entries, epoch, origin)?))))
+        .map(|layer| {
+            let name = if is_added { layer.name.clone() } else { format!("base {}", layer.name) };
+            Ok((name, Some(of_entries(&layer.entries, epoch, origin)?)))
+        })
         .collect()
 }
 

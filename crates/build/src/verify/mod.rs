@@ -23,6 +23,7 @@ pub use self::report::{
     Finding, LayerVerdict, LayerVerification, OriginCount, PlatformVerification, Verdict, Verification,
 };
 use crate::plan::BasePlan;
+use crate::runtime::RuntimeRecipe;
 use crate::together::lost;
 use crate::{
     Error, Images, LayerState, Output, Pinning, Plan, Request, Tools, documents, execute, plan, resolve,
@@ -85,28 +86,40 @@ async fn make_anew(plan: &mut Plan, tools: &Arc<Tools>) -> Result<Vec<BaseFiles>
         bases.push(match &mut image.base {
             BasePlan::Image(base) => {
                 let name = |at| format!("base layer {at}");
-                (1..=base.layers.len()).map(|at| (name(at), None)).collect()
-            }
-            BasePlan::Runtime(recipe) => {
-                let assembled = Arc::new(runtime::lay_out(recipe, tools).await?);
-                let versions: BTreeMap<String, String> = recipe
-                    .packages()
-                    .iter()
-                    .filter_map(|package| package.split_once(' '))
-                    .map(|(name, version)| (name.to_owned(), version.to_owned()))
-                    .collect();
-                let job = {
-                    let assembled = assembled.clone();
-                    move || of_base(&assembled, &versions, epoch)
-                };
-                let files = tools.cpu().await?.run(job).await?;
-                let layers = Arc::unwrap_or_clone(assembled).layers;
-                recipe.made = Some(runtime::write(recipe, layers, tools).await?);
+                let mut files: BaseFiles = (1..=base.layers.len()).map(|at| (name(at), None)).collect();
+                if let Some(recipe) = &mut image.system {
+                    files.extend(lay_out_anew(recipe, epoch, tools).await?);
+                }
                 files
             }
+            BasePlan::Runtime(recipe) => lay_out_anew(recipe, epoch, tools).await?,
         });
     }
     Ok(bases)
+}
+
+/// Lays packages out and makes their layers, whatever was made earlier; gives what has to be in them.
+async fn lay_out_anew(
+    recipe: &mut RuntimeRecipe,
+    epoch: u64,
+    tools: &Arc<Tools>,
+) -> Result<BaseFiles, Error> {
+    let assembled = Arc::new(runtime::lay_out(recipe, tools).await?);
+    let versions: BTreeMap<String, String> = recipe
+        .packages()
+        .iter()
+        .filter_map(|package| package.split_once(' '))
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .collect();
+    let is_added = recipe.is_added();
+    let job = {
+        let assembled = assembled.clone();
+        move || of_base(&assembled, is_added, &versions, epoch)
+    };
+    let files = tools.cpu().await?.run(job).await?;
+    let layers = Arc::unwrap_or_clone(assembled).layers;
+    recipe.made = Some(runtime::write(recipe, layers, tools).await?);
+    Ok(files)
 }
 
 /// Draws the conclusion from all platforms and the index over them.

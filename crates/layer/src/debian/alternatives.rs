@@ -15,36 +15,93 @@ struct Alternative {
     priority: i64,
 }
 
-/// Makes the links of the alternative with the highest priority of each name.
+/// All alternatives of one name.
+pub(super) struct Choices(Vec<Alternative>);
+
+impl Choices {
+    /// The one with the highest priority; of equals the first.
+    fn best(&self) -> Option<&Alternative> {
+        self.0.iter().rev().max_by_key(|alternative| alternative.priority)
+    }
+
+    /// What `update-alternatives` remembers of them: how the choice is made, the links, the alternatives.
+    pub(super) fn record(&self) -> String {
+        let Some([link, ..]) = self.0.first().and_then(|first| first.links.first()) else {
+            return String::new();
+        };
+        let slaves: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .flat_map(|alternative| alternative.links.iter().skip(1))
+            .map(|[link, name, _]| (name.as_str(), link.as_str()))
+            .collect();
+        let mut text = format!("auto\n{link}\n");
+        slaves.iter().for_each(|(name, link)| text.push_str(&format!("{name}\n{link}\n")));
+        text.push('\n');
+        let mut paths: Vec<&Alternative> = self.0.iter().collect();
+        paths.sort_by_key(|alternative| alternative.links.first().map(|[_, _, path]| path.as_str()));
+        for Alternative { links, priority } in paths {
+            let path = |name: Option<&str>| {
+                let mut links = links.iter().enumerate();
+                let found = links.find(|(at, link)| name.map_or(*at == 0, |name| *at > 0 && link[1] == name));
+                found.map_or("", |(_, [_, _, path])| path.as_str())
+            };
+            text.push_str(&format!("{}\n{priority}\n", path(None)));
+            slaves.keys().for_each(|name| text.push_str(&format!("{}\n", path(Some(name)))));
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// Makes the links of the alternative with the highest priority of each name, and gives all alternatives of those names.
 ///
-/// A call with a shell variable in it is left alone; the note about the script stands either way.
-pub(super) fn apply(tree: &mut Tree, packages: &[Package]) -> Result<(), Error> {
-    let mut best: BTreeMap<String, (Alternative, Group)> = BTreeMap::new();
+/// A call with a shell variable in it is left alone; the note about the script stands either way. So is a name that is
+/// in use already.
+pub(super) fn apply(tree: &mut Tree, packages: &[Package]) -> Result<BTreeMap<String, Choices>, Error> {
+    let mut all: BTreeMap<String, (Choices, Group)> = BTreeMap::new();
     for package in packages {
         for alternative in package.scripts.iter().flat_map(|script| read(&script.text)) {
-            let Some([_, name, path]) = alternative.links.first() else { continue };
-            if tree.file(path.as_bytes()).is_none() {
+            let Some([link, name, path]) = alternative.links.first() else { continue };
+            let place = tree.resolve(link.trim_start_matches('/').as_bytes(), false).ok();
+            let is_used = place.is_none_or(|place| tree.get(&place).is_some());
+            if tree.file(path.as_bytes()).is_none() || is_used || !is_name(name) {
                 continue;
             }
-            let is_better = best.get(name).is_none_or(|(known, _)| known.priority < alternative.priority);
-            if is_better {
-                best.insert(name.clone(), (alternative, Group::of(&package.name)));
+            let known = all.entry(name.clone()).or_insert((Choices(Vec::new()), package.group));
+            // A script says the same in several branches.
+            if !known.0.0.contains(&alternative) {
+                known.0.0.push(alternative);
+            }
+            if known.0.best() == known.0.0.last() {
+                known.1 = package.group;
             }
         }
     }
-    for (alternative, group) in best.into_values() {
-        for [link, name, path] in &alternative.links {
+    for (choices, group) in all.values() {
+        let links = choices.best().map(|best| best.links.as_slice()).unwrap_or_default();
+        for [link, name, path] in links {
             let link = link.trim_start_matches('/');
-            let is_safe = wainwright_oci::ImagePath::new(link).is_ok() && !name.contains('/') && name != "..";
-            if !is_safe || tree.get(link.as_bytes()).is_some() || tree.file(path.as_bytes()).is_none() {
+            let Ok(place) = tree.resolve(link.as_bytes(), false) else { continue };
+            let is_safe = wainwright_oci::ImagePath::new(link).is_ok() && is_name(name);
+            if !is_safe || tree.get(&place).is_some() || tree.file(path.as_bytes()).is_none() {
                 continue;
             }
+            let group = *group;
             let middle = format!("etc/alternatives/{name}");
+            if tree.get(middle.as_bytes()).is_some() {
+                continue;
+            }
             tree.put(&middle, 0o777, MemberKind::Symlink(path.clone().into_bytes()), group)?;
             tree.put(link, 0o777, MemberKind::Symlink(format!("/{middle}").into_bytes()), group)?;
         }
     }
-    Ok(())
+    Ok(all.into_iter().map(|(name, (choices, _))| (name, choices)).collect())
+}
+
+/// A name becomes the name of a file.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
 /// Finds the calls in a shell script.

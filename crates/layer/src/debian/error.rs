@@ -96,6 +96,19 @@ pub enum Error {
         /// The other.
         second: String,
     },
+    /// A package has a file that the image below has already, from another package that it does not declare to replace.
+    #[error("`{package}` would replace `{path}`, a file of `{owner}`")]
+    Taken {
+        /// The path.
+        path: String,
+        /// The package that has it, or `nobody`.
+        owner: String,
+        /// The package that would be added.
+        package: String,
+    },
+    /// The image below has no list of its packages.
+    #[error("nothing in the image says which Debian packages it has")]
+    NoPackageList,
     /// A path runs through symbolic links without end.
     #[error("`{path}` runs through more than 40 symbolic links")]
     LinkLoop {
@@ -173,6 +186,10 @@ impl Error {
             Self::Clash { second, .. } => {
                 format!("leave out `{second}`, or use a registry image as the base, where dpkg has settled it")
             }
+            Self::Taken { package, .. } => {
+                format!("dpkg would refuse it as well: leave out `{package}`, or take another base")
+            }
+            Self::NoPackageList => "take a base that keeps `/var/lib/dpkg/status` or `status.d`".into(),
             Self::MissingLibraries { missing } => {
                 let first = missing.first()?;
                 format!("add the package that holds `{}` to the base", first.library)

@@ -9,9 +9,13 @@ pub(super) enum Group {
     Libraries,
     /// The interpreter and its standard library.
     Python,
+    /// Everything that is added to an image that is there already.
+    Added,
+    /// What dpkg and the loader of such an image know of it: the files that name all packages, those below included.
+    Records,
 }
 
-/// All groups, in the order of their layers.
+/// The groups of a base made from nothing, in the order of their layers.
 pub(super) const GROUPS: [Group; 3] = [Group::System, Group::Libraries, Group::Python];
 
 const SYSTEM: &[&str] = &["base-files", "ca-certificates", "libc6", "media-types", "netbase", "tzdata"];
@@ -35,6 +39,8 @@ impl Group {
             Self::System => "system",
             Self::Libraries => "libraries",
             Self::Python => "python",
+            Self::Added => "system packages",
+            Self::Records => "package list",
         }
     }
 }

@@ -71,7 +71,8 @@ fn dispensable_module(path: &str) -> Option<&'static str> {
     DISPENSABLE.iter().copied().find(|known| *known == module)
 }
 
-fn find_missing(
+/// What programs and libraries of packages need and nobody has; what the image below has counts by its name.
+pub(super) fn find_missing(
     tree: &Tree,
     architecture: &Architecture,
     directories: &[String],
@@ -110,9 +111,10 @@ fn fits(elf: &Elf, architecture: &Architecture) -> bool {
 }
 
 fn is_library(tree: &Tree, architecture: &Architecture, path: &[u8]) -> bool {
-    tree.file(path).is_some_and(
-        |(_, bytes)| matches!(elf::read(bytes.as_ref()), Ok(Some(elf)) if fits(&elf, architecture)),
-    )
+    match tree.file(path) {
+        Some((_, bytes)) => matches!(elf::read(bytes.as_ref()), Ok(Some(elf)) if fits(&elf, architecture)),
+        None => tree.is_file(path),
+    }
 }
 
 /// `$ORIGIN/../lib` of a file becomes a path from the root (ld.so(8), "Dynamic string tokens").

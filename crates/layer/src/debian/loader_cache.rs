@@ -4,7 +4,7 @@
 //! extension with the name of the program that wrote the cache is left out.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::architecture::Architecture;
 use super::package::MemberKind;
@@ -13,18 +13,89 @@ use super::tree::Tree;
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 const HEADER: usize = 48;
 const RECORD: usize = 24;
+/// A path is shorter (`PATH_MAX`).
+const LONGEST: usize = 4096;
+
+/// A library the loader finds.
+struct Record {
+    path: String,
+    /// The name it is asked for by.
+    name: String,
+    flags: u32,
+    /// The oldest kernel and the processor features it needs, as they are written: usually nothing.
+    needs: [u8; 12],
+}
 
 /// Lists the libraries in the loader's directories and writes the cache.
 pub(super) fn write(tree: &Tree, architecture: &Architecture, directories: &[String]) -> Vec<u8> {
-    let mut records: Vec<(String, String)> = Vec::new();
+    write_more(tree, architecture, directories, b"")
+}
+
+/// As [`write`], with what the cache of the image below lists.
+///
+/// A cache that cannot be read counts as none, as for the loader itself, which then looks into its own directories.
+pub(super) fn write_more(
+    tree: &Tree,
+    architecture: &Architecture,
+    directories: &[String],
+    before: &[u8],
+) -> Vec<u8> {
+    let mut records = decode(before, architecture).unwrap_or_default();
+    let known: BTreeSet<(String, String)> =
+        records.iter().map(|record| (record.path.clone(), record.name.clone())).collect();
     for directory in directories {
         for name in libraries(tree, architecture, directory) {
-            records.push((format!("{directory}/{name}"), name));
+            let path = format!("{directory}/{name}");
+            if !known.contains(&(path.clone(), name.clone())) {
+                records.push(Record { path, name, flags: architecture.cache_flags, needs: [0; 12] });
+            }
         }
     }
     // Descending, for the loader's binary search; a stable sort keeps the order of the directories.
-    records.sort_by(|left, right| compare(right.1.as_bytes(), left.1.as_bytes()));
+    records.sort_by(|left, right| compare(right.name.as_bytes(), left.name.as_bytes()));
     encode(&records, architecture)
+}
+
+/// What stands before the older of the two forms, with which caches began until glibc 2.31.
+const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
+/// Says that the features a library needs are named in an extension, which is not kept.
+const NAMED_FEATURES: u8 = 0x40;
+
+/// Reads the records of a cache; `None` where it is no cache of this processor. A library for some processors only stands
+/// there once more for all, so records with named features are left out.
+fn decode(cache: &[u8], architecture: &Architecture) -> Option<Vec<Record>> {
+    let number = |bytes: &[u8], at: usize| -> Option<u32> {
+        let four = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if architecture.is_little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
+    };
+    let size = |bytes: &[u8], at: usize| usize::try_from(number(bytes, at)?).ok();
+    let mut cache = cache;
+    if cache.starts_with(OLD_MAGIC) {
+        // Header of 16 bytes, records of 12, and up to the next multiple of 8.
+        let end = size(cache, 12)?.checked_mul(12)?.checked_add(16)?;
+        cache = cache.get(end.checked_next_multiple_of(8)?..)?;
+    }
+    if !cache.starts_with(MAGIC) {
+        return None;
+    }
+    let count = size(cache, 20)?;
+    let table = cache.get(HEADER..HEADER.checked_add(count.checked_mul(RECORD)?)?)?;
+    let text = |at: usize| {
+        let bytes = cache.get(at..)?;
+        let end = bytes.iter().take(LONGEST).position(|byte| *byte == 0)?;
+        String::from_utf8(bytes.get(..end)?.to_vec()).ok()
+    };
+    let mut records = Vec::new();
+    for record in table.chunks_exact(RECORD) {
+        let (name, path) = (text(size(record, 4)?)?, text(size(record, 8)?)?);
+        let needs: [u8; 12] = record.get(12..)?.try_into().ok()?;
+        let highest = if architecture.is_little { needs[11] } else { needs[4] };
+        // The key must be the tail of the path, or it could not be written again as it is.
+        if highest & NAMED_FEATURES == 0 && path.ends_with(&name) {
+            records.push(Record { path, name, flags: number(record, 0)?, needs });
+        }
+    }
+    Some(records)
 }
 
 /// The names under which a directory offers libraries.
@@ -103,7 +174,7 @@ fn compare(mut left: &[u8], mut right: &[u8]) -> Ordering {
 }
 
 /// Header, records, strings. A record's key is the tail of its value, so each path is written once.
-fn encode(records: &[(String, String)], architecture: &Architecture) -> Vec<u8> {
+fn encode(records: &[Record], architecture: &Architecture) -> Vec<u8> {
     let number = |value: usize| {
         // A cache of 4 GiB would need more libraries than an image has room for.
         let value = u32::try_from(value).unwrap_or(u32::MAX);
@@ -112,15 +183,14 @@ fn encode(records: &[(String, String)], architecture: &Architecture) -> Vec<u8> 
     let strings_start = HEADER + records.len() * RECORD;
     let mut strings = Vec::new();
     let mut table = Vec::new();
-    for (path, name) in records {
+    for Record { path, name, flags, needs } in records {
         let value = strings_start + strings.len();
         strings.extend_from_slice(path.as_bytes());
         strings.push(0);
-        table.extend_from_slice(&number(architecture.cache_flags as usize));
+        table.extend_from_slice(&number(*flags as usize));
         table.extend_from_slice(&number(value + path.len() - name.len()));
         table.extend_from_slice(&number(value));
-        // The kernel version and the processor features it needs: none.
-        table.extend_from_slice(&[0; 12]);
+        table.extend_from_slice(needs);
     }
     let mut cache = MAGIC.to_vec();
     cache.extend_from_slice(&number(records.len()));

@@ -17,14 +17,18 @@ mod character_sets;
 mod control;
 mod error;
 mod facts;
+mod filters;
+mod ground;
 mod groups;
 mod keep;
 mod libraries;
 mod loader_cache;
 mod notes;
 mod offered;
+mod onto;
 mod origins;
 mod package;
+mod records;
 mod status;
 mod synthesize;
 #[cfg(test)]
@@ -40,13 +44,15 @@ use wainwright_python::PythonVersion;
 
 use self::architecture::Architecture;
 use self::groups::{GROUPS, Group};
-use self::package::{MemberKind, Package};
+use self::package::{MemberKind, Package, Purpose};
 use self::tree::Tree;
 
 pub use self::bytecode::compile_stdlib;
 pub use self::error::{Error, MissingLibrary};
 pub use self::facts::{Facts, InstalledPackage};
+pub use self::ground::{Ground, GroundKind};
 pub use self::notes::Note;
+pub use self::onto::{Added, add};
 pub use self::origins::RuntimeOrigin;
 
 /// Part of the cache key of every layer made here; raised when the same packages give other bytes.
@@ -118,7 +124,7 @@ pub struct RuntimeLayer {
 /// lock means, paths with two owners, and a set in which some library is missing.
 pub fn assemble(debs: &[DebFile], options: &RuntimeOptions) -> Result<Runtime, Error> {
     let architecture = common_architecture(debs)?;
-    let packages = read_all(debs, options)?;
+    let packages = read_all(debs, Purpose::Root { keep_docs: options.keep_docs })?;
     let (tree, notes) = lay_out(&packages, architecture, options)?;
     let layers = cut(&tree, &packages)?;
     let mut facts = facts::gather(debs, &packages, &tree, options, architecture)?;
@@ -137,9 +143,9 @@ fn common_architecture(debs: &[DebFile]) -> Result<&'static Architecture, Error>
 }
 
 /// Reads the packages on all cores; `base-files` first, because it owns the directories, then by name.
-fn read_all(debs: &[DebFile], options: &RuntimeOptions) -> Result<Vec<Package>, Error> {
+fn read_all(debs: &[DebFile], purpose: Purpose<'_>) -> Result<Vec<Package>, Error> {
     let mut packages =
-        debs.par_iter().map(|deb| package::read(deb, options.keep_docs)).collect::<Result<Vec<_>, _>>()?;
+        debs.par_iter().map(|deb| package::read(deb, purpose)).collect::<Result<Vec<_>, _>>()?;
     packages.sort_by(|left, right| {
         let rank = |package: &Package| (package.name != "base-files", package.name.clone());
         rank(left).cmp(&rank(right))
@@ -171,15 +177,13 @@ fn lay_out(
         .flat_map(|package| package.members.iter().map(move |member| (package, member)))
         .filter(|(_, member)| !is_link(&member.kind));
     for (package, member) in links.into_iter().chain(others) {
-        tree.install(member, &package.name, Group::of(&package.name), |new, old| {
-            replaces(packages, new, old)
-        })?;
+        tree.install(member, &package.name, package.group, |new, old| replaces(packages, new, old))?;
     }
 
     alternatives::apply(&mut tree, packages)?;
-    certificates::bundle(&mut tree)?;
+    certificates::bundle(&mut tree, Group::System)?;
     character_sets::rewrite(&mut tree)?;
-    status::write(&mut tree, packages)?;
+    status::write(&mut tree, packages, |package| package.group)?;
     baked::put(&mut tree)?;
     synthesize::files(&mut tree, options)?;
 

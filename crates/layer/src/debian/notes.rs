@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::error::MissingLibrary;
 use super::groups::Group;
 use super::package::Package;
 
@@ -30,6 +31,45 @@ pub enum Note {
         /// `libnsl.so.2`
         library: String,
     },
+    /// A program or library that was added needs something that nobody has.
+    LibraryMissing(MissingLibrary),
+    /// A configuration file of the image stays where a package has one.
+    ConfigurationKept {
+        /// Name of the package.
+        package: String,
+        /// The file.
+        path: String,
+    },
+    /// A file of the image that belonged to no package made room.
+    StrayReplaced {
+        /// Name of the package that has it now.
+        package: String,
+        /// The file.
+        path: String,
+    },
+    /// A file went from a package of the image to one that declares to replace it.
+    FileTaken {
+        /// Name of the package that has it now.
+        package: String,
+        /// The file.
+        path: String,
+        /// Name of the package that had it.
+        owner: String,
+    },
+    /// A package of the image would have worked on files that were added below this directory.
+    TriggerNotRun {
+        /// Name of the package.
+        package: String,
+        /// The directory, absolute.
+        path: String,
+    },
+    /// A file stands under another name, as some package of the image wants it.
+    Diverted {
+        /// Name of the package.
+        package: String,
+        /// Where it stands.
+        path: String,
+    },
 }
 
 impl fmt::Display for Note {
@@ -44,6 +84,27 @@ impl fmt::Display for Note {
             Self::ModuleLeftOut { module, library } => {
                 write!(f, "the module `{module}` is left out: no package holds `{library}`")
             }
+            Self::LibraryMissing(MissingLibrary { needed_by, library }) => {
+                write!(f, "`/{needed_by}` needs `{library}`, which neither the base nor a package has")
+            }
+            Self::ConfigurationKept { package, path } => {
+                write!(f, "`/{path}` of the base stays; `{package}` brought another")
+            }
+            Self::StrayReplaced { package, path } => {
+                write!(f, "`/{path}` of the base belonged to no package; it is that of `{package}` now")
+            }
+            Self::FileTaken { package, path, owner } => {
+                write!(f, "`{package}` replaces `/{path}` of `{owner}`, as it declares")
+            }
+            Self::TriggerNotRun { package, path } => {
+                write!(
+                    f,
+                    "`{package}` of the base would look at what was added below `{path}`, and does not run"
+                )
+            }
+            Self::Diverted { package, path } => {
+                write!(f, "a file of `{package}` stands at `/{path}`, where the base diverts it")
+            }
         }
     }
 }
@@ -57,8 +118,7 @@ pub(super) fn gather(packages: &[Package]) -> Vec<Note> {
     packages.sort_by(|left, right| left.name.cmp(&right.name));
     let mut notes = Vec::new();
     for package in packages {
-        let is_settled =
-            SETTLED.contains(&package.name.as_str()) || Group::of(&package.name) == Group::Python;
+        let is_settled = SETTLED.contains(&package.name.as_str()) || package.group == Group::Python;
         if !is_settled && !package.scripts.is_empty() {
             let scripts = package.scripts.iter().map(|script| script.name).collect();
             notes.push(Note::ScriptsNotRun { package: package.name.clone(), scripts });

@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use super::keep::{gconv_name, is_below};
+use super::tree::Tree;
 
 /// Where a path of a runtime comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum RuntimeOrigin {
 
 /// What we make where, first match first; the rest are the links and folders of every root.
 const MADE: &[(&str, &str)] = &[
-    ("var/lib/dpkg/status.d", "package list"),
+    ("var/lib/dpkg", "package list"),
     ("etc/ssl", "certificates"),
     ("usr/lib/ssl", "certificates"),
     ("etc/ld.so.cache", "loader cache"),
@@ -28,14 +29,19 @@ const MADE: &[(&str, &str)] = &[
 impl Runtime {
     /// Where every path of its layers comes from, sorted by path. The bytecode of the standard library is not listed.
     pub fn origins(&self) -> impl Iterator<Item = (&[u8], RuntimeOrigin)> {
-        self.tree.iter().map(|(path, node)| {
-            let origin = match node.package.as_str() {
-                "" => RuntimeOrigin::Made(made(path)),
-                package => RuntimeOrigin::Package(package.to_owned()),
-            };
-            (path, origin)
-        })
+        of(&self.tree)
     }
+}
+
+/// Where every path of a tree comes from that the image below does not have.
+pub(super) fn of(tree: &Tree) -> impl Iterator<Item = (&[u8], RuntimeOrigin)> {
+    tree.iter().filter(|(_, node)| !node.is_below).map(|(path, node)| {
+        let origin = match node.package.as_str() {
+            "" => RuntimeOrigin::Made(made(path)),
+            package => RuntimeOrigin::Package(package.to_owned()),
+        };
+        (path, origin)
+    })
 }
 
 fn made(path: &[u8]) -> &'static str {

@@ -8,6 +8,8 @@ use wainwright_oci::ImagePath;
 
 use super::ar::{self, Failure, Section};
 use super::archive::{self, Stop};
+use super::filters::Filters;
+use super::groups::Group;
 use super::{DebFile, Error, control, keep};
 
 /// A package as it will be laid out.
@@ -15,11 +17,34 @@ pub(super) struct Package {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) control: String,
-    pub(super) md5sums: Option<Vec<u8>>,
+    /// The layer its files go to.
+    pub(super) group: Group,
+    /// Everything beside the control file, sorted by name: scripts, checksums, triggers.
+    pub(super) control_files: Vec<ControlFile>,
+    /// Every path of `data.tar` as it is written there, in its order.
+    pub(super) listed: Vec<Vec<u8>>,
     /// Its maintainer scripts, which never run: `preinst` and `postinst`.
     pub(super) scripts: Vec<Script>,
     /// What stays of `data.tar`, in its order, with top-level directories that are merged into `usr` moved there.
     pub(super) members: Vec<Member>,
+}
+
+/// A file beside the control file.
+pub(super) struct ControlFile {
+    pub(super) name: String,
+    pub(super) mode: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What packages are read for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// A root made from nothing: `bin`, `lib` and the like are in `usr`, and what nobody reads there stays out.
+    Root { keep_docs: bool },
+    /// An image with dpkg in it: paths as the package has them, without those that its dpkg is told to leave out.
+    Dpkg(&'a Filters),
+    /// An image made without dpkg: paths as the package has them, without what nobody reads there.
+    Plain,
 }
 
 /// A maintainer script.
@@ -29,12 +54,15 @@ pub(super) struct Script {
 }
 
 /// A member of `data.tar`.
+#[derive(Clone)]
 pub(super) struct Member {
     pub(super) path: ImagePath,
     /// Permission bits; of the bits above them only the sticky bit is left.
     pub(super) mode: u32,
     /// Whether it lost a set-uid or set-gid bit.
     pub(super) had_set_id: bool,
+    /// Whether it is a configuration file, which an administrator may have changed.
+    pub(super) is_conffile: bool,
     pub(super) kind: MemberKind,
 }
 
@@ -45,13 +73,15 @@ pub(super) enum MemberKind {
     /// Its bytes; hard links share one `Arc`.
     File(Arc<[u8]>),
     Symlink(Vec<u8>),
+    /// Something of the image below that is neither a directory nor a link, and whose bytes are not here.
+    There,
 }
 
 /// Far above what a runtime package unpacks to, and small enough to be held in memory.
 const DATA_LIMIT: u64 = 512 << 20;
 const CONTROL_LIMIT: u64 = 16 << 20;
 /// Reads a package and checks that it is the one the lock means.
-pub(super) fn read(deb: &DebFile, keep_docs: bool) -> Result<Package, Error> {
+pub(super) fn read(deb: &DebFile, purpose: Purpose<'_>) -> Result<Package, Error> {
     if !is_name(&deb.name) {
         let reason = "its name is not one that Debian allows".to_owned();
         return Err(Error::Control { package: deb.name.clone(), reason });
@@ -64,14 +94,43 @@ pub(super) fn read(deb: &DebFile, keep_docs: bool) -> Result<Package, Error> {
         name: deb.name.clone(),
         version: deb.version.clone(),
         control: String::new(),
-        md5sums: None,
+        group: match purpose {
+            Purpose::Root { .. } => Group::of(&deb.name),
+            Purpose::Dpkg(_) | Purpose::Plain => Group::Added,
+        },
+        control_files: Vec::new(),
+        listed: Vec::new(),
         scripts: Vec::new(),
         members: Vec::new(),
     };
     read_control(deb, members.control, &mut package)?;
-    package.members = read_data(deb, members.data)?;
-    package.members.retain(|member| keep::stays(member.path.as_bytes(), &member.kind, keep_docs));
+    let is_merged = matches!(purpose, Purpose::Root { .. });
+    package.members = read_data(deb, members.data, is_merged, &mut package.listed)?;
+    let conffiles: Vec<Vec<u8>> = package.conffiles().map(|path| path.into()).collect();
+    package.members.retain_mut(|member| {
+        let path = member.path.as_bytes();
+        member.is_conffile = conffiles.iter().any(|conffile| conffile == path);
+        match purpose {
+            Purpose::Root { keep_docs } => keep::stays(path, &member.kind, keep_docs),
+            Purpose::Plain => keep::stays(path, &member.kind, false),
+            Purpose::Dpkg(filters) => filters.keep(path, matches!(member.kind, MemberKind::Directory)),
+        }
+    });
     Ok(package)
+}
+
+impl Package {
+    /// A file beside the control file.
+    pub(super) fn control_file(&self, name: &str) -> Option<&[u8]> {
+        self.control_files.iter().find(|file| file.name == name).map(|file| file.bytes.as_slice())
+    }
+
+    /// Its configuration files, without a leading slash (deb-conffiles(5)).
+    pub(super) fn conffiles(&self) -> impl Iterator<Item = &str> {
+        let text = self.control_file("conffiles").and_then(|bytes| std::str::from_utf8(bytes).ok());
+        // A line with a flag is about a file that is to be removed.
+        text.unwrap_or_default().lines().filter_map(|line| line.trim_end().strip_prefix('/'))
+    }
 }
 
 /// The name becomes the name of a file (Debian Policy 5.6.7).
@@ -88,22 +147,31 @@ fn read_control(deb: &DebFile, member: (String, Section), package: &mut Package)
         let path = entry.path_bytes().into_owned();
         let is_file = entry.header().entry_type().is_file();
         let name = path.strip_prefix(b"./").unwrap_or(&path);
-        let is_wanted = [&b"control"[..], b"md5sums", b"preinst", b"postinst"].contains(&name);
-        if !is_file || !is_wanted {
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| is_file && is_control_name(name))
+        else {
             return Ok(());
-        }
+        };
+        let name = name.to_owned();
+        let mode = entry.header().mode().map_err(Stop::Unpack)?;
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(Stop::Unpack)?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        match name {
-            b"control" => found = Some(bytes),
-            b"md5sums" => package.md5sums = Some(bytes),
-            b"preinst" => package.scripts.push(Script { name: "preinst", text: text(bytes) }),
-            _ => package.scripts.push(Script { name: "postinst", text: text(bytes) }),
+        if name == "control" {
+            found = Some(bytes);
+            return Ok(());
         }
+        for script in ["postinst", "preinst"].into_iter().filter(|script| *script == name) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            package.scripts.push(Script { name: script, text });
+        }
+        let mode = if mode & 0o111 == 0 { 0o644 } else { 0o755 };
+        package.control_files.push(ControlFile { name, mode, bytes });
         Ok(())
     })?;
     package.scripts.sort_by_key(|script| script.name);
+    package.control_files.sort_by(|one, other| one.name.cmp(&other.name));
+    if let Some(pair) = package.control_files.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(refuse(&format!("`{}` stands beside it twice", pair[0].name)));
+    }
     let control = found.ok_or_else(|| refuse("there is none"))?;
     package.control = String::from_utf8(control).map_err(|_| refuse("it is not UTF-8"))?;
     for (field, expected) in
@@ -118,7 +186,17 @@ fn read_control(deb: &DebFile, member: (String, Section), package: &mut Package)
     Ok(())
 }
 
-fn read_data(deb: &DebFile, member: (String, Section)) -> Result<Vec<Member>, Error> {
+/// A name that becomes part of the name of a file in the image.
+fn is_control_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn read_data(
+    deb: &DebFile,
+    member: (String, Section),
+    is_merged: bool,
+    listed: &mut Vec<Vec<u8>>,
+) -> Result<Vec<Member>, Error> {
     let mut members: Vec<Member> = Vec::new();
     archive::each(deb, member, DATA_LIMIT, |entry| {
         let raw = entry.path_bytes().into_owned();
@@ -126,6 +204,7 @@ fn read_data(deb: &DebFile, member: (String, Section)) -> Result<Vec<Member>, Er
         let Some(path) = image_path(&raw).map_err(|reason| refuse(&reason))? else {
             return Ok(());
         };
+        listed.push(path.as_bytes().to_vec());
         let mode = entry.header().mode().map_err(Stop::Unpack)?;
         let is_directory = entry.header().entry_type() == EntryType::Directory;
         let kind = match entry.header().entry_type() {
@@ -155,8 +234,8 @@ fn read_data(deb: &DebFile, member: (String, Section)) -> Result<Vec<Member>, Er
             _ => return Err(refuse("it is neither a file nor a directory nor a link")),
         };
         let had_set_id = mode & 0o6000 != 0 && !is_directory;
-        let path = merged(path, &kind).map_err(|reason| refuse(&reason))?;
-        members.push(Member { path, mode: mode & 0o1777, had_set_id, kind });
+        let path = if is_merged { merged(path, &kind).map_err(|reason| refuse(&reason))? } else { path };
+        members.push(Member { path, mode: mode & 0o1777, had_set_id, is_conffile: false, kind });
         Ok(())
     })?;
     Ok(members)

@@ -1,5 +1,6 @@
 mod fixture;
 mod layout;
 mod loader_cache;
+mod onto;
 mod real;
 mod refusals;

@@ -21,8 +21,11 @@ pub(super) struct Node {
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
     pub(super) kind: MemberKind,
-    /// The layer it belongs to; `None` for a directory that only leads to others, and stands in each layer that needs it.
+    /// The layer it belongs to; `None` for a directory that only leads to others, and stands in each layer that needs it,
+    /// and for whatever the image below has.
     pub(super) group: Option<Group>,
+    /// Whether the image below has it, so that no layer names it again.
+    pub(super) is_below: bool,
     /// The package that brought it; empty for ours.
     pub(super) package: String,
 }
@@ -39,6 +42,28 @@ impl Tree {
     /// What stands at a path itself, links not followed.
     pub(super) fn get(&self, path: &[u8]) -> Option<&Node> {
         self.nodes.get(path)
+    }
+
+    /// A path of the image below, with its package where it is of one.
+    pub(super) fn ground(&mut self, path: Vec<u8>, kind: MemberKind) {
+        let node = Node { mode: 0, owner: (0, 0), kind, group: None, is_below: true, package: String::new() };
+        self.nodes.insert(path, node);
+    }
+
+    /// Says whose a path of the image below is, if it is there and no directory.
+    pub(super) fn own(&mut self, path: &[u8], package: &str) {
+        if let Some(node) =
+            self.nodes.get_mut(path).filter(|node| !matches!(node.kind, MemberKind::Directory))
+        {
+            package.clone_into(&mut node.package);
+        }
+    }
+
+    /// Whether a path leads to a file, of ours or of the image below.
+    pub(super) fn is_file(&self, path: &[u8]) -> bool {
+        let real = self.resolve(path, true).ok();
+        let node = real.and_then(|real| self.nodes.get(&real));
+        node.is_some_and(|node| matches!(node.kind, MemberKind::File(_) | MemberKind::There))
     }
 
     /// The bytes of the file a path leads to, and its real path; `None` when there is no such file.
@@ -88,14 +113,15 @@ impl Tree {
     /// Lays out a member of a package.
     ///
     /// A directory over a directory, or over a link that leads to one, is already there. A path with two owners is
-    /// refused unless `replaces(new, old)` says which one wins, or both bring the same bytes.
+    /// refused unless `replaces(new, old)` says which one wins, or both bring the same bytes. What the image below has
+    /// gives way where nobody owns it, as with dpkg, but for configuration files.
     pub(super) fn install(
         &mut self,
         member: &Member,
         package: &str,
         group: Group,
         replaces: impl Fn(&str, &str) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Laid, Error> {
         // A directory over a link is the directory the link leads to; anything else stands beside the link.
         let is_directory = matches!(member.kind, MemberKind::Directory);
         let path = self.resolve(member.path.as_bytes(), is_directory)?;
@@ -105,17 +131,25 @@ impl Tree {
             owner: (0, 0),
             kind: member.kind.clone(),
             group: Some(group),
+            is_below: false,
             package: package.to_owned(),
         };
         let Some(old) = self.nodes.get(&path) else {
             self.nodes.insert(path, node);
-            return Ok(());
+            return Ok(Laid::Placed);
         };
+        if old.is_below {
+            let laid = over(old, &node, &path, member.is_conffile, replaces)?;
+            if !matches!(laid, Laid::Kept | Laid::Yielded) {
+                self.nodes.insert(path, node);
+            }
+            return Ok(laid);
+        }
         let is_settled = match (&old.kind, &node.kind) {
             (MemberKind::Directory, MemberKind::Directory) if old.group.is_none() => {
                 // So far it only led to others; now somebody owns it.
                 self.nodes.insert(path, node);
-                return Ok(());
+                return Ok(Laid::Placed);
             }
             (MemberKind::Directory, MemberKind::Directory) => true,
             (MemberKind::File(old), MemberKind::File(new)) => old == new,
@@ -125,13 +159,13 @@ impl Tree {
             _ => false,
         };
         if is_settled || replaces(&old.package, package) {
-            return Ok(());
+            return Ok(Laid::Kept);
         }
         let is_leaf =
             !matches!(old.kind, MemberKind::Directory) && !matches!(node.kind, MemberKind::Directory);
         if is_leaf && replaces(package, &old.package) {
             self.nodes.insert(path, node);
-            return Ok(());
+            return Ok(Laid::Placed);
         }
         Err(Error::Clash {
             path: path.escape_ascii().to_string(),
@@ -144,7 +178,8 @@ impl Tree {
     pub(super) fn put(&mut self, path: &str, mode: u32, kind: MemberKind, group: Group) -> Result<(), Error> {
         let path = self.resolve(path.as_bytes(), false)?;
         self.make_parents(&path, "")?;
-        let node = Node { mode, owner: (0, 0), kind, group: Some(group), package: String::new() };
+        let node =
+            Node { mode, owner: (0, 0), kind, group: Some(group), is_below: false, package: String::new() };
         self.nodes.insert(path, node);
         Ok(())
     }
@@ -180,6 +215,7 @@ impl Tree {
                         owner: (0, 0),
                         kind: MemberKind::Directory,
                         group: None,
+                        is_below: false,
                         package: package.to_owned(),
                     };
                     self.nodes.insert(parent.to_vec(), node);
@@ -202,7 +238,7 @@ impl Tree {
             wanted.insert(path, node);
             let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
             for (end, _) in slashes {
-                if let Some(parent) = self.nodes.get(&path[..end]) {
+                if let Some(parent) = self.nodes.get(&path[..end]).filter(|parent| !parent.is_below) {
                     wanted.insert(&path[..end], parent);
                 }
             }
@@ -216,6 +252,8 @@ impl Tree {
                 reason: error.to_string(),
             })?;
             let kind = match &node.kind {
+                // Of the image below; no layer holds it.
+                MemberKind::There => continue,
                 MemberKind::Directory => Kind::Directory,
                 MemberKind::Symlink(target) => Kind::Symlink(target.clone()),
                 MemberKind::File(bytes) if bytes.is_empty() => Kind::File(Content::Bytes(Arc::clone(bytes))),
@@ -233,13 +271,57 @@ impl Tree {
     }
 }
 
+/// What became of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Laid {
+    /// It stands where it should.
+    Placed,
+    /// What was there is as good: the same, a directory, or of a package that replaces this one.
+    Kept,
+    /// A configuration file was there that belongs to nobody, and stays.
+    Yielded,
+    /// It stands in the place of a file of the image below that belonged to nobody.
+    OverNobody,
+    /// It stands in the place of a file of this package of the image below, which it declares to replace.
+    OverPackage(String),
+}
+
+/// Decides between a path of the image below and a member, as dpkg does when it unpacks.
+fn over(
+    old: &Node,
+    new: &Node,
+    path: &[u8],
+    is_conffile: bool,
+    replaces: impl Fn(&str, &str) -> bool,
+) -> Result<Laid, Error> {
+    let (owner, package) = (old.package.as_str(), new.package.as_str());
+    let clash = || {
+        let owner = if owner.is_empty() { "nobody" } else { owner };
+        let (path, owner, package) = (path.escape_ascii().to_string(), owner.to_owned(), package.to_owned());
+        Err(Error::Taken { path, owner, package })
+    };
+    match (&old.kind, &new.kind) {
+        // A directory stays one where a package has a link.
+        (MemberKind::Directory, MemberKind::Directory | MemberKind::Symlink(_)) => Ok(Laid::Kept),
+        (MemberKind::Directory, _) | (_, MemberKind::Directory) => clash(),
+        (MemberKind::Symlink(old), MemberKind::Symlink(new)) if old == new => Ok(Laid::Kept),
+        _ if owner.is_empty() || owner == package => Ok(match is_conffile {
+            true => Laid::Yielded,
+            false => Laid::OverNobody,
+        }),
+        _ if replaces(package, owner) => Ok(Laid::OverPackage(owner.to_owned())),
+        _ if replaces(owner, package) => Ok(Laid::Kept),
+        _ => clash(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn member(path: &str, kind: MemberKind) -> Member {
         let mode = if matches!(kind, MemberKind::File(_)) { 0o644 } else { 0o755 };
-        Member { path: ImagePath::new(path).unwrap(), mode, had_set_id: false, kind }
+        Member { path: ImagePath::new(path).unwrap(), mode, had_set_id: false, is_conffile: false, kind }
     }
 
     fn file(text: &str) -> MemberKind {
@@ -250,7 +332,7 @@ mod tests {
         MemberKind::Symlink(target.into())
     }
 
-    fn install(tree: &mut Tree, package: &str, path: &str, kind: MemberKind) -> Result<(), Error> {
+    fn install(tree: &mut Tree, package: &str, path: &str, kind: MemberKind) -> Result<Laid, Error> {
         tree.install(&member(path, kind), package, Group::System, |new, old| new == "new" && old == "old")
     }
 
@@ -312,5 +394,54 @@ mod tests {
             })
             .collect();
         assert_eq!(kinds, ["usr", "usr/a", "usr/b = usr/a", "usr/c"]);
+    }
+
+    /// An image with a merged `/usr`, a file of `old`, and one of nobody.
+    fn ground() -> Tree {
+        let mut tree = Tree::default();
+        for directory in ["etc", "usr", "usr/lib", "usr/share"] {
+            tree.ground(directory.into(), MemberKind::Directory);
+        }
+        tree.ground("lib".into(), link("usr/lib"));
+        for path in ["usr/lib/libold.so", "etc/x.conf", "usr/share/stray"] {
+            tree.ground(path.into(), MemberKind::There);
+        }
+        tree.own(b"usr/lib/libold.so", "old");
+        tree
+    }
+
+    #[test]
+    fn what_the_image_below_has_is_not_named_again() {
+        let mut tree = ground();
+        for (path, kind) in [
+            ("lib", MemberKind::Directory),
+            ("lib/sub", MemberKind::Directory),
+            ("lib/sub/libnew.so", file("")),
+            ("usr/share", link("elsewhere")),
+        ] {
+            install(&mut tree, "p", path, kind).unwrap();
+        }
+        let paths: Vec<String> =
+            tree.layer(Group::System).unwrap().iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(paths, ["usr/lib/sub", "usr/lib/sub/libnew.so"]);
+        assert!(tree.is_file(b"lib/libold.so") && tree.file(b"lib/libold.so").is_none());
+    }
+
+    #[test]
+    fn files_of_the_image_below_give_way_as_dpkg_lets_them() {
+        let mut tree = ground();
+        let conffile = Member { is_conffile: true, ..member("etc/x.conf", file("1")) };
+        let none = |_: &str, _: &str| false;
+        assert_eq!(tree.install(&conffile, "p", Group::System, none).unwrap(), Laid::Yielded);
+        assert_eq!(install(&mut tree, "p", "usr/share/stray", file("1")).unwrap(), Laid::OverNobody);
+        let error = install(&mut tree, "p", "lib/libold.so", file("1")).unwrap_err();
+        assert_eq!(error.to_string(), "`p` would replace `usr/lib/libold.so`, a file of `old`");
+        assert!(
+            install(&mut tree, "p", "usr/lib", file("1")).is_err(),
+            "a file took the place of a directory"
+        );
+        let laid = install(&mut tree, "new", "lib/libold.so", file("1")).unwrap();
+        assert_eq!(laid, Laid::OverPackage("old".into()));
+        assert!(tree.get(b"etc/x.conf").unwrap().is_below);
     }
 }

@@ -37,7 +37,7 @@ fn the_loader_cache_lists_what_ldconfig_would() {
 }
 
 /// Reads a cache as `dl-cache.h` describes it, checking everything that is fixed.
-fn records(cache: &[u8]) -> Vec<String> {
+pub(super) fn records(cache: &[u8]) -> Vec<String> {
     let number = |at: usize| u32::from_le_bytes(cache[at..at + 4].try_into().unwrap()) as usize;
     let text = |at: usize| {
         let length = cache[at..].iter().position(|byte| *byte == 0).unwrap();

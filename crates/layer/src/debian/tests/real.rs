@@ -41,7 +41,7 @@ fn epoch_of(file: &Arc<File>, parts: &[String]) -> Option<String> {
         source: String::new(),
         file: Arc::clone(file),
     };
-    match package::read(&guess, false) {
+    match package::read(&guess, package::Purpose::Root { keep_docs: false }) {
         Err(Error::OtherPackage { field: "Version", found, .. }) => Some(found),
         _ => None,
     }

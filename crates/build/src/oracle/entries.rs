@@ -201,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn no_changed_byte_makes_a_layer_that_is_none() {
+        let good = entries(&[("one", 3)]).write();
+        for at in 0..good.len() {
+            for byte in [b'"', b'-', b'9', b'}', 0, 255, good[at] ^ 1] {
+                let mut bad = good.clone();
+                bad[at] = byte;
+                let Ok(read) = Entries::read(&bad) else { continue };
+                assert!(read.layers.values().all(|entry| check(&entry.descriptor).is_ok()));
+            }
+            assert!(Entries::read(&good[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
     fn what_nobody_uses_is_dropped() {
         let mut all = entries(&[("old", 10), ("fresh", 90), ("again", 20), ("ahead", 4000)]);
         all.merge(entries(&[("again", 100), ("new", 100)]), 100);

@@ -1,7 +1,6 @@
-use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation};
+use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation, by_component};
 
 use crate::body::{Body, Sink, ZEROS};
 use crate::content::check_digest;
@@ -104,32 +103,23 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
         let is_link = |entry: &Entry| matches!(entry.kind, Kind::Hardlink(_));
         is_link(a).cmp(&is_link(b)).then_with(|| a.path.cmp(&b.path))
     });
-    let mut paths = BTreeSet::new();
-    let mut leaves = HashMap::with_capacity(entries.len());
-    for entry in &*entries {
-        if !paths.insert(&entry.path) {
-            return Err(Error::Duplicate { path: entry.path.clone() });
+    let mut paths: Vec<&Entry> = entries.iter().collect();
+    // In this order neighbours are all there is to look at.
+    paths.sort_unstable_by(|a, b| by_component(a.path.as_bytes(), b.path.as_bytes()));
+    for pair in paths.windows(2) {
+        let [above, below] = *pair else { continue };
+        if above.path == below.path {
+            return Err(Error::Duplicate { path: below.path.clone() });
         }
-        if !matches!(entry.kind, Kind::Directory) {
-            leaves.insert(entry.path.as_bytes(), matches!(entry.kind, Kind::File(_)));
+        if !matches!(above.kind, Kind::Directory) && below.path.starts_with(&above.path) {
+            return Err(Error::UnderFile { path: below.path.clone(), file: above.path.clone() });
         }
     }
     for entry in &*entries {
-        if let Kind::Hardlink(target) = &entry.kind
-            && leaves.get(target.as_bytes()) != Some(&true)
-        {
+        let Kind::Hardlink(target) = &entry.kind else { continue };
+        let found = paths.binary_search_by(|other| by_component(other.path.as_bytes(), target.as_bytes()));
+        if !found.is_ok_and(|index| matches!(paths[index].kind, Kind::File(_))) {
             return Err(Error::HardlinkTarget { path: entry.path.clone(), target: target.clone() });
-        }
-        let bytes = entry.path.as_bytes();
-        for slash in (0..bytes.len()).filter(|at| bytes[*at] == b'/') {
-            if leaves.contains_key(&bytes[..slash]) {
-                let mut file = entry.path.clone();
-                while file.as_bytes().len() > slash {
-                    let Some(parent) = file.parent() else { break };
-                    file = parent;
-                }
-                return Err(Error::UnderFile { path: entry.path.clone(), file });
-            }
         }
     }
     Ok(())

@@ -1,8 +1,7 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use wainwright_blob::{Entry, Kind};
 use wainwright_layer::{Error as Refused, Lost, fingerprint};
 use wainwright_oci::{Digest, ImagePath, one_below_another};
@@ -14,7 +13,7 @@ use wainwright_wheel::Layout;
 use crate::choose::ChosenWheel;
 use crate::oracle::Told;
 use crate::plan::{LayerPlan, Recipe, layout_facts};
-use crate::wheels::{Fetches, facts, facts_key, open_all};
+use crate::wheels::{Fetches, Owned, open_all, owned, recall};
 use crate::{Error, ImagePlan, Tools};
 
 /// Notes about shared paths beyond this number are counted only.
@@ -60,23 +59,18 @@ pub(crate) async fn compare(
         return Ok(told.clone());
     }
     let wheels: Vec<(&ChosenWheel, &Layout)> = image.layers.iter().flat_map(wheels).collect();
-    let mut oddities = Vec::new();
-    let mut owners = Owners::default();
     let ours = wheels.first().map(|(_, layout)| ours(image, layout)).unwrap_or_default();
-    ours.into_iter().for_each(|(path, owner)| owners.add(&path, owner));
     // Most are known from making layers; those are fetched whose layer was made earlier, and those nobody opened yet.
     let known = wheels.iter().map(|(wheel, layout)| facts_of(wheel, layout, &image.told, fetches, tools));
-    let mut is_ours = true;
-    for ((wheel, _), (known, is_found)) in wheels.iter().zip(futures_util::future::try_join_all(known).await?)
-    {
-        is_ours &= is_found;
-        oddities.extend(texts(known.get("notes")));
-        for (path, content) in known.get("paths").and_then(Value::as_object).into_iter().flatten() {
-            let content = content.as_str().unwrap_or_default().to_owned();
-            let who = Who::Wheel(wheel.wanted.filename.to_string(), wheel.name.clone());
-            owners.add(path, Owner { who, content });
-        }
-    }
+    let known = futures_util::future::try_join_all(known).await?;
+    let is_ours = known.iter().all(|(_, is_found)| *is_found);
+    let who =
+        |(wheel, _): &(&ChosenWheel, _)| Who::Wheel(wheel.wanted.filename.to_string(), wheel.name.clone());
+    let who: Vec<Who> = wheels.iter().map(who).collect();
+    let mut owners = Owners::default();
+    ours.iter().for_each(|(who, path, content)| owners.add(who, [(path.as_str(), content.as_str())]));
+    who.iter().zip(&known).for_each(|(who, (known, _))| owners.add(who, known.files()));
+    let oddities = known.iter().flat_map(|(known, _)| known.notes.clone()).collect();
     let together = Together { oddities, shared: owners.settle(&image.allow_clash)? };
     // What only a cache says is not kept as if this machine had found it out.
     if is_ours {
@@ -94,8 +88,8 @@ pub(crate) fn key(image: &ImagePlan) -> Result<Option<CacheKey>, Error> {
     let rules: Vec<String> = image.allow_clash.iter().map(ToString::to_string).collect();
     let ours = ours(image, layout);
     let facts = json!({
-        "format": 2, "wheels": digests, "layout": layout_facts(layout), "allowClash": rules,
-        "ours": ours.iter().map(|(path, owner)| json!([path, owner.content])).collect::<Vec<_>>(),
+        "format": 3, "wheels": digests, "layout": layout_facts(layout), "allowClash": rules,
+        "ours": ours.iter().map(|(_, path, content)| json!([path, content])).collect::<Vec<_>>(),
     });
     Ok(Some(CacheKey::of("wheels-together", &facts)?))
 }
@@ -109,7 +103,7 @@ pub(crate) fn wheels(layer: &LayerPlan) -> impl Iterator<Item = (&ChosenWheel, &
 }
 
 /// What is in the environment besides wheels: the environment itself, which is the lowest layer, and the project.
-fn ours(image: &ImagePlan, layout: &Layout) -> Vec<(String, Owner)> {
+fn ours(image: &ImagePlan, layout: &Layout) -> Vec<(Who, String, String)> {
     let mut ours = Vec::new();
     for (index, layer) in image.layers.iter().enumerate() {
         let Recipe::Entries(entries) = &layer.recipe else { continue };
@@ -119,7 +113,7 @@ fn ours(image: &ImagePlan, layout: &Layout) -> Vec<(String, Owner)> {
         for entry in entries.iter().filter(is_file) {
             // Never what a wheel holds: nobody else may have these paths, whatever is in them.
             let content = format!("{who:?} {}", fingerprint(std::slice::from_ref(entry)));
-            ours.push((entry.path.to_string(), Owner { who: who.clone(), content }));
+            ours.push((who.clone(), entry.path.to_string(), content));
         }
     }
     ours
@@ -132,8 +126,8 @@ async fn facts_of(
     told: &Told,
     fetches: &Fetches,
     tools: &Arc<Tools>,
-) -> Result<(Map<String, Value>, bool), Error> {
-    if let Some(Value::Object(known)) = tools.store.recall(&facts_key(wheel.wanted.digest, layout)?)? {
+) -> Result<(Owned, bool), Error> {
+    if let Some(known) = recall(wheel.wanted.digest, layout, &tools.store)? {
         return Ok((known, true));
     }
     if let Some(told) = told.wheels.get(&wheel.wanted.digest) {
@@ -143,18 +137,10 @@ async fn facts_of(
     let (wheel, layout, store) = (wheel.clone(), layout.clone(), tools.store.clone());
     let job = move || {
         let opened = open_all(std::slice::from_ref(&wheel), &layout, &store)?;
-        Ok(opened.first().map(|file| facts(file, &layout)).transpose()?.unwrap_or_default())
+        Ok(opened.first().map(|file| owned(file, &layout)).transpose()?.unwrap_or_default())
     };
     let found = tools.cpu().await?.run(job).await?;
     Ok((found, true))
-}
-
-fn texts(list: Option<&Value>) -> Vec<String> {
-    list.and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|text| Some(text.as_str()?.to_owned()))
-        .collect()
 }
 
 impl Together {
@@ -214,14 +200,15 @@ fn some(mut lines: Vec<String>, rest: &str) -> Vec<String> {
     lines
 }
 
-/// Who owns which path.
+/// Who owns which path: one of these for every path of everybody, so it only borrows.
 #[derive(Default)]
-struct Owners(BTreeMap<String, Vec<Owner>>);
+struct Owners<'a>(Vec<Owner<'a>>);
 
-struct Owner {
-    who: Who,
+struct Owner<'a> {
+    path: &'a str,
+    who: &'a Who,
     /// Digest and mode; empty where the digest is not known.
-    content: String,
+    content: &'a str,
 }
 
 #[derive(Clone, Debug)]
@@ -232,7 +219,7 @@ enum Who {
     Environment,
 }
 
-impl Owner {
+impl Owner<'_> {
     fn name(&self) -> String {
         match &self.who {
             Who::Wheel(file, _) => file.clone(),
@@ -249,17 +236,21 @@ impl Owner {
     }
 }
 
-impl Owners {
-    fn add(&mut self, path: &str, owner: Owner) {
-        self.0.entry(path.to_owned()).or_default().push(owner);
+impl<'a> Owners<'a> {
+    fn add(&mut self, who: &'a Who, files: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.0.extend(files.into_iter().map(|(path, content)| Owner { path, who, content }));
     }
 
     /// Decides whose every path is.
-    fn settle(self, rules: &[AllowedClash]) -> Result<Vec<Shared>, Error> {
+    fn settle(mut self, rules: &[AllowedClash]) -> Result<Vec<Shared>, Error> {
+        // Stable: the owners of one path stay in the order in which they were added.
+        self.0.sort_by_key(|owner| owner.path);
         self.check_folders()?;
         let mut shared = Vec::new();
         let mut clashes = Vec::new();
-        for (path, owners) in self.0.iter().filter(|(_, owners)| owners.len() > 1) {
+        let paths = self.0.chunk_by(|a, b| a.path == b.path);
+        for owners in paths.filter(|owners| owners.len() > 1) {
+            let path = owners[0].path;
             let kept = winner(path, owners, rules);
             let first = kept.unwrap_or(0);
             let is_lost = |index: &usize| {
@@ -282,12 +273,9 @@ impl Owners {
 
     /// The folder of one wheel would take the place of the file of another.
     fn check_folders(&self) -> Result<(), Error> {
-        let paths = self.0.keys().map(String::as_bytes);
+        let paths = self.0.iter().map(|owner| owner.path.as_bytes());
         let Some((above, below)) = one_below_another(paths) else { return Ok(()) };
-        let first = |wanted: &[u8]| {
-            let owners = self.0.iter().find(|(path, _)| path.as_bytes() == wanted);
-            owners.and_then(|(_, owners)| owners.first())
-        };
+        let first = |wanted: &[u8]| self.0.iter().find(|owner| owner.path.as_bytes() == wanted);
         let path = ImagePath::new(above)?;
         match (first(above), first(below)) {
             (Some(file), Some(folder)) => Err(match (&file.who, &folder.who) {
@@ -302,7 +290,7 @@ impl Owners {
 }
 
 impl Shared {
-    fn of(path: &str, owners: &[Owner], kept: Option<usize>, lost: &[usize]) -> Self {
+    fn of(path: &str, owners: &[Owner<'_>], kept: Option<usize>, lost: &[usize]) -> Self {
         let package = |index: &usize| owners[*index].package().map(ToString::to_string);
         Self {
             path: format!("/{path}"),
@@ -315,7 +303,7 @@ impl Shared {
 
 /// Whose file the user wants at a path. Nobody can give away what is ours, or what packages say of themselves: a package
 /// without its RECORD could not be uninstalled.
-fn winner(path: &str, owners: &[Owner], rules: &[AllowedClash]) -> Option<usize> {
+fn winner(path: &str, owners: &[Owner<'_>], rules: &[AllowedClash]) -> Option<usize> {
     if owners.iter().any(|owner| owner.package().is_none()) || path.contains(".dist-info/") {
         return None;
     }
@@ -324,7 +312,7 @@ fn winner(path: &str, owners: &[Owner], rules: &[AllowedClash]) -> Option<usize>
     fitting.filter_map(|rule| owners.iter().position(|owner| owner.package() == Some(&rule.package))).next()
 }
 
-fn clash(path: &str, first: &Owner, second: &Owner, more: usize) -> Error {
+fn clash(path: &str, first: &Owner<'_>, second: &Owner<'_>, more: usize) -> Error {
     let path = match ImagePath::new(path) {
         Ok(path) => path,
         Err(error) => return error.into(),
@@ -342,14 +330,15 @@ mod tests {
     use super::*;
 
     fn settle(files: &[(&str, &str, &str)], rules: &[&str]) -> Result<Together, String> {
+        let who = |who: &str| match who {
+            "project" => Who::Project,
+            "environment" => Who::Environment,
+            name => Who::Wheel(format!("{name}-1.whl"), name.parse().unwrap()),
+        };
+        let all: Vec<Who> = files.iter().map(|(name, ..)| who(name)).collect();
         let mut owners = Owners::default();
-        for (who, path, content) in files {
-            let who = match *who {
-                "project" => Who::Project,
-                "environment" => Who::Environment,
-                name => Who::Wheel(format!("{name}-1.whl"), name.parse().unwrap()),
-            };
-            owners.add(path, Owner { who, content: (*content).into() });
+        for (who, (_, path, content)) in all.iter().zip(files) {
+            owners.add(who, [(*path, *content)]);
         }
         let shared = owners.settle(&allowed(rules)).map_err(|error| error.to_string())?;
         Ok(Together { oddities: Vec::new(), shared })

@@ -1,9 +1,11 @@
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::OnceCell;
-use wainwright_layer::owned_paths;
+use wainwright_layer::owned_files;
 use wainwright_oci::Digest;
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::{Layout, Wheel};
@@ -14,7 +16,7 @@ use crate::plan::layout_facts;
 use crate::{Error, Event, Tools};
 
 /// Raised when other facts are found out about a wheel.
-pub(crate) const FACTS: u32 = 2;
+pub(crate) const FACTS: u32 = 3;
 
 /// Fetches of one build: layers of several platforms may want the same wheel.
 #[derive(Default)]
@@ -63,9 +65,8 @@ pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -
         let file = store.open_blob(&wanted.digest)?.ok_or(missing)?;
         let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
         check_python(&file, layout)?;
-        let key = facts_key(wanted.digest, layout)?;
-        if store.recall(&key)?.is_none() {
-            store.remember(&key, &facts(&file, layout)?.into())?;
+        if recall(wanted.digest, layout, store)?.is_none() {
+            store.remember(&facts_key(wanted.digest, layout)?, &json!(owned(&file, layout)?))?;
         }
         opened.push(file);
     }
@@ -100,22 +101,42 @@ pub(crate) fn facts_key(wheel: Digest, layout: &Layout) -> Result<CacheKey, Erro
     )?)
 }
 
-/// The paths a wheel owns with what they hold, and what is odd about it, as a memo.
-pub(crate) fn facts(wheel: &Wheel, layout: &Layout) -> Result<Map<String, Value>, Error> {
-    let paths = owned_paths(wheel, layout)?;
-    let notes: Vec<String> = wheel
+/// What is known of a wheel: the files it installs, and what is odd about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Owned {
+    /// A line for each file: what it holds, a space, its path. Half a million of them may be there, and one text takes a
+    /// third of what as many objects do.
+    files: String,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Owned {
+    /// The files, as `(path, content)`; of the content nothing but equality means something, and none is equal to an
+    /// empty one.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        // Paths are shown without control characters, contents have no spaces.
+        self.files.lines().filter_map(|line| line.split_once(' ')).map(|(content, path)| (path, content))
+    }
+}
+
+/// What a store knows of a wheel.
+pub(crate) fn recall(wheel: Digest, layout: &Layout, store: &Store) -> Result<Option<Owned>, Error> {
+    let known = store.recall(&facts_key(wheel, layout)?)?;
+    Ok(known.and_then(|memo| serde_json::from_value(memo).ok()))
+}
+
+/// Finds out which files a wheel installs, and what is odd about it.
+pub(crate) fn owned(wheel: &Wheel, layout: &Layout) -> Result<Owned, Error> {
+    let mut files = String::new();
+    for file in owned_files(wheel, layout)? {
+        let digest = file.content.digest().map(|digest| digest.hex()).unwrap_or_default();
+        let mark = if file.executable { "x" } else { "" };
+        let _ = writeln!(files, "{digest}{mark} {}", file.path);
+    }
+    let notes = wheel
         .warnings()
         .iter()
         .map(|warning| format!("{}: {warning} (`wain explain {}`)", wheel.filename(), warning.rule))
         .collect();
-    // Half a million of them may be there, so they are not held twice.
-    let rows: Map<String, Value> = paths
-        .into_iter()
-        .map(|(path, (digest, is_executable))| {
-            let mut content = digest.map_or_else(String::new, |digest| digest.hex());
-            content.push_str(if is_executable { "x" } else { "" });
-            (path.to_string(), content.into())
-        })
-        .collect();
-    Ok([("paths".to_owned(), rows.into()), ("notes".to_owned(), json!(notes))].into_iter().collect())
+    Ok(Owned { files, notes })
 }

@@ -14,4 +14,4 @@ pub use environment::{Environment, app};
 pub use error::Error;
 pub use native::{NativeFile, NativeFiles, native_files};
 pub use source::{fingerprint, source_entries};
-pub use wheels::{Lost, owned_paths, wheel_entries, wheel_origins};
+pub use wheels::{Lost, owned_files, wheel_entries, wheel_origins};

@@ -15,71 +15,59 @@ pub type Lost = BTreeMap<PackageName, BTreeSet<ImagePath>>;
 ///
 /// A path that two wheels own with equal contents is there once; with different contents it is refused.
 pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<Vec<Entry>, Error> {
-    let mut owners: BTreeMap<ImagePath, (Entry, usize)> = BTreeMap::new();
-    let mut clashes = Vec::new();
+    let mut files: Vec<(Entry, usize)> = Vec::new();
     for (index, wheel) in wheels.iter().enumerate() {
-        for file in installed(wheel, layout, lost.get(&wheel.metadata().name))? {
-            let entry = entry(wheel, file);
-            if let Some((other, owner)) = owners.get(&entry.path) {
-                if digest(other).is_none() || digest(other) != digest(&entry) || other.mode != entry.mode {
-                    clashes.push((entry.path, *owner, index));
-                }
-                continue;
-            }
-            owners.insert(entry.path.clone(), (entry, index));
-        }
+        let installed = installed(wheel, layout, lost.get(&wheel.metadata().name))?;
+        files.extend(installed.into_iter().map(|file| (entry(wheel, file), index)));
     }
+    // Stable: of those with one path, the first wheel's comes first.
+    files.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let mut clashes = Vec::new();
+    files.dedup_by(|(entry, index), (other, owner)| {
+        let is_one = other.path == entry.path;
+        if is_one && (digest(other).is_none() || digest(other) != digest(entry) || other.mode != entry.mode) {
+            clashes.push((entry.path.clone(), *owner, *index));
+        }
+        is_one
+    });
     let more = clashes.len().saturating_sub(1);
     if let Some((path, first, second)) = clashes.into_iter().next() {
         let [first, second] = [first, second].map(|index| wheels[index].filename().to_string());
         return Err(Error::Clash { path, first, second, more });
     }
     // The folder of one wheel would take the place of the file of another.
-    if let Some((above, below)) = one_below_another(owners.keys().map(ImagePath::as_bytes)) {
+    if let Some((above, below)) = one_below_another(files.iter().map(|(entry, _)| entry.path.as_bytes())) {
         let owner = |path: &[u8]| {
-            let owner = owners.iter().find(|(known, _)| known.as_bytes() == path);
-            owner.map_or_else(String::new, |(_, (_, owner))| wheels[*owner].filename().to_string())
+            let owner = files.iter().find(|(entry, _)| entry.path.as_bytes() == path);
+            owner.map_or_else(String::new, |(_, owner)| wheels[*owner].filename().to_string())
         };
         let path = ImagePath::new(above).map_err(|source| Error::Path { source })?;
         return Err(Error::ClashOfKinds { path, file: owner(above), folder: owner(below) });
     }
-    let mut folders = directories(owners.keys());
+    let lib = Lib64::of(layout)?;
+    let mut folders = directories(files.iter().map(|(entry, _)| &entry.path));
     for wheel in wheels {
         for folder in wheel.empty_directories(layout)? {
-            let folder = beside_lib64(folder, layout)?;
+            let folder = lib.landing(&folder)?.unwrap_or(folder);
             folders.append(&mut directories([&folder]));
             folders.insert(folder);
         }
     }
     // What lies above the environment belongs to the layer that makes the environment.
     folders.retain(|folder| folder.starts_with(&layout.prefix));
-    let files = owners.into_values().map(|(entry, _)| entry);
+    let files = files.into_iter().map(|(entry, _)| entry);
     Ok(folders.into_iter().map(Entry::directory).chain(files).collect())
 }
 
-/// What a wheel owns in an image, to find out whether wheels clash without opening them again: path -> what it holds.
-///
-/// The second part of a value is whether it is executable.
-pub fn owned_paths(
-    wheel: &Wheel,
-    layout: &Layout,
-) -> Result<BTreeMap<ImagePath, (Option<Digest>, bool)>, Error> {
-    let files = installed(wheel, layout, None)?;
-    Ok(files
-        .into_iter()
-        .map(|file| (file.path.clone(), (content_digest(&file.content), file.executable)))
-        .collect())
+/// The files a wheel owns in an image, sorted by path, to find out whether wheels clash without opening them again.
+pub fn owned_files(wheel: &Wheel, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
+    installed(wheel, layout, None)
 }
 
 /// Which member of a wheel each of its installed files comes from; `None` for those that installing makes.
 pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePath, Option<String>>, Error> {
     let members: HashMap<u64, &str> = wheel.members().collect();
-    let origin = |content: &FileContent| match content {
-        FileContent::Deflated { offset, .. } | FileContent::Stored { offset, .. } => {
-            members.get(offset).map(|name| (*name).to_owned())
-        }
-        FileContent::Generated(_) => None,
-    };
+    let origin = |content: &FileContent| Some((*members.get(&content.offset()?)?).to_owned());
     let files = installed(wheel, layout, None)?;
     Ok(files.into_iter().map(|file| (file.path, origin(&file.content))).collect())
 }
@@ -90,27 +78,48 @@ pub(crate) fn installed(
     layout: &Layout,
     lost: Option<&BTreeSet<ImagePath>>,
 ) -> Result<Vec<InstalledFile>, Error> {
+    let lib = Lib64::of(layout)?;
     let is_lost = |path: &ImagePath| {
-        let landing = || beside_lib64(path.clone(), layout);
-        lost.is_some_and(|lost| landing().is_ok_and(|path| lost.contains(&path)))
+        lost.is_some_and(|lost| {
+            lib.landing(path).is_ok_and(|landing| lost.contains(landing.as_ref().unwrap_or(path)))
+        })
     };
     let mut files = wheel.install_except(layout, &is_lost)?;
+    let mut is_sorted = true;
     for file in &mut files {
-        file.path = beside_lib64(file.path.clone(), layout)?;
+        if let Some(landing) = lib.landing(&file.path)? {
+            file.path = landing;
+            is_sorted = false;
+        }
+    }
+    if !is_sorted {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(files)
 }
 
-/// The `lib64` of an environment is a link to its `lib`: what a wheel puts there belongs into `lib`, or its folder would
-/// take the place of the link.
-fn beside_lib64(path: ImagePath, layout: &Layout) -> Result<ImagePath, Error> {
-    let refuse = |source| Error::Path { source };
-    let lib64 = layout.prefix.join("lib64").map_err(refuse)?;
-    if !path.starts_with(&lib64) {
-        return Ok(path);
+/// The `lib64` of an environment, which is a link to its `lib`: what a wheel puts there belongs into `lib`, or its folder
+/// would take the place of the link.
+struct Lib64<'a> {
+    layout: &'a Layout,
+    lib64: ImagePath,
+}
+
+impl<'a> Lib64<'a> {
+    fn of(layout: &'a Layout) -> Result<Self, Error> {
+        let lib64 = layout.prefix.join("lib64").map_err(|source| Error::Path { source })?;
+        Ok(Self { layout, lib64 })
     }
-    let below = &path.as_bytes()[lib64.as_bytes().len()..];
-    layout.prefix.join([b"lib", below].concat()).map_err(refuse)
+
+    /// Where a path ends up, if that is elsewhere.
+    fn landing(&self, path: &ImagePath) -> Result<Option<ImagePath>, Error> {
+        if !path.starts_with(&self.lib64) {
+            return Ok(None);
+        }
+        let below = &path.as_bytes()[self.lib64.as_bytes().len()..];
+        let landing = self.layout.prefix.join([b"lib", below].concat());
+        Ok(Some(landing.map_err(|source| Error::Path { source })?))
+    }
 }
 
 /// An installed file as an entry whose bytes stay where they are in the wheel.
@@ -135,13 +144,6 @@ pub(crate) fn generated_entry(file: InstalledFile) -> Option<Entry> {
             Some(Entry::file(file.path, file.executable, Content::Bytes(bytes.into())))
         }
         _ => None,
-    }
-}
-
-fn content_digest(content: &FileContent) -> Option<Digest> {
-    match content {
-        FileContent::Deflated { digest, .. } | FileContent::Stored { digest, .. } => *digest,
-        FileContent::Generated(bytes) => Some(Digest::of(bytes)),
     }
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::fmt;
 
 use crate::Error;
@@ -49,10 +50,7 @@ impl ImagePath {
 
     /// The path below this one.
     pub fn join(&self, below: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let mut path = self.0.to_vec();
-        path.push(b'/');
-        path.extend_from_slice(below.as_ref());
-        Self::new(path)
+        Self::new([&self.0, &b"/"[..], below.as_ref()].concat())
     }
 
     /// The directory that holds it, `None` at the top.
@@ -70,6 +68,13 @@ impl ImagePath {
     /// Whether it is `directory` or lies below it.
     pub fn starts_with(&self, directory: &Self) -> bool {
         self.0.strip_prefix(&*directory.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+}
+
+impl Borrow<[u8]> for ImagePath {
+    /// Sets of paths can be asked for bytes: both are ordered and hashed alike.
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -65,7 +65,16 @@ impl FileContent {
         }
     }
 
-    pub(crate) fn digest(&self) -> Option<Digest> {
+    /// Where its bytes start in the wheel file; `None` for what is made here.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Deflated { offset, .. } | Self::Stored { offset, .. } => Some(*offset),
+            Self::Generated(_) => None,
+        }
+    }
+
+    /// Its sha256 where that is known or can be had at once.
+    pub fn digest(&self) -> Option<Digest> {
         match self {
             Self::Deflated { digest, .. } | Self::Stored { digest, .. } => *digest,
             Self::Generated(bytes) => Some(Digest::of(bytes)),
@@ -93,9 +102,9 @@ impl Wheel {
         is_left_out: &dyn Fn(&ImagePath) -> bool,
     ) -> Result<Vec<InstalledFile>, Error> {
         layout.check()?;
-        let mut tree = Tree { wheel: self, layout, files: BTreeMap::new() };
+        let mut tree = Tree { wheel: self, layout, files: Vec::with_capacity(self.members.len() + 2) };
         tree.fill(is_left_out).map_err(|fault| fault.in_wheel(&self.filename))?;
-        Ok(tree.files.into_values().map(|(file, _)| file).collect())
+        Ok(tree.files)
     }
 
     /// Directories the wheel names that no installed file lies in, sorted; installers make them.
@@ -123,11 +132,11 @@ impl Wheel {
     }
 }
 
-/// The installed files by path, each with the hash its row in RECORD gets.
+/// The installed files as they are found.
 struct Tree<'a> {
     wheel: &'a Wheel,
     layout: &'a Layout,
-    files: BTreeMap<ImagePath, (InstalledFile, Option<Hash>)>,
+    files: Vec<InstalledFile>,
 }
 
 impl Tree<'_> {
@@ -140,14 +149,19 @@ impl Tree<'_> {
         }
         for (name, script) in &scripts {
             let path = self.path(Place::Script(name))?;
-            self.add(path, true, FileContent::Generated(launcher(script, &self.layout.interpreter)), None)?;
+            self.add(path, true, FileContent::Generated(launcher(script, &self.layout.interpreter)));
         }
         let path = self.dist_info("INSTALLER")?;
         let line = format!("{}\n", self.layout.installer).into_bytes();
-        self.add(path, false, FileContent::Generated(line), None)?;
-        self.files.retain(|path, _| !is_left_out(path));
-        self.record()?;
-        check_tree(self.files.keys().map(|path| (path.as_bytes(), false)))?;
+        self.add(path, false, FileContent::Generated(line));
+        self.merge()?;
+        self.files.retain(|file| !is_left_out(&file.path));
+        let path = self.dist_info("RECORD")?;
+        let bytes = self.record(&path)?;
+        let place = self.files.partition_point(|file| file.path < path);
+        let record = InstalledFile { path, executable: false, content: FileContent::Generated(bytes) };
+        self.files.insert(place, record);
+        check_tree(self.files.iter().map(|file| (file.path.as_bytes(), false)))?;
         Ok(())
     }
 
@@ -195,7 +209,8 @@ impl Tree<'_> {
                 verify(source, member, hash)?;
                 let script = read_all(source, member, SCRIPT_LIMIT)?;
                 let script = rewrite(&script, &self.layout.interpreter);
-                return self.add(path, executable, FileContent::Generated(script), None);
+                self.add(path, executable, FileContent::Generated(script));
+                return Ok(());
             }
         }
         let digest = match hash {
@@ -208,43 +223,49 @@ impl Tree<'_> {
             true => FileContent::Deflated { offset, compressed_size, size, crc32, digest },
             false => FileContent::Stored { offset, size, crc32, digest },
         };
-        self.add(path, executable, content, hash.cloned())
-    }
-
-    /// Adds a file; `hash` is what its row in RECORD says if not the sha256 of its content.
-    fn add(
-        &mut self,
-        path: ImagePath,
-        executable: bool,
-        content: FileContent,
-        hash: Option<Hash>,
-    ) -> Result<(), Fault> {
-        let hash = hash.or_else(|| content.digest().map(Hash::Sha256));
-        let file = InstalledFile { path: path.clone(), executable, content };
-        if let Some((other, _)) = self.files.get(&path) {
-            // The same file under two schemes is one file; other bytes would depend on the order of installation.
-            let is_same = other.executable == executable
-                && other.content.digest().is_some()
-                && other.content.digest() == file.content.digest();
-            return match is_same {
-                true => Ok(()),
-                false => Err(Fault::member(
-                    E_DUP,
-                    path.as_bytes(),
-                    "two files of the wheel are installed to this path",
-                )),
-            };
-        }
-        self.files.insert(path, (file, hash));
+        self.add(path, executable, content);
         Ok(())
     }
 
-    fn record(&mut self) -> Result<(), Fault> {
-        let path = self.dist_info("RECORD")?;
+    fn add(&mut self, path: ImagePath, executable: bool, content: FileContent) {
+        self.files.push(InstalledFile { path, executable, content });
+    }
+
+    /// Sorts the files by path. The same file under two schemes is one file; other bytes would depend on the order of
+    /// installation.
+    fn merge(&mut self) -> Result<(), Fault> {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut clash = None;
+        self.files.dedup_by(|later, first| {
+            let is_one = later.path == first.path;
+            let is_same = || {
+                let digest = first.content.digest();
+                later.executable == first.executable && digest.is_some() && digest == later.content.digest()
+            };
+            if is_one && !is_same() {
+                clash.get_or_insert_with(|| first.path.clone());
+            }
+            is_one
+        });
+        match clash {
+            Some(path) => Err(Fault::member(
+                E_DUP,
+                path.as_bytes(),
+                "two files of the wheel are installed to this path",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The bytes of RECORD. Rows keep the hashes of the wheel's own RECORD where they are of another kind than sha256.
+    fn record(&self, path: &ImagePath) -> Result<Vec<u8>, Fault> {
         let site = self.path(Place::Site(""))?;
-        let files = self.files.values().map(|(file, hash)| (file, hash.clone()));
-        let bytes = write_record(files, &path, &site)?;
-        self.add(path, false, FileContent::Generated(bytes), None)
+        let others = self.wheel.other_hashes();
+        let files = self.files.iter().map(|file| {
+            let other = file.content.offset().and_then(|offset| others.get(&offset));
+            (file, other.map(|hash| (*hash).clone()).or_else(|| file.content.digest().map(Hash::Sha256)))
+        });
+        write_record(files, path, &site)
     }
 
     fn path(&self, place: Place<'_>) -> Result<ImagePath, Fault> {
@@ -262,23 +283,20 @@ pub(crate) fn write_record<'a>(
     record: &ImagePath,
     site: &ImagePath,
 ) -> Result<Vec<u8>, Fault> {
-    let mut rows: Vec<[String; 3]> = files
-        .map(|(file, hash)| {
-            let size = hash.as_ref().map(|_| file.content.size().to_string());
-            [
-                relative(site, &file.path),
-                hash.as_ref().map(Hash::write).unwrap_or_default(),
-                size.unwrap_or_default(),
-            ]
-        })
+    let mut rows: Vec<_> = files
+        .map(|(file, hash)| (relative(site, &file.path), hash.map(|hash| (hash, file.content.size()))))
         .collect();
-    rows.push([relative(site, record), String::new(), String::new()]);
-    rows.sort();
+    rows.push((relative(site, record), None));
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let refuse =
         |error: String| Fault::archive(E_RECORD, format!("its new RECORD cannot be written: {error}"));
-    for row in rows {
-        writer.write_record(row).map_err(|error| refuse(error.to_string()))?;
+    for (path, content) in rows {
+        let (hash, size) = match content {
+            Some((hash, size)) => (hash.write(), size.to_string()),
+            None => (String::new(), String::new()),
+        };
+        writer.write_record([&*path, &hash, &size]).map_err(|error| refuse(error.to_string()))?;
     }
     writer.into_inner().map_err(|error| refuse(error.to_string()))
 }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use wainwright_oci::ImagePath;
 use wainwright_python::{PackageName, PythonVersion};
 
@@ -41,19 +43,14 @@ impl Layout {
 
     /// The place of a file in the image.
     pub(crate) fn path(&self, place: &Place<'_>, name: &PackageName) -> Result<ImagePath, Fault> {
-        let python = format!("python{}", self.python.short());
+        let python = self.python.short();
         let (below, rest) = match place {
-            Place::Site(rest) => (format!("lib/{python}/site-packages"), *rest),
-            Place::Script(rest) => ("bin".to_owned(), *rest),
-            Place::Data(rest) => (String::new(), *rest),
-            Place::Headers(rest) => (format!("include/site/{python}/{name}"), *rest),
+            Place::Site(rest) => (format!("lib/python{python}/site-packages/{rest}"), *rest),
+            Place::Script(rest) => (format!("bin/{rest}"), *rest),
+            Place::Data(rest) => ((*rest).to_owned(), *rest),
+            Place::Headers(rest) => (format!("include/site/python{python}/{name}/{rest}"), *rest),
         };
-        let path = [below.as_str(), rest]
-            .iter()
-            .filter(|part| !part.is_empty())
-            .copied()
-            .collect::<Vec<_>>()
-            .join("/");
+        let path = if rest.is_empty() { below.trim_end_matches('/') } else { &below };
         self.prefix.join(path).map_err(|error| {
             // The path may be long, and the member is named already.
             let reason = match error {
@@ -119,13 +116,17 @@ impl<'a> Place<'a> {
 }
 
 /// How to get from the directory `from` to `to`: `../../../bin/x`.
-pub(crate) fn relative(from: &ImagePath, to: &ImagePath) -> String {
+pub(crate) fn relative<'a>(from: &ImagePath, to: &'a ImagePath) -> Cow<'a, str> {
+    let below = to.as_bytes().strip_prefix(from.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    if let Some(below) = below {
+        return String::from_utf8_lossy(below);
+    }
     let from: Vec<&[u8]> = from.as_bytes().split(|byte| *byte == b'/').collect();
     let to: Vec<&[u8]> = to.as_bytes().split(|byte| *byte == b'/').collect();
     let shared = from.iter().zip(&to).take_while(|(from, to)| from == to).count();
     let up = from.iter().skip(shared).map(|_| "..".to_owned());
     let down = to.iter().skip(shared).map(|part| String::from_utf8_lossy(part).into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
+    up.chain(down).collect::<Vec<_>>().join("/").into()
 }
 
 #[cfg(test)]

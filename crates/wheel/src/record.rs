@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use base64::Engine as _;
@@ -83,23 +83,22 @@ impl Record {
         if text.starts_with('\u{feff}') {
             return Err(Fault::member(E_RECORD, file, "it starts with a byte order mark"));
         }
-        let by_name: BTreeMap<&str, usize> =
-            members.iter().enumerate().map(|(index, member)| (member.name.as_str(), index)).collect();
+        let names = Names::of(members);
         let mut hashes = vec![None; members.len()];
 
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-        for row in reader.records() {
-            let row =
-                row.map_err(|error| Fault::member(E_RECORD, file, format!("it is not CSV: {error}")))?;
+        let mut row = csv::StringRecord::new();
+        let broken = |error| Fault::member(E_RECORD, file, format!("it is not CSV: {error}"));
+        while reader.read_record(&mut row).map_err(broken)? {
             let line = row.position().map_or(0, |position| position.line());
             let (path, hash, size) =
                 (row.get(0).unwrap_or(""), row.get(1).unwrap_or(""), row.get(2).unwrap_or(""));
             if row.len() > 3 {
                 return Err(refuse(line, format!("it has {} fields instead of three", row.len())));
             }
-            let Some((index, member)) = find(path, &by_name, members) else {
-                if hash.is_empty() && is_directory(path, &by_name) {
+            let Some((index, member)) = names.find(path) else {
+                if hash.is_empty() && names.has_below(path) {
                     continue;
                 }
                 return Err(refuse(line, format!("`{}` is not in the wheel", printable(path))));
@@ -144,22 +143,49 @@ impl Record {
     }
 }
 
-fn find<'a>(
-    path: &str,
-    by_name: &BTreeMap<&str, usize>,
+/// The members by name. RECORD mostly has the order of the archive, so who is next is tried first.
+struct Names<'a> {
     members: &'a [Member],
-) -> Option<(usize, &'a Member)> {
-    let index = by_name.get(path).or_else(|| {
-        let path = path.replace('\\', "/");
-        by_name.get(path.trim_start_matches("./"))
-    });
-    index.and_then(|index| Some((*index, members.get(*index)?)))
+    /// Indices of members, sorted by their names.
+    sorted: Vec<u32>,
+    next: Cell<usize>,
 }
 
-/// Whether something of the archive lies below this path.
-fn is_directory(path: &str, by_name: &BTreeMap<&str, usize>) -> bool {
-    let directory = format!("{}/", path.trim_start_matches("./").trim_end_matches('/'));
-    by_name.range(directory.as_str()..).next().is_some_and(|(name, _)| name.starts_with(&directory))
+impl<'a> Names<'a> {
+    fn of(members: &'a [Member]) -> Self {
+        let mut sorted: Vec<u32> = (0..members.len() as u32).collect();
+        sorted.sort_by_key(|index| members[*index as usize].name.as_str());
+        Self { members, sorted, next: Cell::new(0) }
+    }
+
+    /// The member that a row of RECORD means.
+    fn find(&self, path: &str) -> Option<(usize, &'a Member)> {
+        self.get(path).or_else(|| self.get(path.replace('\\', "/").trim_start_matches("./")))
+    }
+
+    fn get(&self, name: &str) -> Option<(usize, &'a Member)> {
+        let next = self.next.get();
+        let is_next = self.members.get(next).is_some_and(|member| member.name == name);
+        let index = match is_next {
+            true => next,
+            false => *self.sorted.get(self.place(name))? as usize,
+        };
+        let member = self.members.get(index).filter(|member| member.name == name)?;
+        self.next.set(index + 1);
+        Some((index, member))
+    }
+
+    /// Whether something of the archive lies below this path.
+    fn has_below(&self, path: &str) -> bool {
+        let directory = format!("{}/", path.trim_start_matches("./").trim_end_matches('/'));
+        let first = self.sorted.get(self.place(&directory));
+        first.is_some_and(|index| self.members[*index as usize].name.starts_with(&directory))
+    }
+
+    /// Where in the sorted list a name stands, or would.
+    fn place(&self, name: &str) -> usize {
+        self.sorted.partition_point(|index| self.members[*index as usize].name.as_str() < name)
+    }
 }
 
 /// Needs no hash: RECORD cannot hold its own, and its signatures are made after it.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::entry_points::{Script, is_reserved, read_scripts};
 use crate::error::{Fault, printable};
 use crate::layout::Place;
 use crate::metadata::{Metadata, check_wheel_file, is_same_version, read_metadata};
-use crate::record::{Record, verify};
+use crate::record::{Hash, Record, verify};
 use crate::rules::{E_DATA, E_META, E_RECORD, E_SCRIPT, W_CASE, W_PTH};
 use crate::source::Source;
 use crate::warning::{Warning, Warnings};
@@ -76,6 +76,13 @@ impl Wheel {
     pub fn members(&self) -> impl Iterator<Item = (u64, &str)> {
         let files = self.members.iter().filter(|member| !member.is_directory);
         files.map(|member| (member.offset, member.name.as_str()))
+    }
+
+    /// The hashes in RECORD that are no sha256, by where the data of the member starts in the file.
+    pub(crate) fn other_hashes(&self) -> HashMap<u64, &Hash> {
+        let members = self.members.iter().enumerate();
+        let hashes = members.filter_map(|(index, member)| Some((member.offset, self.record.hash(index)?)));
+        hashes.filter(|(_, hash)| !matches!(hash, Hash::Sha256(_))).collect()
     }
 
     /// What METADATA says.

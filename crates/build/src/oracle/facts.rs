@@ -5,13 +5,13 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use wainwright_layer::NativeFiles;
 use wainwright_oci::{Digest, canonical_json};
 use wainwright_store::Store;
 use wainwright_wheel::Layout;
 
 use crate::choose::ChosenWheel;
+use crate::wheels::Owned;
 use crate::{Error, native, wheels};
 
 /// What a blob of facts is; it is compressed with gzip.
@@ -32,8 +32,8 @@ pub(super) struct Facts {
 /// What is known of a wheel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WheelFacts {
-    /// The paths it owns with what they hold, and what is odd about it: what [`wheels::facts`] finds.
-    pub(crate) owned: Map<String, Value>,
+    /// The files it installs, and what is odd about it.
+    pub(crate) owned: Owned,
     /// Its native files, where somebody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) native: Option<NativeFiles>,
@@ -51,8 +51,7 @@ impl Facts {
         let mut known = BTreeMap::new();
         for wheel in wheels {
             let digest = wheel.wanted.digest;
-            let owned = store.recall(&wheels::facts_key(digest, layout)?)?;
-            let Some(Value::Object(owned)) = owned else { return Ok(None) };
+            let Some(owned) = wheels::recall(digest, layout, store)? else { return Ok(None) };
             let native = store.recall(&native::facts_key(digest, layout)?)?;
             let native = native.and_then(|memo| serde_json::from_value(memo).ok());
             known.insert(digest, WheelFacts { owned, native });
@@ -86,17 +85,7 @@ impl Facts {
         if facts.formats != FORMATS {
             return Err("facts about wheels are those of another wain".into());
         }
-        let is_text = |value: &Value| value.is_string();
-        let is_fact = |facts: &WheelFacts| {
-            let paths = facts.owned.get("paths").and_then(Value::as_object);
-            let notes = facts.owned.get("notes").and_then(Value::as_array);
-            paths.is_some_and(|paths| paths.values().all(is_text))
-                && notes.is_some_and(|notes| notes.iter().all(is_text))
-        };
-        match facts.wheels.values().all(is_fact) {
-            true => Ok(facts),
-            false => Err("facts about wheels do not read: paths or notes are missing".into()),
-        }
+        Ok(facts)
     }
 }
 
@@ -114,7 +103,7 @@ mod tests {
 
     #[test]
     fn facts_are_written_and_read() {
-        let Value::Object(owned) = json!({"paths": {"a/b": "12x"}, "notes": ["W-X"]}) else { panic!() };
+        let owned = serde_json::from_value(json!({"files": "12x a/b\n", "notes": ["W-X"]})).unwrap();
         let wheel = WheelFacts { owned, native: Some(NativeFiles::default()) };
         let facts = Facts { formats: FORMATS, wheels: BTreeMap::from([(Digest::of("w"), wheel)]) };
         let blob = facts.write().unwrap();
@@ -123,7 +112,7 @@ mod tests {
         let mut text = String::from_utf8(canonical_json(&json!(facts))).unwrap();
         assert!(Facts::read(&pack(text.as_bytes())).is_ok());
         text = text.replace("\"notes\"", "\"nots\"");
-        assert!(Facts::read(&pack(text.as_bytes())).unwrap_err().contains("missing"));
+        assert!(Facts::read(&pack(text.as_bytes())).unwrap_err().contains("missing field"));
         let other = format!(r#"{{"formats":[{},99],"wheels":{{}}}}"#, FORMATS[0]);
         assert!(Facts::read(&pack(other.as_bytes())).unwrap_err().contains("another wain"));
     }

@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
 use unicode_normalization::UnicodeNormalization as _;
 
 use wainwright_oci::by_component;
@@ -49,7 +52,15 @@ pub(crate) fn same_but_for_case<'a>(names: impl Iterator<Item = &'a str>) -> Vec
         true => name.to_ascii_lowercase(),
         false => name.to_lowercase().nfc().collect(),
     };
-    let mut lower: Vec<(String, &str)> = names.map(|name| (fold(name), name)).collect();
+    // Nearly all names are alone with their hash; only the others are worth being kept folded.
+    let hasher = RandomState::new();
+    let names: Vec<(u64, &str)> = names.map(|name| (hasher.hash_one(fold(name)), name)).collect();
+    let mut hashes: Vec<u64> = names.iter().map(|(hash, _)| *hash).collect();
+    hashes.sort_unstable();
+    let twice: HashSet<u64> =
+        hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let twice = names.into_iter().filter(|(hash, _)| twice.contains(hash));
+    let mut lower: Vec<(String, &str)> = twice.map(|(_, name)| (fold(name), name)).collect();
     lower.sort_unstable();
     lower
         .windows(2)

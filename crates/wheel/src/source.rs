@@ -38,6 +38,37 @@ impl Source {
     }
 }
 
+/// A buffer for the short records of a file, and where in the file it was filled from.
+#[derive(Default)]
+pub(crate) struct Nearby {
+    buffer: Vec<u8>,
+    start: u64,
+}
+
+impl Nearby {
+    /// Records that follow within this many bytes come with one read.
+    const STEP: u64 = 512;
+
+    /// `length` bytes from `offset`, or `None` where the file is shorter. `length` is small: the caller sees to that.
+    pub(crate) fn bytes(&mut self, source: &Source, offset: u64, length: usize) -> io::Result<Option<&[u8]>> {
+        let Some(end) = offset.checked_add(length as u64).filter(|end| *end <= source.length) else {
+            return Ok(None);
+        };
+        if offset < self.start || end > self.start + self.buffer.len() as u64 {
+            let until = end.max(offset.saturating_add(Self::STEP)).min(source.length);
+            // Nothing of it may be believed if the read fails.
+            self.start = offset;
+            self.buffer.clear();
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.resize((until - offset) as usize, 0);
+            source.read(offset, &mut buffer)?;
+            self.buffer = buffer;
+        }
+        let from = (offset - self.start) as usize;
+        Ok(self.buffer.get(from..from + length))
+    }
+}
+
 /// Reads a part of a file from front to back in large steps.
 pub(crate) struct Window<'a> {
     source: &'a Source,

@@ -4,7 +4,7 @@ use super::end::End;
 use super::extra::Extra;
 use crate::error::Fault;
 use crate::rules::{E_ENC, E_FRAME, E_ZIPDIFF};
-use crate::source::{Fields, Source};
+use crate::source::{Fields, Nearby, Source};
 
 const HEADER: &[u8] = b"PK\x03\x04";
 const HEADER_SIZE: usize = 30;
@@ -18,6 +18,7 @@ pub(super) fn follow(source: &Source, end: &End, entries: Vec<Entry>) -> Result<
     order.sort_by_key(|entry| entry.header);
     let mut offsets = Vec::with_capacity(entries.len());
     let mut at = 0;
+    let mut nearby = Nearby::default();
     for (index, entry) in order.iter().enumerate() {
         if entry.header != at {
             let reason = match entry.header > at {
@@ -27,7 +28,7 @@ pub(super) fn follow(source: &Source, end: &End, entries: Vec<Entry>) -> Result<
             return Err(Fault::member(E_FRAME, &entry.written_name, reason));
         }
         let next = order.get(index + 1).map_or(end.offset, |next| next.header);
-        offsets.push((entry.header, header(source, entry, next)?));
+        offsets.push((entry.header, header(source, &mut nearby, entry, next)?));
         at = next;
     }
     if at != end.offset {
@@ -57,16 +58,16 @@ pub(super) fn follow(source: &Source, end: &End, entries: Vec<Entry>) -> Result<
 }
 
 /// Checks the local header of `entry`, whose space ends at `next`; says where its data starts.
-fn header(source: &Source, entry: &Entry, next: u64) -> Result<u64, Fault> {
+fn header(source: &Source, nearby: &mut Nearby, entry: &Entry, next: u64) -> Result<u64, Fault> {
     let name = &entry.written_name;
     let differ =
         |what: &str| Fault::member(E_ZIPDIFF, name, format!("its {what} is not what the directory says"));
     let frame = |reason: &str| Fault::member(E_FRAME, name, reason);
 
-    let Some(fixed) = source.bytes(entry.header, HEADER_SIZE)? else {
+    let Some(fixed) = nearby.bytes(source, entry.header, HEADER_SIZE)? else {
         return Err(frame("its local header lies outside the file"));
     };
-    let mut fields = Fields(&fixed);
+    let mut fields = Fields(fixed);
     if fields.bytes(4)? != HEADER {
         return Err(frame("there is no local header where the directory says"));
     }
@@ -81,7 +82,8 @@ fn header(source: &Source, entry: &Entry, next: u64) -> Result<u64, Fault> {
     let name_length = usize::from(fields.u16()?);
     let extra_length = usize::from(fields.u16()?);
 
-    let Some(variable) = source.bytes(entry.header + HEADER_SIZE as u64, name_length + extra_length)? else {
+    let variable = nearby.bytes(source, entry.header + HEADER_SIZE as u64, name_length + extra_length)?;
+    let Some(variable) = variable else {
         return Err(frame("its local header does not fit the file"));
     };
     let (local_name, extra) = variable.split_at(name_length);

@@ -104,8 +104,8 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
         is_link(a).cmp(&is_link(b)).then_with(|| a.path.cmp(&b.path))
     });
     let mut paths: Vec<&Entry> = entries.iter().collect();
-    // In this order neighbours are all there is to look at.
-    paths.sort_unstable_by(|a, b| by_component(a.path.as_bytes(), b.path.as_bytes()));
+    // In this order neighbours are all there is to look at. The other order is near it: a stable sort is quick with that.
+    paths.sort_by(|a, b| by_component(a.path.as_bytes(), b.path.as_bytes()));
     for pair in paths.windows(2) {
         let [above, below] = *pair else { continue };
         if above.path == below.path {

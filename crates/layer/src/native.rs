@@ -54,13 +54,14 @@ const OTHERS: &[&str] = &[
 /// Reads all ELF files of a wheel. `scratch` is a folder for files too large for memory.
 pub fn native_files(wheel: &Wheel, layout: &Layout, scratch: &Path) -> Result<NativeFiles, Error> {
     let mut found = NativeFiles::default();
+    if wheel.members().all(|(_, name)| is_other(name.as_bytes())) {
+        return Ok(found);
+    }
     for file in installed(wheel, layout, None)? {
-        let path = format!("/{}", file.path);
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let is_other = name.rsplit_once('.').is_some_and(|(_, end)| OTHERS.contains(&end));
-        if is_other || matches!(file.content, FileContent::Generated(_)) {
+        if is_other(file.path.as_bytes()) || matches!(file.content, FileContent::Generated(_)) {
             continue;
         }
+        let path = format!("/{}", file.path);
         match native_file(wheel, &file, scratch) {
             Ok(None) => {}
             Ok(Some(native)) => found.files.push(native),
@@ -70,6 +71,15 @@ pub fn native_files(wheel: &Wheel, layout: &Layout, scratch: &Path) -> Result<Na
     }
     found.files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
+}
+
+/// Whether its path tells that nobody loads a file: by the ending of its name, or because it describes the package.
+fn is_other(path: &[u8]) -> bool {
+    let mut components = path.rsplit(|byte| *byte == b'/');
+    let (name, folder) = (components.next().unwrap_or_default(), components.next().unwrap_or_default());
+    let dot = name.iter().rposition(|byte| *byte == b'.');
+    folder.ends_with(b".dist-info")
+        || dot.is_some_and(|dot| OTHERS.iter().any(|end| end.as_bytes() == &name[dot + 1..]))
 }
 
 enum Unread {

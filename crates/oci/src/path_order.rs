@@ -17,7 +17,8 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 /// A path of these that lies below another one: `(above, below)`. Takes time for sorting and memory for a list.
 pub fn one_below_another<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Option<(&'a [u8], &'a [u8])> {
     let mut paths: Vec<&[u8]> = paths.collect();
-    paths.sort_unstable_by(|a, b| by_component(a, b));
+    // Paths that were sorted by bytes are nearly in order, and a stable sort is quick with those.
+    paths.sort_by(|a, b| by_component(a, b));
     paths.windows(2).find_map(|pair| match *pair {
         [above, below] if below.strip_prefix(above).is_some_and(|rest| rest.starts_with(b"/")) => {
             Some((above, below))

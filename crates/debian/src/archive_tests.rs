@@ -240,7 +240,7 @@ async fn a_processor_without_security_updates_has_the_release_alone() {
 
 #[tokio::test]
 async fn a_mirror_over_http_is_asked_for_no_more_than_needed() {
-    use wainwright_http::loopback::{Reply, Server};
+    use wainwright_testing::{Reply, Server};
     let world = world();
     let root = world.archive.folder.path().to_owned();
     let server = Server::start(move |seen| match fs::read(root.join(seen.target.trim_start_matches('/'))) {

@@ -199,7 +199,7 @@ fn read_file(request: &Request<'_>) -> Result<Response, Error> {
 mod tests {
     use super::*;
     use crate::Secret;
-    use crate::loopback::{Reply, Server};
+    use wainwright_testing::{Reply, Server};
 
     fn settings() -> Settings {
         Settings { clock: Clock::on_paper(), ..Settings::new("test") }

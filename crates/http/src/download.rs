@@ -88,8 +88,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::loopback::{Reply, Seen, Server};
     use crate::{Clock, Settings};
+    use wainwright_testing::{Asked, Length, Reply, Server};
 
     /// Bytes that differ everywhere, so that a wrong splice shows.
     static WHEEL: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -102,14 +102,14 @@ mod tests {
 
     struct Outcome {
         result: Result<(), Error>,
-        requests: Vec<Seen>,
+        requests: Vec<Asked>,
         waits: usize,
         moved: u64,
     }
 
     /// Downloads `wheel()` by its digest from a server that answers so; what arrives must be those bytes or
     /// an error.
-    async fn check(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Outcome {
+    async fn check(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Outcome {
         let server = Server::start(answer);
         let size = wheel().len() as u64;
         let url = server.url("/a.whl");
@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_connection_is_left_and_resumed() {
         let outcome = check(|seen| match seen.earlier {
-            0 => Reply::file(seen, wheel()).stall(Duration::from_secs(2)),
+            0 => Reply::file(seen, wheel()).late(Duration::from_secs(2)),
             _ => Reply::file(seen, wheel()),
         })
         .await;
@@ -265,10 +265,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_without_a_length_is_held_to_the_size() {
-        let outcome = check(|_| Reply::ok([wheel(), &[0]].concat()).without_length()).await;
+        let outcome = check(|_| Reply::ok([wheel(), &[0]].concat()).length(Length::Absent)).await;
         assert!(matches!(outcome.result, Err(Error::Size { .. })), "{:?}", outcome.result);
         let outcome = check(|seen| match seen.earlier {
-            0 => Reply::ok(&wheel()[..500_000]).without_length(),
+            0 => Reply::ok(&wheel()[..500_000]).length(Length::Absent),
             _ => Reply::file(seen, wheel()),
         })
         .await;
@@ -277,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_size_the_limit_holds() {
-        let server = Server::start(|_| Reply::ok(wheel()).without_length());
+        let server = Server::start(|_| Reply::ok(wheel()).length(Length::Absent));
         let url = server.url("/");
         let what = Download { url: &url, auth: None, expected: None, size: None, limit: 1000 };
         assert!(matches!(download(what).await.0, Err(Error::Large { limit: 1000, .. })));

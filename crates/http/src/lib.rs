@@ -13,8 +13,6 @@ mod date;
 mod download;
 mod error;
 mod exchange;
-#[cfg(any(test, feature = "testing"))]
-pub mod loopback;
 mod pace;
 mod part;
 mod proxy;

@@ -291,8 +291,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    use wainwright_http::loopback::{Reply, Server};
     use wainwright_http::{Client, Clock, Settings};
+    use wainwright_testing::{Reply, Server};
 
     use super::*;
     use crate::{IndexOptions, IndexSettings, Places};

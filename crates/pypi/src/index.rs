@@ -186,8 +186,8 @@ fn files_in(folder: &Path, name: &PackageName) -> Result<Vec<IndexFile>, Error> 
 
 #[cfg(test)]
 mod tests {
-    use wainwright_http::loopback::{Reply, Server};
     use wainwright_http::{Clock, Settings};
+    use wainwright_testing::{Reply, Server};
 
     use super::*;
     use crate::{IndexOptions, Places};

@@ -94,7 +94,7 @@ impl Registry {
 mod tests {
     use std::sync::Arc;
 
-    use wainwright_http::loopback::{Reply, Seen, Server};
+    use wainwright_testing::{Asked, Reply, Server};
 
     use super::*;
     use crate::{Hosts, ProbeRequest, Settings};
@@ -118,7 +118,7 @@ mod tests {
 
     const GOOD: &str = "Basic YW5uOmdvb2Q="; // ann:good
 
-    fn shows(seen: &Seen, what: &str) -> bool {
+    fn shows(seen: &Asked, what: &str) -> bool {
         seen.headers.get("authorization").is_some_and(|shown| shown == what)
     }
 

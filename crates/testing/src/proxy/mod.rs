@@ -31,6 +31,8 @@ pub enum Act {
     Lose,
     /// The connection ends after so many bytes of its body, with a reset.
     Reset(usize),
+    /// Its body is read so many bytes at a time, with a rest after each; then the connection ends.
+    Sip(usize, Duration),
     /// Nothing happens for so long; then the connection ends.
     Hang(Duration),
 }
@@ -133,6 +135,13 @@ impl Shared {
                 Act::Reset(bytes) => {
                     wire.read_body(asked.length().min(bytes))?;
                     // What was not read makes the end a reset.
+                    return Ok(());
+                }
+                Act::Sip(bytes, rest) => {
+                    for _ in 0..asked.length() / bytes.max(1) {
+                        wire.read_body(bytes)?;
+                        std::thread::sleep(rest);
+                    }
                     return Ok(());
                 }
                 Act::Hang(time) => {

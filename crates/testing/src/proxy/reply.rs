@@ -1,6 +1,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::Asked;
+
 /// An answer, with its faults.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -15,6 +17,7 @@ pub struct Reply {
     cut: Option<usize>,
     pace: Option<(usize, Duration)>,
     stall: Option<Duration>,
+    late: Option<Duration>,
     is_endless: bool,
     line_end: &'static str,
     is_abrupt: bool,
@@ -52,9 +55,26 @@ impl Reply {
             cut: None,
             pace: None,
             stall: None,
+            late: None,
             is_endless: false,
             line_end: "\r\n",
             is_abrupt: false,
+        }
+    }
+
+    /// 200 with a body.
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self::status(200).body(body)
+    }
+
+    /// What an honest server answers: all of a file, or the rest that was asked for.
+    pub fn file(asked: &Asked, bytes: &[u8]) -> Self {
+        match asked.range_start() {
+            None => Self::ok(bytes),
+            Some(start) if start < bytes.len() => Self::status(206)
+                .header("Content-Range", format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len()))
+                .body(&bytes[start..]),
+            Some(_) => Self::status(416).header("Content-Range", format!("bytes */{}", bytes.len())),
         }
     }
 
@@ -132,6 +152,13 @@ impl Reply {
         self
     }
 
+    /// Says nothing for a while, before everything.
+    #[must_use]
+    pub fn late(mut self, time: Duration) -> Self {
+        self.late = Some(time);
+        self
+    }
+
     /// Sends the body again and again.
     #[must_use]
     pub fn endless(mut self) -> Self {
@@ -200,6 +227,9 @@ impl Reply {
     }
 
     pub(super) fn write(&self, is_head: bool, out: &mut impl Write) -> io::Result<Sent> {
+        if let Some(time) = self.late {
+            std::thread::sleep(time);
+        }
         out.write_all(&self.before)?;
         let end = self.line_end;
         let mut head = format!("HTTP/1.1 {} .{end}", self.status);

@@ -14,7 +14,7 @@ pub(crate) fn file_name_of_url(url: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

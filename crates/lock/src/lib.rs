@@ -31,7 +31,7 @@ pub use error::{Error, Invalid, Place};
 pub use format::{LockFormat, find, find_all, find_workspace, read};
 pub use lock::{Indexes, Lock};
 pub use marker::Marker;
-pub use package::{LocalMember, Location, LockedFile, LockedPackage, Source};
+pub use package::{GitSource, LocalMember, Location, LockedFile, LockedPackage, Source};
 pub use project_requirements::ProjectRequirements;
 pub use requirement::Requirement;
 pub use selection::Selection;

@@ -70,9 +70,22 @@ pub enum Source {
     Url(String),
     /// One file on this disk.
     Path(PathBuf),
+    /// A commit of a git repository.
+    Git(GitSource),
 }
 
-/// A project whose source is at hand: the project itself, or a member of its workspace.
+/// A commit of a git repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitSource {
+    /// The address of the repository: without commit and query, perhaps with a user name.
+    pub url: String,
+    /// The full commit, in lower case.
+    pub commit: String,
+    /// The folder of the package in it, without `..`; the top where there is none.
+    pub subdirectory: Option<String>,
+}
+
+/// A project whose source is at hand: the project itself, a member of its workspace, or a folder it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalMember {
     /// Its name.
@@ -85,6 +98,57 @@ pub struct LocalMember {
     pub is_package: bool,
     /// Whether it was asked for; otherwise another member needs it.
     pub is_root: bool,
+    /// Where it stands in the lockfile.
+    pub origin: Place,
+}
+
+impl GitSource {
+    /// Checks what a lockfile says; `Err` is half a sentence about the package.
+    pub(crate) fn new(url: &str, commit: &str, subdirectory: Option<&str>) -> Result<Self, String> {
+        let is_full = [40, 64].contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_full {
+            return Err("a git repository without a full commit".into());
+        }
+        // A repository may be a path, but nothing that git takes for an option or a program.
+        if url.is_empty() || url.starts_with('-') || url.contains("::") || url.chars().any(char::is_control) {
+            return Err("a git repository whose address is none".into());
+        }
+        let has_password = url.split_once("://").is_some_and(|(_, rest)| {
+            let host = rest.split('/').next().unwrap_or_default();
+            host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        });
+        if has_password {
+            return Err("a git repository whose address holds a password".into());
+        }
+        let subdirectory =
+            subdirectory.map(|path| path.trim_matches('/')).filter(|path| !matches!(*path, "" | "."));
+        if subdirectory.is_some_and(|path| path.split('/').any(|part| matches!(part, "" | "." | ".."))) {
+            return Err("a folder outside of a git repository".into());
+        }
+        Ok(Self {
+            url: url.to_owned(),
+            commit: commit.to_ascii_lowercase(),
+            subdirectory: subdirectory.map(ToOwned::to_owned),
+        })
+    }
+
+    /// Reads `https://host/repo?rev=main&subdirectory=lib#0123abcd...`, as uv writes it.
+    pub(crate) fn of_url(text: &str) -> Result<Self, String> {
+        let (address, commit) = text.split_once('#').unwrap_or((text, ""));
+        let (url, query) = address.split_once('?').unwrap_or((address, ""));
+        let value = |name: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+                .map(|(_, value)| value)
+        };
+        if value("lfs") == Some("true") {
+            return Err("a git repository with large files (LFS)".into());
+        }
+        let subdirectory = value("subdirectory")
+            .map(|text| crate::file::percent_decoded(text).unwrap_or_else(|| text.to_owned()));
+        Self::new(url.strip_prefix("git+").unwrap_or(url), commit, subdirectory.as_deref())
+    }
 }
 
 /// Sorts packages by name.
@@ -110,4 +174,37 @@ pub(crate) fn sorted(packages: Vec<LockedPackage>) -> Result<Vec<LockedPackage>,
         }
     }
     Ok(packages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_commit_of_a_plain_address_is_a_source() {
+        let commit = "0123456789ABCDEF0123456789abcdef01234567";
+        let read = |text: &str| {
+            GitSource::of_url(text).map(|one| format!("{} {} {:?}", one.url, one.commit, one.subdirectory))
+        };
+        let lower = commit.to_lowercase();
+        assert_eq!(
+            read(&format!("https://h/r?rev=main&subdirectory=a%2Fb#{commit}")),
+            Ok(format!("https://h/r {lower} Some(\"a/b\")"))
+        );
+        assert_eq!(
+            read(&format!("ssh://git@h/r.git#{commit}")),
+            Ok(format!("ssh://git@h/r.git {lower} None"))
+        );
+        for text in [
+            "https://h/r#main",
+            "https://h/r",
+            "https://ann:pw@h/r#0123456789abcdef0123456789abcdef01234567",
+            "ext::sh -c x#0123456789abcdef0123456789abcdef01234567",
+            "-u#0123456789abcdef0123456789abcdef01234567",
+            "https://h/r?subdirectory=../x#0123456789abcdef0123456789abcdef01234567",
+            "https://h/r?lfs=true#0123456789abcdef0123456789abcdef01234567",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use wainwright_python::{ExtraName, PackageName, Version, VersionSpecifiers};
 
 use crate::lock::Content;
 use crate::python_json::{SPACED, dump};
-use crate::table::{File, Need, Origin, Package, Part, Table};
+use crate::table::{File, Need, Origin, Package, Part, Table, git, is_archive};
 use crate::text::Text;
 use crate::{Error, Indexes, Invalid, Marker, Place, ProjectRequirements, Requirement};
 
@@ -58,6 +58,8 @@ struct Entry {
     #[serde(default)]
     files: Vec<Listed>,
     git: Option<String>,
+    revision: Option<String>,
+    subdirectory: Option<String>,
     hg: Option<String>,
     url: Option<String>,
     path: Option<String>,
@@ -145,11 +147,14 @@ fn package(text: &Text, entry: &Entry, part: &impl Fn(&PackageName) -> Part) -> 
     let needs: Vec<Requirement> =
         entry.dependencies.iter().map(|line| read_as(&place, line)).collect::<Result<_, _>>()?;
     let origin = match entry {
-        Entry { git: Some(_), .. } => Origin::Elsewhere("a git repository".into()),
+        Entry { git: Some(url), revision, subdirectory, .. } => {
+            git(url, revision.as_deref().unwrap_or_default(), subdirectory.as_deref())
+        }
         Entry { hg: Some(_), .. } => Origin::Elsewhere("a Mercurial repository".into()),
         Entry { url: Some(url), .. } => Origin::Url(url.clone()),
         Entry { path: Some(path), .. } if path.ends_with(".whl") => Origin::Path(PathBuf::from(path)),
-        Entry { path: Some(path), .. } => Origin::Elsewhere(format!("the folder `{path}`")),
+        Entry { path: Some(path), .. } if is_archive(path) => Origin::Path(PathBuf::from(path)),
+        Entry { path: Some(path), .. } => Origin::Folder(PathBuf::from(path)),
         _ => Origin::Index(None),
     };
     let file =

@@ -166,7 +166,9 @@ fn package(
     let version = match (version, &origin) {
         (Some(version), _) => version,
         // Nothing is said of what is not installed from an index.
-        (None, Origin::Elsewhere(_)) => wainwright_python::Version::new([0]),
+        (None, Origin::Elsewhere(_) | Origin::Git(_) | Origin::Folder(_)) => {
+            wainwright_python::Version::new([0])
+        }
         (None, Origin::Url(at)) => version_of(at).ok_or_else(|| wrong(format!("`{name}` has no version")))?,
         (None, Origin::Path(at)) => {
             version_of(&at.to_string_lossy()).ok_or_else(|| wrong(format!("`{name}` has no version")))?

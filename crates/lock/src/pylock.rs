@@ -1,7 +1,7 @@
 //! `pylock.toml` (PEP 751; PyPA, "pylock.toml specification").
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -12,8 +12,8 @@ use crate::hash::Hash;
 use crate::lock::Content;
 use crate::text::Text;
 use crate::{
-    Error, Invalid, LocalMember, Location, LockedFile, LockedPackage, Marker, Place, Selection, Source,
-    marker_environment,
+    Error, GitSource, Invalid, LocalMember, Location, LockedFile, LockedPackage, Marker, Place, Selection,
+    Source, marker_environment,
 };
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Package {
     marker: Option<String>,
     requires_python: Option<VersionSpecifiers>,
     index: Option<String>,
-    vcs: Option<toml::Table>,
+    vcs: Option<Vcs>,
     directory: Option<Directory>,
     archive: Option<File>,
     sdist: Option<File>,
@@ -49,9 +49,22 @@ struct Package {
     wheels: Vec<File>,
 }
 
+/// A checkout of a version control system.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Vcs {
+    r#type: String,
+    url: Option<String>,
+    path: Option<String>,
+    #[serde(default)]
+    commit_id: String,
+    subdirectory: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Directory {
     path: String,
+    subdirectory: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,11 +162,21 @@ impl Pylock {
             let (requires, python) = (requires.clone(), target.python.to_string());
             return Err(Error::Python { file: self.text.file.clone(), requires, python });
         }
-        if package.vcs.is_some() {
-            return Err(not_a_wheel("a version control system".into()));
-        }
-        if let Some(directory) = &package.directory {
-            return Err(not_a_wheel(format!("the folder `{}`", directory.path)));
+        if let Some(vcs) = &package.vcs {
+            let git = self.git(vcs).map_err(not_a_wheel)?;
+            let Some(version) = package.version.clone() else {
+                return Err(Error::NotPinned { place: origin, name });
+            };
+            return Ok(LockedPackage {
+                name,
+                version,
+                wheels: Vec::new(),
+                sdist: None,
+                source: Source::Git(git),
+                hashes: BTreeSet::new(),
+                why: Vec::new(),
+                origin,
+            });
         }
         let file = |file: &File| self.file(file, package);
         let mut wheels: Vec<_> = package.wheels.iter().map(file).collect::<Result<_, _>>()?;
@@ -183,6 +206,23 @@ impl Pylock {
         let mut locked = LockedPackage { name, version, wheels, sdist, source, hashes, why, origin };
         check_files(&mut locked)?;
         Ok(locked)
+    }
+
+    /// The commit of a checkout; `Err` says from where else the package comes.
+    fn git(&self, vcs: &Vcs) -> Result<GitSource, String> {
+        if vcs.r#type != "git" {
+            return Err(format!("a repository of the kind `{}`", vcs.r#type.escape_debug()));
+        }
+        let url = match (&vcs.url, &vcs.path) {
+            (Some(url), _) => url.clone(),
+            (None, Some(path)) => {
+                let path = self.text.directory().join(path);
+                std::path::absolute(&path).unwrap_or(path).display().to_string()
+            }
+            (None, None) => return Err("a git repository without an address".into()),
+        };
+        let url = url.strip_prefix("git+").unwrap_or(&url);
+        GitSource::new(url, &vcs.commit_id, vcs.subdirectory.as_deref())
     }
 
     fn file(&self, file: &File, package: &Package) -> Result<LockedFile, Error> {
@@ -217,31 +257,45 @@ impl Pylock {
 }
 
 impl Package {
+    /// The folder of a package whose source is at hand, relative to the lockfile.
+    fn folder(&self) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        let below = directory.subdirectory.as_deref().unwrap_or(".");
+        Some(Path::new(&directory.path).join(below).components().collect())
+    }
+
     /// Whether this is the project itself, whose source is where the lockfile is.
     fn is_project(&self) -> bool {
-        self.directory.as_ref().is_some_and(|directory| [".", "./"].contains(&directory.path.as_str()))
+        self.folder().is_some_and(|folder| folder == Path::new("."))
     }
 }
 
 impl Content for Pylock {
     fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error> {
         let chosen = self.chosen(selection, target)?;
-        let others = chosen.into_iter().filter(|package| !package.is_project());
+        let others = chosen.into_iter().filter(|package| package.directory.is_none());
         let packages = others.map(|package| self.locked(package, target)).collect::<Result<_, _>>()?;
         crate::package::sorted(packages)
     }
 
     fn local_members(&self, selection: &Selection, target: &Target) -> Result<Vec<LocalMember>, Error> {
         let chosen = self.chosen(selection, target)?;
-        let project = chosen.into_iter().filter(|package| package.is_project());
-        let member = |package: &Package| LocalMember {
-            name: package.name.get_ref().clone(),
-            version: package.version.clone(),
-            path: PathBuf::from(self.text.directory()),
-            is_package: true,
-            is_root: true,
-        };
-        Ok(project.map(member).collect())
+        let folders = chosen.into_iter().filter_map(|package| Some((package, package.folder()?)));
+        let mut members: Vec<LocalMember> = folders
+            .map(|(package, folder)| LocalMember {
+                name: package.name.get_ref().clone(),
+                version: package.version.clone(),
+                path: match package.is_project() {
+                    true => self.text.directory().into(),
+                    false => self.text.directory().join(folder),
+                },
+                is_package: true,
+                is_root: package.is_project(),
+                origin: self.place(package),
+            })
+            .collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(members)
     }
 
     fn requires_python(&self) -> Option<&VersionSpecifiers> {

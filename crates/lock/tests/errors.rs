@@ -222,11 +222,7 @@ fn a_uv_lock_is_checked_where_it_is_used() {
     one of the hashes is wrong: lock again and look at the change
     ");
     insta::assert_snapshot!(refused_uv("version = '1'\nsource = { git = 'https://h/x?rev=1#abc' }"), @"
-    uv.lock:8: `foo` comes from a git repository, not from a wheel
-    build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` leaves out the project itself
-    ");
-    insta::assert_snapshot!(refused_uv("version = '1'\nsource = { editable = '../foo' }"), @"
-    uv.lock:8: `foo` comes from the folder `../foo`, not from a wheel
+    uv.lock:8: `foo` comes from a git repository without a full commit, not from a wheel
     build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` leaves out the project itself
     ");
     insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'bar' }}]")), @"uv.lock:8: `bar` is needed, but no package of the lockfile is meant");
@@ -414,21 +410,15 @@ fn refused_pipfile(package: &str) -> String {
 fn other_tools_locks_say_where_no_wheel_can_come_from() {
     let all = [
         refused_poetry("files = []\n[package.source]\ntype = 'git'\nurl = 'https://u:p@example.org/foo.git'"),
-        refused_poetry("files = []\n[package.source]\ntype = 'directory'\nurl = '../foo'"),
         refused_pdm("git = 'https://example.org/foo.git'"),
-        refused_pdm("path = './foo'\neditable = true"),
         refused_pipfile("\"git\": \"https://example.org/foo.git\", \"ref\": \"abc\""),
         refused_pipfile("\"path\": \".\", \"editable\": true"),
         refused_pipfile("\"file\": \"https://u:p@example.org/foo.zip\""),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
-    poetry.lock:2: `foo` comes from a git repository, not from a wheel
+    poetry.lock:2: `foo` comes from a git repository without a full commit, not from a wheel
     build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    poetry.lock:2: `foo` comes from the folder `../foo`, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    pdm.lock:6: `foo` comes from a git repository, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    pdm.lock:6: `foo` comes from the folder `./foo`, not from a wheel
+    pdm.lock:6: `foo` comes from a git repository without a full commit, not from a wheel
     build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
     Pipfile.lock:4: `foo` comes from a git repository, not from a wheel
     build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
@@ -512,4 +502,58 @@ fn other_tools_locks_are_stale_when_the_project_changed() {
     `Pipfile.lock` does not match `Pipfile`: what it asks for was changed after it was locked
     run `pipenv lock`
     ");
+}
+
+#[test]
+fn folders_and_commits_are_found_in_every_format() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let poetry = format!(
+        "[[package]]\nname = 'foo'\nversion = '1.0'\noptional = false\npython-versions = '*'\ngroups = ['main']\n\
+         files = []\ndevelop = true\n[package.source]\ntype = 'directory'\nurl = '../foo'\n\
+         [[package]]\nname = 'bar'\nversion = '1.0'\noptional = false\npython-versions = '*'\ngroups = ['main']\n\
+         files = []\n[package.source]\ntype = 'git'\nurl = 'https://h/bar.git'\nreference = 'main'\n\
+         resolved_reference = '{commit}'\nsubdirectory = 'python'\n\
+         [metadata]\nlock-version = '2.1'\npython-versions = '*'\n"
+    );
+    let pdm = format!(
+        "[metadata]\ngroups = ['default']\nstrategy = ['inherit_metadata']\nlock_version = '4.5.0'\n\
+         [[package]]\nname = 'foo'\nversion = '1.0'\ngroups = ['default']\npath = '../foo'\neditable = true\n\
+         [[package]]\nname = 'bar'\nversion = '1.0'\ngroups = ['default']\ngit = 'https://h/bar.git'\nref = 'main'\n\
+         revision = '{commit}'\nsubdirectory = 'python'\n"
+    );
+    let pylock = format!(
+        "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'foo'\n\
+         directory = {{ path = '../foo', editable = true }}\n[[packages]]\nname = 'bar'\nversion = '1.0'\n\
+         vcs = {{ type = 'git', url = 'https://h/bar.git', commit-id = '{commit}', subdirectory = 'python' }}\n"
+    );
+    let uv = format!(
+        "version = 1\n[[package]]\nname = 'p'\nversion = '1'\nsource = {{ virtual = '.' }}\n\
+         dependencies = [{{ name = 'foo' }}, {{ name = 'bar' }}]\n\
+         [[package]]\nname = 'foo'\nversion = '1.0'\nsource = {{ directory = '../foo' }}\n\
+         [[package]]\nname = 'bar'\nversion = '1.0'\n\
+         source = {{ git = 'https://h/bar.git?subdirectory=python&branch=main#{commit}' }}\n"
+    );
+    for (name, text) in [("poetry.lock", poetry), ("pdm.lock", pdm), ("pylock.toml", pylock), ("uv.lock", uv)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(name), text).unwrap();
+        fs::write(dir.path().join("pyproject.toml"), "").unwrap();
+        let lock = wainwright_lock::read(&dir.path().join(name)).unwrap();
+        let target = target("3.11.2", "amd64");
+        let members = lock.local_members(&Selection::default(), &target).unwrap();
+        let folders: Vec<_> = members
+            .iter()
+            .filter(|member| !member.is_root)
+            .map(|member| (member.name.to_string(), member.path.clone(), member.is_package))
+            .collect();
+        assert_eq!(folders, [("foo".to_owned(), dir.path().join("../foo"), true)], "{name}");
+        let packages = lock.packages(&Selection::default(), &target).unwrap();
+        let [bar] = &packages[..] else { panic!("{name}: {packages:?}") };
+        let wainwright_lock::Source::Git(git) = &bar.source else { panic!("{name}: {bar:?}") };
+        assert_eq!(
+            (git.url.as_str(), git.commit.as_str(), git.subdirectory.as_deref()),
+            ("https://h/bar.git", commit, Some("python")),
+            "{name}"
+        );
+    }
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use wainwright_python::PackageName;
 
 use crate::lock::Content;
-use crate::table::{File, Origin, Package, Part, Table};
+use crate::table::{File, Origin, Package, Part, Table, git};
 use crate::text::Text;
 use crate::{Error, Indexes, Invalid, Marker, Place};
 use needs::Project;
@@ -130,8 +130,11 @@ fn origin(package: &wire::Package) -> Origin {
         Some("legacy") => Origin::Index(Some(source.url.clone())),
         Some("url") => Origin::Url(source.url.clone()),
         Some("file") => Origin::Path(PathBuf::from(&source.url)),
-        Some("git") => Origin::Elsewhere("a git repository".into()),
-        Some("directory") => Origin::Elsewhere(format!("the folder `{}`", source.url)),
+        Some("git") => {
+            let commit = source.resolved_reference.as_deref().unwrap_or_default();
+            git(&source.url, commit, source.subdirectory.as_deref())
+        }
+        Some("directory") => Origin::Folder(PathBuf::from(&source.url)),
         _ => Origin::Index(None),
     }
 }

@@ -68,6 +68,8 @@ pub(super) struct Source {
     pub(super) kind: Option<String>,
     #[serde(default)]
     pub(super) url: String,
+    pub(super) resolved_reference: Option<String>,
+    pub(super) subdirectory: Option<String>,
 }
 
 /// Reads the document, and whether packages say to which groups they belong.

@@ -19,9 +19,14 @@ pub(super) fn locked(
         Origin::Index(index) => Source::Index(index.clone()),
         Origin::Url(url) => Source::Url(url.clone()),
         Origin::Path(path) => Source::Path(table.directory.join(path)),
-        Origin::Elsewhere(from) => {
+        Origin::Git(git) => Source::Git(git.clone()),
+        Origin::Folder(_) | Origin::Elsewhere(_) => {
+            let from = match &package.origin {
+                Origin::Elsewhere(from) => from.clone(),
+                _ => "a folder".into(),
+            };
             let (place, name) = (package.place.clone(), package.name.to_string());
-            return Err(Error::NotAWheel { place, name, from: from.clone() });
+            return Err(Error::NotAWheel { place, name, from });
         }
     };
     let mut locked = LockedPackage {
@@ -54,7 +59,8 @@ pub(super) fn locked(
         }
     }
     let is_listed = locked.is_listed();
-    if !is_listed && any_file.is_empty() {
+    let is_git = matches!(locked.source, Source::Git(_));
+    if !is_listed && !is_git && any_file.is_empty() {
         return Err(Error::NoHash { place: locked.origin, name: locked.name });
     }
     check_files(&mut locked)?;

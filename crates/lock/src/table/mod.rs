@@ -12,8 +12,8 @@ use wainwright_python::{ExtraName, PackageName, Target, Version, VersionRanges, 
 
 use crate::lock::Content;
 use crate::{
-    Error, Indexes, LockedPackage, Marker, MarkerEnvironment, Place, Requirement, Selection,
-    marker_environment,
+    Error, GitSource, Indexes, LocalMember, LockedPackage, Marker, MarkerEnvironment, Place, Requirement,
+    Selection, marker_environment,
 };
 
 /// A lockfile as a list of packages.
@@ -81,6 +81,10 @@ pub(crate) enum Origin {
     Index(Option<String>),
     Url(String),
     Path(PathBuf),
+    /// A commit of a git repository.
+    Git(GitSource),
+    /// A folder of source.
+    Folder(PathBuf),
     /// From where no wheel is had: `a git repository`.
     Elsewhere(String),
 }
@@ -91,6 +95,19 @@ pub(crate) struct File {
     pub(crate) name: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) hash: Option<String>,
+}
+
+/// A commit of a repository, if it is one.
+pub(crate) fn git(url: &str, commit: &str, subdirectory: Option<&str>) -> Origin {
+    match GitSource::new(url.strip_prefix("git+").unwrap_or(url), commit, subdirectory) {
+        Ok(git) => Origin::Git(git),
+        Err(from) => Origin::Elsewhere(from),
+    }
+}
+
+/// Whether a path is that of a source distribution rather than that of a folder.
+pub(crate) fn is_archive(path: &str) -> bool {
+    [".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz"].iter().any(|end| path.ends_with(end))
 }
 
 impl Need {
@@ -152,20 +169,36 @@ impl Table {
     }
 }
 
-impl Content for Table {
-    fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error> {
+impl Table {
+    /// The entries that are wanted, and who needs each of them.
+    fn chosen(
+        &self,
+        selection: &Selection,
+        target: &Target,
+    ) -> Result<Vec<(&Package, Vec<PackageName>)>, Error> {
         let environment = self.environment(selection, target)?;
         let chosen = match &self.roots {
             None => listed::chosen(self, selection, &environment),
             Some(roots) => walk::chosen(self, roots, selection, &environment)?,
         };
-        let packages = chosen.into_iter().map(|(package, why)| {
-            if !package.python.ranges().iter().any(|range| crate::lock::accepts(range, target.python)) {
-                let (requires, python) = (package.python.hull(), target.python.to_string());
-                return Err(Error::Python { file: self.file.clone(), requires, python });
-            }
-            files::locked(self, package, why)
+        let misfit = chosen.iter().find(|(package, _)| {
+            !package.python.ranges().iter().any(|range| crate::lock::accepts(range, target.python))
         });
+        match misfit {
+            Some((package, _)) => {
+                let (requires, python) = (package.python.hull(), target.python.to_string());
+                Err(Error::Python { file: self.file.clone(), requires, python })
+            }
+            None => Ok(chosen),
+        }
+    }
+}
+
+impl Content for Table {
+    fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error> {
+        let chosen = self.chosen(selection, target)?.into_iter();
+        let files = chosen.filter(|(package, _)| !matches!(package.origin, Origin::Folder(_)));
+        let packages = files.map(|(package, why)| files::locked(self, package, why));
         let mut packages = crate::package::by_name(packages.collect::<Result<_, _>>()?);
         // A package and the same with extras are two entries, and one package.
         packages.dedup_by(|second, first| {
@@ -179,6 +212,23 @@ impl Content for Table {
             is_same
         });
         crate::package::sorted(packages)
+    }
+
+    fn local_members(&self, selection: &Selection, target: &Target) -> Result<Vec<LocalMember>, Error> {
+        let mut members = BTreeMap::new();
+        for (package, _) in self.chosen(selection, target)? {
+            let Origin::Folder(folder) = &package.origin else { continue };
+            let member = LocalMember {
+                name: package.name.clone(),
+                version: Some(package.version.clone()),
+                path: self.directory.join(folder),
+                is_package: true,
+                is_root: false,
+                origin: package.place.clone(),
+            };
+            members.insert(&package.name, member);
+        }
+        Ok(members.into_values().collect())
     }
 
     fn requires_python(&self) -> Option<&VersionSpecifiers> {

@@ -5,14 +5,14 @@ use super::walk::Needed;
 use super::wire::{self, Source as UvSource};
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
-use crate::{Error, LocalMember, Location, LockedFile, LockedPackage, Source};
+use crate::{Error, GitSource, LocalMember, Location, LockedFile, LockedPackage, Source};
 
 /// What is needed, without the projects whose source is at hand.
 pub(super) fn packages(graph: &Graph, needed: &Needed) -> Result<Vec<LockedPackage>, Error> {
     let mut packages: Vec<LockedPackage> = Vec::with_capacity(needed.why.len());
     for (&index, why) in &needed.why {
         let package = &graph.packages[index];
-        if graph.is_local(package) {
+        if package.source.folder().is_some() {
             continue;
         }
         let mut locked = locked(graph, package)?;
@@ -28,7 +28,7 @@ pub(super) fn local_members(graph: &Graph, needed: &Needed) -> Vec<LocalMember> 
     let mut members: Vec<_> = indexes
         .into_iter()
         .map(|index| (index, &graph.packages[index]))
-        .filter(|(_, package)| graph.is_local(package))
+        .filter(|(_, package)| package.source.folder().is_some())
         .map(|(index, package)| LocalMember {
             name: package.name.clone(),
             version: package.version.clone(),
@@ -38,6 +38,7 @@ pub(super) fn local_members(graph: &Graph, needed: &Needed) -> Vec<LocalMember> 
             },
             is_package: !matches!(package.source, UvSource::Virtual(_)),
             is_root: needed.roots.contains(&index),
+            origin: package.place.clone(),
         })
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name));
@@ -67,7 +68,7 @@ fn locked(graph: &Graph, package: &Package) -> Result<LockedPackage, Error> {
         },
         UvSource::Url(url) => Source::Url(url.clone()),
         UvSource::Path(path) => Source::Path(graph.directory.join(path)),
-        UvSource::Git(_) => return Err(not_a_wheel("a git repository".into())),
+        UvSource::Git(at) => Source::Git(GitSource::of_url(at).map_err(not_a_wheel)?),
         UvSource::Directory(path) | UvSource::Editable(path) | UvSource::Virtual(path) => {
             return Err(not_a_wheel(format!("the folder `{path}`")));
         }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use wainwright_http::redacted;
 use wainwright_oci::Digest;
-use wainwright_python::{PackageName, Version, WheelFilename};
+use wainwright_python::{PackageName, Version};
 
 /// Why a package could not be found or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -144,8 +144,8 @@ fn list(asked: &[String]) -> String {
 impl Error {
     /// Sorts what went wrong with a download: a file that is another one than the lockfile means is told
     /// apart.
-    pub(crate) fn fetch(filename: &WheelFilename, digest: Digest, source: wainwright_http::Error) -> Self {
-        let filename = filename.to_string();
+    pub(crate) fn fetch(filename: &str, digest: Digest, source: wainwright_http::Error) -> Self {
+        let filename = filename.to_owned();
         match source {
             wainwright_http::Error::Digest { url, expected, found } => {
                 Self::Digest { filename, url, expected, found }

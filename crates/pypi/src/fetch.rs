@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use wainwright_http::{Download, Url, redacted};
 use wainwright_oci::Digest;
-use wainwright_python::WheelFilename;
+use wainwright_python::{PackageName, WheelFilename};
 use wainwright_store::{Draft, Store};
 
 use crate::{Error, FindLinks, Index, IndexFile};
@@ -21,6 +21,43 @@ pub struct Wanted {
     pub size: Option<u64>,
     /// Where to get it.
     pub location: Location,
+}
+
+/// A source distribution as the lockfile names it.
+#[derive(Clone, Debug)]
+pub struct WantedSdist {
+    /// Its name: a single path component.
+    pub filename: String,
+    /// The package.
+    pub package: PackageName,
+    /// The sha256 its bytes must have.
+    pub digest: Digest,
+    /// How many bytes it must have, where the lockfile says.
+    pub size: Option<u64>,
+    /// Where to get it.
+    pub location: Location,
+}
+
+/// What is fetched, of either kind.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    filename: &'a str,
+    package: &'a PackageName,
+    digest: Digest,
+    size: Option<u64>,
+    location: &'a Location,
+}
+
+impl Wanted {
+    fn target(&self) -> Target<'_> {
+        Target {
+            filename: self.filename.as_str(),
+            package: &self.filename.name,
+            digest: self.digest,
+            size: self.size,
+            location: &self.location,
+        }
+    }
 }
 
 /// Where a wheel is.
@@ -74,14 +111,14 @@ pub enum Warning {
     /// The author took the file back.
     Yanked {
         /// The file.
-        filename: WheelFilename,
+        filename: String,
         /// The reason given; may be empty.
         reason: String,
     },
     /// The index names another sha256 than the lockfile, whose the bytes have.
     IndexChanged {
         /// The file.
-        filename: WheelFilename,
+        filename: String,
         /// The digest that the index names.
         listed: Digest,
     },
@@ -117,6 +154,27 @@ impl Index {
         wanted: &Wanted,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Fetched, Error> {
+        self.fetch_target(store, wanted.target(), progress).await
+    }
+
+    /// Puts a source distribution into the store, by the same rules.
+    pub async fn fetch_sdist(
+        &self,
+        store: &Store,
+        wanted: &WantedSdist,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Fetched, Error> {
+        let WantedSdist { filename, package, digest, size, location } = wanted;
+        let target = Target { filename, package, digest: *digest, size: *size, location };
+        self.fetch_target(store, target, progress).await
+    }
+
+    async fn fetch_target(
+        &self,
+        store: &Store,
+        wanted: Target<'_>,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Fetched, Error> {
         if store.contains(&wanted.digest, wanted.size) {
             return Ok(Fetched { moved: 0, warnings: Vec::new() });
         }
@@ -135,7 +193,7 @@ impl Index {
     async fn fetch_into(
         &self,
         draft: &mut Draft,
-        wanted: &Wanted,
+        wanted: Target<'_>,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(u64, Vec<Warning>), Error> {
         if let Some(moved) = self.take_from_folders(draft, wanted, progress).await? {
@@ -144,7 +202,7 @@ impl Index {
         let (url, listed) = self.address(wanted).await?;
         let moved = self.download(draft, wanted, &url, progress).await?;
         let Some(listed) = listed else { return Ok((moved, Vec::new())) };
-        let filename = || wanted.filename.clone();
+        let filename = || wanted.filename.to_owned();
         let mut warnings = Vec::new();
         if let Some(reason) = listed.yanked {
             warnings.push(Warning::Yanked { filename: filename(), reason });
@@ -156,8 +214,8 @@ impl Index {
     }
 
     /// Where a wheel is that no folder has, and what the index said about it if one was asked.
-    async fn address(&self, wanted: &Wanted) -> Result<(Url, Option<IndexFile>), Error> {
-        let listed = match &wanted.location {
+    async fn address(&self, wanted: Target<'_>) -> Result<(Url, Option<IndexFile>), Error> {
+        let listed = match wanted.location {
             Location::Path(path) => {
                 let url = Url::from_file_path(path).map_err(|()| Error::Setting {
                     place: format!("`{}`", path.display()),
@@ -179,7 +237,7 @@ impl Index {
         let url = match listed.page.scheme() {
             "file" => listed.url.clone(),
             _ => wainwright_http::target(&listed.page, listed.url.as_str())
-                .map_err(|source| Error::fetch(&wanted.filename, wanted.digest, source))?,
+                .map_err(|source| Error::fetch(wanted.filename, wanted.digest, source))?,
         };
         Ok((url, Some(listed)))
     }
@@ -188,8 +246,9 @@ impl Index {
     ///
     /// `None` when only the bytes will tell: the server does not say, or the wheel is on this disk.
     pub async fn size(&self, wanted: &Wanted) -> Result<Option<u64>, Error> {
+        let wanted = wanted.target();
         let is_in_folder = self.settings.find_links.iter().any(|links| match links {
-            FindLinks::Folder(folder) => folder.join(wanted.filename.as_str()).is_file(),
+            FindLinks::Folder(folder) => folder.join(wanted.filename).is_file(),
             FindLinks::Page { .. } => false,
         });
         if is_in_folder {
@@ -203,15 +262,15 @@ impl Index {
             return Ok(None);
         }
         let length = self.http.length(&url, self.settings.auth_for(&url)).await;
-        length.map_err(|source| Error::fetch(&wanted.filename, wanted.digest, source))
+        length.map_err(|source| Error::fetch(wanted.filename, wanted.digest, source))
     }
 
     /// The first file of that name that indexes or pages of links know.
-    async fn find(&self, wanted: &Wanted, registry: Option<&Url>) -> Result<IndexFile, Error> {
+    async fn find(&self, wanted: Target<'_>, registry: Option<&Url>) -> Result<IndexFile, Error> {
         // Files in folders have been tried.
-        let found = self.look_up(&wanted.filename.name, registry, false).await?;
+        let found = self.look_up(wanted.package, registry, false).await?;
         let mut files: Vec<IndexFile> = found.files;
-        files.retain(|file| file.filename.as_str() == wanted.filename.as_str());
+        files.retain(|file| file.filename.as_str() == wanted.filename);
         // A page that names another digest is believed last.
         files.sort_by_key(|file| file.digest.is_some_and(|digest| digest != wanted.digest));
         files
@@ -223,13 +282,13 @@ impl Index {
     async fn take_from_folders(
         &self,
         draft: &mut Draft,
-        wanted: &Wanted,
+        wanted: Target<'_>,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Option<u64>, Error> {
         for links in &self.settings.find_links {
             let FindLinks::Folder(folder) = links else { continue };
             // A checked file name is a single component: it cannot lead out of the folder.
-            let path = folder.join(wanted.filename.as_str());
+            let path = folder.join(wanted.filename);
             if !path.is_file() {
                 continue;
             }
@@ -251,7 +310,7 @@ impl Index {
     async fn download(
         &self,
         draft: &mut Draft,
-        wanted: &Wanted,
+        wanted: Target<'_>,
         url: &Url,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64, Error> {
@@ -276,13 +335,13 @@ impl Index {
             wainwright_http::Error::Write { source, .. } => {
                 keep_failed(wanted, wainwright_store::Error::not_written(&path, wanted.size, source))
             }
-            error => Error::fetch(&wanted.filename, wanted.digest, error),
+            error => Error::fetch(wanted.filename, wanted.digest, error),
         })?;
         Ok(moved.into_inner())
     }
 }
 
-fn keep_failed(wanted: &Wanted, source: wainwright_store::Error) -> Error {
+fn keep_failed(wanted: Target<'_>, source: wainwright_store::Error) -> Error {
     Error::Store { filename: wanted.filename.to_string(), source }
 }
 

@@ -21,7 +21,7 @@ mod settings;
 mod uv;
 
 pub use error::Error;
-pub use fetch::{Fetched, Location, Wanted, Warning};
+pub use fetch::{Fetched, Location, Wanted, WantedSdist, Warning};
 pub use file::{Filename, IndexFile};
 pub use index::Index;
 pub use link::{FindLinks, IndexUrl};

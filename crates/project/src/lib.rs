@@ -4,6 +4,8 @@
 //! The same folder gives the same project on every machine.
 
 mod allowed_clash;
+mod build_sdists;
+mod component;
 mod deny;
 mod dependency_groups;
 mod dist_info;
@@ -28,6 +30,8 @@ mod values;
 mod walk;
 
 pub use allowed_clash::AllowedClash;
+pub use build_sdists::BuildSdists;
+pub use component::{ComponentContent, ComponentFile, NotStatic, component};
 pub use dist_info::dist_info;
 pub use error::Error;
 pub use layout::{Layout, LayoutKind};

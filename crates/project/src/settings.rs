@@ -10,7 +10,7 @@ use crate::values::{
     Port, User, check_absolute, check_debian_package, check_env_name, check_label_key, check_signal,
     check_url, cut,
 };
-use crate::{AllowedClash, Error};
+use crate::{AllowedClash, BuildSdists, Error};
 
 /// What the user decided about the image; what is absent is decided later.
 ///
@@ -61,6 +61,8 @@ pub struct Settings {
     pub cache_from: Vec<String>,
     /// Debian packages to install.
     pub system_packages: Vec<String>,
+    /// Whose build backends may run.
+    pub build_sdists: BuildSdists,
     /// Whether a module that cannot be imported for want of a library is an error.
     pub strict_native: bool,
     /// Address of the Debian archive.
@@ -74,10 +76,11 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 28] = [
     "allow-clash",
     "annotations",
     "base",
+    "build-sdists",
     "cache-from",
     "cmd",
     "compression",
@@ -133,6 +136,10 @@ impl Settings {
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             cache_from: distinct(list("cache-from")?, cache)?,
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
+            build_sdists: get("build-sdists")
+                .map(|item| build_sdists(&item))
+                .transpose()?
+                .unwrap_or_default(),
             strict_native: get("strict-native").map(|item| item.boolean()).transpose()?.unwrap_or_default(),
             mirror: get("mirror").map(|item| checked(&item, check_url)).transpose()?,
             mirrors: mirrors(get("registries"))?,
@@ -140,6 +147,17 @@ impl Settings {
             lazy: get("lazy").map(|item| oci_word(&item)).transpose()?,
         })
     }
+}
+
+/// `true` for all, or a list of names.
+fn build_sdists(item: &Item<'_>) -> Result<BuildSdists, Error> {
+    if let Ok(is_allowed) = item.boolean() {
+        return Ok(if is_allowed { BuildSdists::All } else { BuildSdists::default() });
+    }
+    let items = item.array().map_err(|_| {
+        item.refuse_with("`build-sdists` must be true or an array", "write build-sdists = [\"name\"]")
+    })?;
+    Ok(BuildSdists::Only(distinct(items, |item| item.parse())?.into_iter().collect()))
 }
 
 /// Reads every value of an array, and refuses one that stands there twice.
@@ -367,6 +385,7 @@ mod tests {
             groups = ["prod"]
             allow-clash = ["one", "/app/.venv/bin/tool=Two"]
             system-packages = ["libpq5"]
+            build-sdists = ["Foo_Bar"]
             mirror = "https://deb.debian.org/debian"
             compression = "zstd:9"
             lazy = "estargz"
@@ -379,6 +398,10 @@ mod tests {
         assert_eq!(settings.env["TEXT"], "a\n$b \"c\"");
         assert_eq!(settings.ports.iter().map(Port::to_string).collect::<Vec<_>>(), ["8000/tcp", "53/udp"]);
         assert_eq!(settings.extras[0].as_str(), "fast-api");
+        let (foo, bar) = ("foo-bar".parse().unwrap(), "bar".parse().unwrap());
+        assert!(settings.build_sdists.allows(&foo) && !settings.build_sdists.allows(&bar));
+        assert!(read("build-sdists = true").unwrap().build_sdists.allows(&bar));
+        assert_eq!(read("build-sdists = false").unwrap().build_sdists, BuildSdists::default());
         assert_eq!(settings.allow_clash[1].to_string(), "/app/.venv/bin/tool=two");
         assert_eq!(settings.user, Some(User { uid: 1000, gid: None }));
         assert_eq!(settings.platforms, [Platform::linux("amd64"), Platform::linux("arm64")]);
@@ -521,6 +544,9 @@ mod tests {
             "lazy = true",
             "lazy = \"soci\"",
             "system-packages = [\"a;b\"]",
+            "build-sdists = \"all\"",
+            "build-sdists = [\"a\", \"A\"]",
+            "build-sdists = [\":all:\"]",
         ] {
             let message = refuse(text);
             assert!(message.starts_with("wainwright.toml:1:"), "{text}: {message}");

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("debian", 2),
     ("registry", 2),
     ("resolve", 2),
+    ("backend", 2),
     ("image", 2),
     ("base", 2),
     ("project", 1),
@@ -29,7 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Where bytes move between the network and files.
-const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry", "resolve"];
+const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry", "resolve", "backend"];
 /// Where files become other files.
 const PARALLEL: &[&str] = &["build", "blob", "layer"];
 

@@ -36,6 +36,7 @@ mod registry_push;
 mod registry_told;
 mod reproducible;
 mod runs;
+mod sdists;
 mod secrets;
 mod sources;
 mod system_packages;

@@ -10,7 +10,7 @@ use wainwright_testing::{Act, Proxy, Ran, Reply, Wheel, With as _, Workshop, nee
 use crate::WAIN;
 
 /// The `PATH` of these tests, with uv on it; `None` where there is no uv, and then the test is skipped.
-fn path_with_uv() -> Option<String> {
+pub(crate) fn path_with_uv() -> Option<String> {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-tools").join("bin");
     let path = std::env::var("PATH").unwrap_or_default();
     match installed.join("uv").is_file() {

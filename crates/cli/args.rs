@@ -257,6 +257,19 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) strict_native: bool,
 
+    /// Build wheels of source distributions and git commits here: of all that need it, or of these packages
+    ///
+    /// Runs their code, by their build backends, without your environment; docs/python.md says what it sees. Without this,
+    /// packages without a fitting wheel are refused. Folders that the project depends on are put together without running
+    /// code where that can be; those that are named here are built by their backends. Also: build-sdists in the settings.
+    #[arg(long, value_name = "NAMES", num_args = 0..=1, require_equals = true, default_missing_value = ALL,
+        value_delimiter = ',', value_parser = parse_name_or_all)]
+    pub(crate) build_sdists: Vec<NameOrAll>,
+
+    /// How long a build backend may take, as 30m
+    #[arg(long, value_name = "TIME", default_value = BUILD_TIMEOUT, value_parser = parse_time)]
+    pub(crate) build_timeout: Duration,
+
     /// How layers are compressed: splice, gzip[:1-9], zstd[:1-19] or none [default: splice]
     ///
     /// `splice` is gzip made of what wheels hold already, and much faster than the rest. `gzip` (level 6) and `zstd`
@@ -364,6 +377,25 @@ const MAX_SIZE: &str = "10GiB";
 /// What was not wanted for a season is not missed.
 const MAX_AGE: &str = "90d";
 const LOCK_TIMEOUT: &str = "60s";
+/// Compilers of large extensions take their time.
+const BUILD_TIMEOUT: &str = "60m";
+const ALL: &str = ":all:";
+
+/// A package, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NameOrAll {
+    /// `:all:`
+    All,
+    /// This one.
+    Name(PackageName),
+}
+
+fn parse_name_or_all(text: &str) -> Result<NameOrAll, String> {
+    match text {
+        ALL => Ok(NameOrAll::All),
+        text => parse_name(text).map(NameOrAll::Name),
+    }
+}
 
 /// How to show what happens; always on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

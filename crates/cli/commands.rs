@@ -3,15 +3,15 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
 use wainwright_build::{
-    Caches, Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning, Plan, Request,
-    Tools, Upgrade,
+    BuildSdists, Caches, Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning,
+    Plan, Request, Tools, Upgrade,
 };
 use wainwright_lock::Selection;
 use wainwright_oci::Reference;
 use wainwright_pypi::IndexOptions;
 use wainwright_store::Limits;
 
-use crate::args::{self, Arguments, ImageArguments, MachineArguments, ProjectArguments};
+use crate::args::{self, Arguments, ImageArguments, MachineArguments, NameOrAll, ProjectArguments};
 use crate::render::{Renderer, line, renderer};
 use crate::report::{Report, bytes};
 use crate::signals::{Ended, until_signal};
@@ -129,6 +129,7 @@ pub(crate) fn plan(arguments: &args::Plan) -> u8 {
         Err(message) => return usage(&message),
     };
     request.pinning = Pinning::Never;
+    request.runs_backends = false;
     run(project, &request, machine, async |tools, screen| {
         let plan = decide(&request, tools, screen).await?;
         wainwright_build::tell_outdated(&request, &plan, tools).await;
@@ -259,6 +260,9 @@ pub(crate) fn prepare(
         report: None,
         max_layers: project.max_layers,
         strict_native: project.strict_native,
+        build_sdists: build_sdists(&project.build_sdists),
+        build_timeout: project.build_timeout,
+        runs_backends: true,
         compression: project.compression,
         lazy: project.lazy,
         is_locked: project.locked,
@@ -266,6 +270,14 @@ pub(crate) fn prepare(
         epoch: machine::epoch(&machine.vars)?,
     };
     Ok((request, machine))
+}
+
+fn build_sdists(words: &[NameOrAll]) -> BuildSdists {
+    let names = words.iter().map(|word| match word {
+        NameOrAll::All => None,
+        NameOrAll::Name(name) => Some(name.clone()),
+    });
+    names.collect::<Option<_>>().map_or(BuildSdists::All, BuildSdists::Only)
 }
 
 /// A folder of the command line is relative to where the command was given; pages are left as they are.

@@ -12,7 +12,7 @@ use crate::native::Libraries;
 use crate::remote;
 use crate::runtime::{Onto, RuntimeRecipe, debian_architecture};
 use crate::wain_lock::{self, Question, WainLock, recipe_of};
-use crate::{Base, Error, Event, Pinning, Request, Tools};
+use crate::{Base, Error, Event, Request, Tools};
 
 /// The base for one platform.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ pub(crate) async fn resolve_base(
         if request.is_locked {
             return Err(Error::Locked { reason: format!("does not pin {base} as it is now") });
         }
-        write_lock(&lock, request, tools)?;
+        wain_lock::write(&lock, "the base is", request, tools)?;
     }
     Ok(found)
 }
@@ -83,25 +83,6 @@ pub(crate) async fn resolve_base(
 /// The oldest Python of some bases: what fits it has to fit all of them.
 pub(crate) fn oldest_python(bases: &[Found]) -> Option<PythonVersion> {
     bases.iter().map(|found| found.target.python).min_by_key(|python| (python.major, python.minor))
-}
-
-/// Writes `wain.lock`. A checkout that nobody may write to can be built all the same; it is only not pinned.
-fn write_lock(lock: &WainLock, request: &Request, tools: &Tools) -> Result<(), Error> {
-    if request.pinning == Pinning::Never {
-        return Ok(());
-    }
-    match lock.write(&request.root) {
-        Ok(()) => tools.tell(Event::FileWritten { path: wain_lock::path(&request.root) }),
-        Err(error) if request.pinning == Pinning::Always => return Err(error),
-        Err(error) => tools.tell(Event::Warned {
-            message: format!("{error}: the base is not pinned ({})", source_text(&error)),
-        }),
-    }
-    Ok(())
-}
-
-fn source_text(error: &Error) -> String {
-    std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
 }
 
 /// Which base: asked for, else set, else the newest release whose Python fits.

@@ -1,16 +1,18 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::sync::Arc;
 
 use serde_json::json;
 use wainwright_http::Url;
 use wainwright_lock::{LockedFile, LockedPackage, Source};
 use wainwright_oci::Digest;
-use wainwright_pypi::{Filename, Location, Wanted};
+use wainwright_pypi::{Filename, IndexFile, Location, Wanted, WantedSdist};
 use wainwright_python::{PackageName, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
 
 use crate::error::{Refusal, Refused};
+use crate::sources::{Backends, Made, Origin, SourcePackage, Unbuilt};
 use crate::{Error, Tools};
 
 /// A locked package with the one file of it that goes into the image.
@@ -22,33 +24,44 @@ pub(crate) struct ChosenWheel {
     pub(crate) wanted: Wanted,
     /// Its size in bytes as far as it is known before it is fetched: decides which wheels share a layer.
     pub(crate) size: Option<u64>,
+    /// How it came to be, where no index has it.
+    pub(crate) made: Option<Arc<Made>>,
 }
 
-/// The file chosen, with its size as far as its place tells; or why there is none.
-type Found = Result<(Wanted, Option<u64>), Refusal>;
+/// The file chosen, with its size as far as its place tells; or why there is none, and of what one can be made.
+type Found = Result<(Wanted, Option<u64>), (Refusal, Option<Origin>)>;
 
 /// Chooses the best wheel of every package for a target (PyPA, "Platform compatibility tags").
 ///
-/// Fails with one error that lists every package without a fitting wheel.
+/// Where there is none, one is made of the source, if that may be; a plan only says so. Fails with one error that lists
+/// every package without a fitting wheel, before anything is made.
 pub(crate) async fn choose(
     packages: &[LockedPackage],
     target: &Target,
+    backends: &Backends<'_>,
     tools: &Tools,
-) -> Result<Vec<ChosenWheel>, Error> {
+) -> Result<(Vec<ChosenWheel>, Vec<Unbuilt>), Error> {
     let tags = Tags::of(target);
     let mut chosen = Vec::with_capacity(packages.len());
-    let mut refused = Vec::new();
+    let (mut refused, mut to_build) = (Vec::new(), Vec::new());
     for package in packages {
-        let found = if package.is_listed() {
+        let found = if let Source::Git(git) = &package.source {
+            Err((Refusal::Git(git.commit.clone()), Some(Origin::Git(git.clone()))))
+        } else if package.is_listed() {
             from_lock(package, &tags)?
         } else {
             from_index(package, &tags, target, tools).await?
         };
         match found {
             Ok((wanted, size)) => {
-                chosen.push(ChosenWheel { name: package.name.clone(), wanted, size });
+                chosen.push(ChosenWheel { name: package.name.clone(), wanted, size, made: None });
             }
-            Err(refusal) => refused.push(Refused {
+            Err((_, Some(origin))) if backends.permission.allows(&package.name) => {
+                let (name, version) = (package.name.clone(), Some(package.version.clone()));
+                to_build.push(SourcePackage { name, version, origin });
+            }
+            Err((refusal, origin)) => refused.push(Refused {
+                can_be_built: origin.is_some(),
                 name: package.name.clone(),
                 version: package.version.to_string(),
                 refusal,
@@ -57,7 +70,16 @@ pub(crate) async fn choose(
     }
     if refused.is_empty() {
         let sized = chosen.into_iter().map(|wheel| with_size(wheel, tools));
-        return futures_util::future::try_join_all(sized).await;
+        let mut wheels = futures_util::future::try_join_all(sized).await?;
+        let mut unbuilt = Vec::new();
+        for package in to_build {
+            match backends.make(&package, target).await? {
+                Ok(wheel) => wheels.push(wheel),
+                Err(later) => unbuilt.push(later),
+            }
+        }
+        wheels.sort_by(|a, b| a.name.cmp(&b.name));
+        return Ok((wheels, unbuilt));
     }
     let best = tags.list().iter().filter(|tag| tag.abi != "none").take(3);
     let wanted = best.map(|tag| format!("{}-{}-{}", tag.python, tag.abi, tag.platform)).collect();
@@ -109,15 +131,36 @@ fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Found, Error> {
     }
     let offered: Vec<String> = wheels.iter().map(|(name, _)| offer(name)).collect();
     let Some((filename, file)) = best(wheels, tags) else {
-        return Ok(Err(match (offered.is_empty(), &package.sdist) {
+        let origin = package.sdist.as_ref().map(|sdist| of_sdist(package, sdist)).transpose()?.flatten();
+        let refusal = match (offered.is_empty(), &package.sdist) {
+            (true, Some(sdist)) if sdist.digest.is_none() => Refusal::Unverified(sdist.filename.clone()),
             (true, Some(sdist)) => Refusal::SourceOnly(sdist.filename.clone()),
             _ => Refusal::NoneFits(offered),
-        }));
+        };
+        return Ok(Err((refusal, origin)));
     };
     let Some(digest) = file.digest else {
         return Err(Error::NoHash { file: file.filename.clone(), origin: package.origin.to_string() });
     };
-    let location = match &file.location {
+    let location = location(package, file)?;
+    Ok(Ok((Wanted { filename, digest, size: file.size, location }, None)))
+}
+
+/// A source distribution that the lockfile vouches for; one without a hash is none.
+fn of_sdist(package: &LockedPackage, file: &LockedFile) -> Result<Option<Origin>, Error> {
+    let Some(digest) = file.digest else { return Ok(None) };
+    Ok(Some(Origin::Sdist(WantedSdist {
+        filename: file.filename.clone(),
+        package: package.name.clone(),
+        digest,
+        size: file.size,
+        location: location(package, file)?,
+    })))
+}
+
+/// Where a file is.
+fn location(package: &LockedPackage, file: &LockedFile) -> Result<Location, Error> {
+    Ok(match &file.location {
         wainwright_lock::Location::Url(url) => {
             let registry = match &package.source {
                 Source::Index(Some(url)) => Some(parse_url(url, package)?),
@@ -130,8 +173,7 @@ fn from_lock(package: &LockedPackage, tags: &Tags) -> Result<Found, Error> {
             Location::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
         }
         wainwright_lock::Location::Index => Location::Index { registry: registry(package)? },
-    };
-    Ok(Ok((Wanted { filename, digest, size: file.size, location }, None)))
+    })
 }
 
 /// A lockfile that names hashes only: the index says which files have them.
@@ -164,7 +206,8 @@ async fn from_index(
     let files = index.files(&package.name, &package.version, registry.as_ref()).await?;
     let mut wheels = Vec::new();
     let mut offered = Vec::new();
-    let mut source = None;
+    let mut source: Option<String> = None;
+    let mut sdist: Option<(IndexFile, Digest)> = None;
     for mut file in files {
         match &file.filename {
             Filename::Wheel(name) => {
@@ -177,16 +220,32 @@ async fn from_index(
                     wheels.push((name.clone(), file));
                 }
             }
-            other => source = Some(other.as_str().to_owned()),
+            other => {
+                source = Some(other.as_str().to_owned());
+                let digest = file.digest.or_else(|| digest_on_disk(&file.url));
+                if let Some(digest) = digest.filter(|digest| package.hashes.contains(digest)) {
+                    sdist = sdist.or(Some((file, digest)));
+                }
+            }
         }
     }
     let has_listed = !wheels.is_empty();
     let Some((filename, file)) = best(wheels, tags) else {
-        return Ok(Err(match (offered.is_empty(), source) {
+        let origin = sdist.map(|(file, digest)| {
+            Origin::Sdist(WantedSdist {
+                filename: file.filename.as_str().to_owned(),
+                package: package.name.clone(),
+                digest,
+                size: None,
+                location: Location::Listed(Box::new(file)),
+            })
+        });
+        let refusal = match (offered.is_empty(), source) {
             (true, Some(source)) => Refusal::SourceOnly(source),
             (false, _) if !has_listed => Refusal::NoHashListed(offered),
             _ => Refusal::NoneFits(offered),
-        }));
+        };
+        return Ok(Err((refusal, origin)));
     };
     let Some(digest) = file.digest.or_else(|| only(&package.hashes)) else {
         return Err(Error::NoHash { file: filename.to_string(), origin: package.origin.to_string() });

@@ -23,6 +23,67 @@ pub enum Error {
     /// Requirements cannot be resolved.
     #[error(transparent)]
     Resolve(#[from] wainwright_resolve::Error),
+    /// A wheel cannot be built.
+    #[error(transparent)]
+    Backend(#[from] wainwright_backend::Error),
+    /// A source on this disk cannot be read or copied.
+    #[error("`{}` cannot be used as a source", path.display())]
+    Source {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Folders whose wheels only their build backends can make.
+    #[error("{} cannot be put together without running code{}", count(refused), list(refused))]
+    NotBuilt {
+        /// The packages.
+        refused: Vec<Refused>,
+    },
+    /// There is no Python to build with.
+    #[error("{what} has to be built here, and there is no CPython on this machine")]
+    NoInterpreter {
+        /// The package.
+        what: String,
+        /// The Python of the image.
+        python: String,
+    },
+    /// A wheel that was built here does not fit the image.
+    #[error("{what} built here is `{wheel}`, which does not fit {} ({}, CPython {}); this machine built it on {machine} with CPython {found}", target.machine(), target.libc, target.python)]
+    Impure {
+        /// The package.
+        what: String,
+        /// The wheel.
+        wheel: String,
+        /// What a wheel must fit.
+        target: Box<Target>,
+        /// The Python that built it.
+        found: String,
+        /// The processor of this machine.
+        machine: String,
+    },
+    /// A wheel that `wain.lock` knows was built to other bytes.
+    #[error("`{wheel}` built here from {from} is {found}, and `wain.lock` has {pinned}: {difference}")]
+    BuiltOtherwise {
+        /// The wheel.
+        wheel: String,
+        /// Its source.
+        from: String,
+        /// What `wain.lock` has.
+        pinned: wainwright_oci::Digest,
+        /// What came out.
+        found: wainwright_oci::Digest,
+        /// What was different, as half a sentence.
+        difference: String,
+    },
+    /// A commit that would have to be fetched.
+    #[error("{what} comes from the git commit {commit}, and --offline forbids to fetch it")]
+    OfflineGit {
+        /// The package.
+        what: String,
+        /// The commit.
+        commit: String,
+    },
     /// The Debian archive did not give what is wanted.
     #[error(transparent)]
     Debian(#[from] wainwright_debian::Error),
@@ -286,14 +347,6 @@ pub enum Error {
         /// What it is instead.
         reason: String,
     },
-    /// A member of a workspace besides the project itself.
-    #[error("the project needs `{name}`, whose source is in `{}`", path.display())]
-    Member {
-        /// The member.
-        name: PackageName,
-        /// Its folder.
-        path: PathBuf,
-    },
     /// `wain.lock` cannot be read.
     #[error("{}: {reason}", path.display())]
     WainLock {
@@ -371,6 +424,8 @@ pub struct Refused {
     pub version: String,
     /// Why.
     pub refusal: Refusal,
+    /// Whether a wheel could be built here, if that were allowed.
+    pub can_be_built: bool,
 }
 
 /// Why a package has no wheel for a target.
@@ -382,6 +437,17 @@ pub enum Refusal {
     NoHashListed(Vec<String>),
     /// There is a source distribution only.
     SourceOnly(String),
+    /// There is a source distribution only, and the lockfile has no sha256 of it.
+    Unverified(String),
+    /// It comes from a git repository: the commit.
+    Git(String),
+    /// It is a folder whose wheel only its build backend can make.
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why, as half a sentence.
+        why: String,
+    },
 }
 
 fn lines(missing: &[crate::MissingLibrary]) -> String {
@@ -397,7 +463,7 @@ fn count(refused: &[Refused]) -> String {
 
 fn list(refused: &[Refused]) -> String {
     let mut text = String::new();
-    for Refused { name, version, refusal } in refused {
+    for Refused { name, version, refusal, .. } in refused {
         let offer = |tags: &[String]| {
             let shown = tags.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
             match tags.len() {
@@ -410,8 +476,16 @@ fn list(refused: &[Refused]) -> String {
             Refusal::NoneFits(tags) => format!("the lockfile offers {}", offer(tags)),
             Refusal::NoHashListed(tags) => format!("the lockfile has no hash of {}", offer(tags)),
             Refusal::SourceOnly(file) => format!("there is only the source distribution `{file}`"),
+            Refusal::Unverified(file) => {
+                format!(
+                    "there is only the source distribution `{file}`, and the lockfile has no sha256 of it"
+                )
+            }
+            Refusal::Git(commit) => format!("it comes from the git commit {commit}"),
+            Refusal::Folder { path, why } => format!("it comes from the folder `{path}`, and {why}"),
         };
-        let _ = write!(text, "\n  {name} {version}: {reason}");
+        let space = if version.is_empty() { "" } else { " " };
+        let _ = write!(text, "\n  {name}{space}{version}: {reason}");
     }
     text
 }
@@ -503,10 +577,23 @@ impl Error {
                 Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
             }
             Self::NotDebian { .. } => Some("take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting".into()),
-            Self::Member { name, .. } => Some(format!(
-                "members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel \
-                 --package {name}` and lock that"
+            Self::Backend(error) => error.hint(),
+            Self::Source { .. } => None,
+            Self::NotBuilt { refused } => Some(switch(refused)),
+            Self::NoInterpreter { python, .. } => Some(format!(
+                "install Python {python} (for a wheel that fits every Python, any will do), or build the wheel elsewhere and lock \
+                 it with --find-links"
             )),
+            Self::Impure { target, .. } => Some(format!(
+                "build it where CPython {} for {} is (`uv build --wheel`), and lock the wheel with --find-links; or take a base \
+                 with the Python of this machine",
+                target.python.short(),
+                target.machine()
+            )),
+            Self::BuiltOtherwise { .. } => Some(
+                "build with the same tools, or remove its `[[wheel]]` from wain.lock and build without --locked".into(),
+            ),
+            Self::OfflineGit { .. } => Some("build once with a network: the wheel is kept".into()),
             Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
             Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
             Self::ForeignModule { .. } => {
@@ -561,6 +648,8 @@ impl Error {
             Self::Lock(error) => error.is_outside(),
             Self::Index(error) => error.is_outside(),
             Self::Resolve(error) => error.is_outside(),
+            Self::Backend(error) => error.is_outside(),
+            Self::Source { .. } => true,
             Self::Debian(error) => error.is_outside(),
             Self::Runtime(error) => error.is_outside(),
             Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => {
@@ -591,18 +680,27 @@ impl Error {
     }
 }
 
+/// The switch that allows to build some packages.
+fn switch(refused: &[Refused]) -> String {
+    let names = refused.iter().filter(|package| package.can_be_built).map(|package| package.name.as_str());
+    let names: Vec<&str> = names.collect();
+    let them = if names.len() == 1 { "it" } else { "them" };
+    format!("`--build-sdists={}` builds {them} here, which runs code of the package", names.join(","))
+}
+
 fn no_wheel_hint(wanted: &[String], refused: &[Refused]) -> String {
-    let mut hint = format!("a wheel tagged {} would fit", wanted.join(" or "));
-    if let Some(source) = refused.iter().find(|package| matches!(package.refusal, Refusal::SourceOnly(_))) {
-        let _ = write!(
-            hint,
-            "; build one with `uv build --wheel` or `pip wheel {}=={}` and lock it with --find-links",
-            source.name, source.version
-        );
-    } else {
-        hint.push_str("; lock a version that has one, or choose another --base, --python or --platform");
+    let tags = format!("a wheel tagged {} would fit", wanted.join(" or "));
+    match refused.iter().find(|package| package.can_be_built) {
+        Some(source) => format!(
+            "{}; or build one with `uv build --wheel` or `pip wheel {}=={}` and lock it with --find-links ({tags})",
+            switch(refused),
+            source.name,
+            source.version
+        ),
+        None => {
+            format!("{tags}; lock a version that has one, or choose another --base, --python or --platform")
+        }
     }
-    hint
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use wainwright_oci::{Descriptor, Digest, Platform};
 
+use crate::sources::Made;
+
 /// What happened: facts in the past tense, in the order they happened.
 ///
 /// Whoever shows progress, counts bytes or writes a report folds over these.
@@ -78,6 +80,20 @@ pub enum Event {
         name: String,
         /// How many bytes were moved; 0 when the store had it.
         bytes: u64,
+    },
+    /// A wheel is being built of its source: code of the package runs.
+    WheelStarted {
+        /// The package, with its version.
+        name: String,
+        /// The source.
+        from: String,
+    },
+    /// It is in the store, checked.
+    WheelFinished {
+        /// The package, with its version.
+        name: String,
+        /// What was made, and how.
+        made: Made,
     },
     /// A layer is being made.
     LayerStarted {

@@ -291,11 +291,17 @@ async fn make(
             };
             tools.cpu().await?.run(job).await?
         }
+        Recipe::Unbuilt(_) => return Err(unbuilt(layer)),
     };
     let made = written.keep().await?;
     tools.store.remember(&key, &write_layer(&made))?;
     tools.tell(Event::LayerFinished { name: layer.name.clone(), descriptor: made.descriptor.clone() });
     Ok(made)
+}
+
+/// A plan that was made to be looked at is carried out.
+pub(crate) fn unbuilt(layer: &LayerPlan) -> Error {
+    Error::Bug { what: format!("the wheel of `{}` was not built", layer.name) }
 }
 
 /// A layer that is written, but may not be on the disk yet.

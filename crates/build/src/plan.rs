@@ -17,6 +17,7 @@ use crate::native::Libraries;
 use crate::oracle::{Caches, Offer, Told};
 use crate::resolve::{PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
+use crate::sources::Unbuilt;
 use crate::{Error, Output};
 
 /// Raised when wheels are laid out in another way than before, or a wheel that made a layer would be refused now.
@@ -121,6 +122,8 @@ pub(crate) enum Recipe {
     Entries(Arc<Vec<Entry>>),
     /// From wheels, which may have to be fetched.
     Wheels(Arc<Vec<ChosenWheel>>, Layout),
+    /// From a wheel that a build would have built before; a plan says so.
+    Unbuilt(Unbuilt),
 }
 
 /// Decides what every image holds, and which layers have to be made.
@@ -131,17 +134,32 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     for resolved in &resolution.platforms {
         let layout = &resolved.layout;
         let mut layers = vec![environment(resolved, &resolution.options, store)?];
-        let sized: Vec<(&str, u64)> =
-            resolved.wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
+        let (made, locked): (Vec<&ChosenWheel>, Vec<&ChosenWheel>) =
+            resolved.wheels.iter().partition(|wheel| wheel.made.is_some());
+        let room = wheel_layers(resolved, resolution.max_layers)?;
+        let count = made.len() + resolved.unbuilt.len();
+        let (room, own) = room_for_made(room, count, !locked.is_empty());
         // What a wheel loses to others depends on all of them, and is known only once they are fetched.
         let together = (!resolution.allow_clash.is_empty()).then(|| {
             let digests: BTreeSet<Digest> = resolved.wheels.iter().map(|wheel| wheel.wanted.digest).collect();
             let rules: Vec<String> = resolution.allow_clash.iter().map(ToString::to_string).collect();
             json!({ "allowClash": rules, "digests": digests })
         });
-        for indices in group(&sized, wheel_layers(resolved, resolution.max_layers)?) {
-            let wheels = indices.into_iter().map(|index| resolved.wheels[index].clone()).collect();
-            layers.push(wheel_layer(wheels, layout, &resolution.options, together.as_ref(), store)?);
+        // What is made of source changes more often than what an index has: it lies above, and alone.
+        for (wheels, room) in [(locked, room), (made, own.saturating_sub(resolved.unbuilt.len()))] {
+            let sized: Vec<(&str, u64)> =
+                wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
+            let groups = match wheels.iter().all(|wheel| wheel.made.is_some()) && wheels.len() <= room {
+                true => (0..wheels.len()).map(|index| vec![index]).collect(),
+                false => group(&sized, room),
+            };
+            for indices in groups {
+                let wheels = indices.into_iter().map(|index| wheels[index].clone()).collect();
+                layers.push(wheel_layer(wheels, layout, &resolution.options, together.as_ref(), store)?);
+            }
+        }
+        for unbuilt in &resolved.unbuilt {
+            layers.push(unbuilt_layer(unbuilt)?);
         }
         layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
         let base = match &resolved.base {
@@ -186,8 +204,34 @@ fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usiz
         // Packages and the list of them are two layers.
         PlatformBase::Image(base, system) => base.image.layers.len() + if system.is_some() { 2 } else { 0 },
     };
-    room_for_wheels(base, !resolved.wheels.is_empty(), max_layers)
+    let has_wheels = !resolved.wheels.is_empty() || !resolved.unbuilt.is_empty();
+    room_for_wheels(base, has_wheels, max_layers)
         .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })
+}
+
+/// How many layers of `room` the wheels of an index get, and how many those that are made of source: each of those one of its own,
+/// as long as at least half of the room is left to the others.
+fn room_for_made(room: usize, made: usize, has_locked: bool) -> (usize, usize) {
+    if !has_locked {
+        return (0, room);
+    }
+    let own = made.min(room / 2);
+    (room - own, own)
+}
+
+/// What a plan says of a wheel that only a build would build: which bytes it has, nobody knows before.
+fn unbuilt_layer(unbuilt: &Unbuilt) -> Result<LayerPlan, Error> {
+    let what = unbuilt.what();
+    let facts = json!({ "unbuilt": what, "from": unbuilt.from });
+    Ok(LayerPlan {
+        name: what.clone(),
+        key: CacheKey::of("unbuilt", &facts)?,
+        packages: vec![what],
+        why: format!("`wain build` builds it here from {}, which runs its code", unbuilt.from),
+        state: LayerState::Missing,
+        doubt: None,
+        recipe: Recipe::Unbuilt(unbuilt.clone()),
+    })
 }
 
 fn environment(resolved: &PlatformResolution, options: &Options, store: &Store) -> Result<LayerPlan, Error> {
@@ -237,13 +281,15 @@ fn wheel_layer(
         [first, .., last] => format!("{} packages, {first} to {last}", packages.len()),
         [] => "no packages".into(),
     };
-    let why = match packages.len() {
-        1 => "changes with this package alone",
-        _ => "small packages share a layer",
+    let why = match &wheels[..] {
+        [ChosenWheel { made: Some(made), .. }] => made.to_string(),
+        [_] => "changes with this package alone".to_owned(),
+        _ if wheels.iter().all(|wheel| wheel.made.is_some()) => "made here of source".to_owned(),
+        _ => "small packages share a layer".to_owned(),
     };
     Ok(LayerPlan {
         name,
-        why: why.into(),
+        why,
         state: state(&key, store)?,
         key,
         doubt: None,

@@ -7,6 +7,7 @@ use wainwright_store::{CacheKey, Store};
 
 use crate::plan::Recipe;
 use crate::runtime::RuntimeRecipe;
+use crate::sources::Made;
 use crate::{BasePlan, Event, ImagePlan, LayerPlan, LayerState, Plan};
 
 impl Plan {
@@ -108,6 +109,15 @@ impl LayerPlan {
         if let Some(doubt) = &self.doubt {
             json["checks"] = doubt.cache.to_string().into();
         }
+        if let Recipe::Wheels(wheels, _) = &self.recipe {
+            let made: Vec<&Made> = wheels.iter().filter_map(|wheel| wheel.made.as_deref()).collect();
+            if !made.is_empty() {
+                json["madeHere"] = json!(made);
+            }
+        }
+        if let Recipe::Unbuilt(unbuilt) = &self.recipe {
+            json["toBuild"] = json!({ "name": unbuilt.name, "from": unbuilt.from });
+        }
         match &self.state {
             LayerState::Offered(offer) => {
                 json["state"] = "offered".into();
@@ -135,6 +145,7 @@ impl LayerPlan {
         match &self.recipe {
             Recipe::Entries(entries) => Some(entries.iter().map(Entry::size).sum()),
             Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.size).sum(),
+            Recipe::Unbuilt(_) => None,
         }
     }
 

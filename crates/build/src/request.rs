@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use wainwright_lock::Selection;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
-use wainwright_project::AllowedClash;
+use wainwright_project::{AllowedClash, BuildSdists};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::PythonVersion;
 
@@ -46,6 +46,12 @@ pub struct Request {
     pub max_layers: Option<u8>,
     /// Whether a module that cannot be imported for want of a library is an error, whatever the settings say.
     pub strict_native: bool,
+    /// Whose build backends may run, besides those that the settings allow.
+    pub build_sdists: BuildSdists,
+    /// How long a step of a build backend may take.
+    pub build_timeout: Duration,
+    /// Whether they run now; a plan says what they would be run for.
+    pub runs_backends: bool,
     /// How layers are compressed; absent: the settings, else [`Compression::Splice`].
     pub compression: Option<Compression>,
     /// Whether layers can be mounted before they were fetched; absent: the settings, else [`Lazy::No`].

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
-use wainwright_lock::{LockFormat, ProjectRequirements, Selection};
+use wainwright_lock::{LocalMember, LockFormat, ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
 use wainwright_project::{AllowedClash, Project, SourceTree, list_sources_except, refuse_leaks, start};
 use wainwright_pypi::IndexOptions;
@@ -19,6 +19,7 @@ use crate::format::options;
 use crate::image::Config;
 use crate::native::Libraries;
 use crate::oracle::{Caches, cache_reference};
+use crate::sources::{Backends, Unbuilt, members, settle};
 use crate::unlocked::{Unlocked, has_dependencies};
 use crate::{Error, Event, Output, Request, Tools};
 
@@ -63,6 +64,8 @@ pub struct PlatformResolution {
     pub(crate) environment: Environment,
     pub(crate) layout: Layout,
     pub(crate) wheels: Vec<ChosenWheel>,
+    /// What only a build would make.
+    pub(crate) unbuilt: Vec<Unbuilt>,
     pub(crate) source: Arc<Vec<Entry>>,
     pub(crate) source_digest: Digest,
     pub(crate) config: Config,
@@ -86,15 +89,15 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
     let outputs: Vec<PathBuf> =
         request.outputs.iter().filter_map(output_path).chain(written).map(Path::to_owned).collect();
     // Through the door, as is whatever takes long in a large project: a signal is heard meanwhile.
-    let list = async || {
-        let (project, outputs) = (project.clone(), outputs.clone());
+    let list = async |more: &[PathBuf]| {
+        let (project, outputs) = (project.clone(), [&outputs, more].concat());
         let list = move || {
             let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
             Ok(Arc::new(list_sources_except(&project, &outputs)?))
         };
         tools.cpu().await?.run(list).await
     };
-    let mut tree = list().await?;
+    let mut tree = list(&[]).await?;
     tell_about(&project, &tree, tools);
     let passwords = tools.passwords();
     if !passwords.is_empty() {
@@ -114,25 +117,37 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             let locked = unlocked.lock(request, python, &Upgrade::Nothing, tools).await?;
             if locked.is_changed {
                 // The lockfile is a file of the project, and the next build will see it there.
-                tree = list().await?;
+                tree = list(&[]).await?;
             }
             lock = Some(locked.lock);
         }
         selection = unlocked.selection(selection);
     }
 
+    let backends = Backends::new(request, &project, tools)?;
+    let needed = bases.iter().map(|found| match &lock {
+        Some(lock) => lock.local_members(&selection, &found.target),
+        None => Ok(Vec::new()),
+    });
+    let needed: Vec<Vec<LocalMember>> = needed.collect::<Result<_, _>>()?;
+    // What is installed like a package is not copied besides.
+    let installed = needed.iter().flatten().filter(|member| !member.is_root && member.is_package);
+    let installed: Vec<PathBuf> = installed.map(|member| member.path.clone()).collect();
+    if !installed.is_empty() {
+        tree = list(&installed).await?;
+    }
     let mut sources: BTreeMap<String, (Arc<Vec<Entry>>, Digest)> = BTreeMap::new();
     let mut platforms = Vec::new();
-    for found in bases {
+    for (found, needed) in bases.into_iter().zip(needed) {
         check_python(&project, lock.as_ref(), found.target.python)?;
         let packages = match &lock {
-            Some(lock) => {
-                refuse_members(lock, &selection, &found.target)?;
-                lock.packages(&selection, &found.target)?
-            }
+            Some(lock) => lock.packages(&selection, &found.target)?,
             None => Vec::new(),
         };
-        let wheels = choose(&packages, &found.target, tools).await?;
+        let (mut wheels, mut unbuilt) = choose(&packages, &found.target, &backends, tools).await?;
+        let (more, later) = members(&needed, &found.target, &backends, tools).await?;
+        wheels.extend(more);
+        unbuilt.extend(later);
         let layout = Layout::venv(app().join(".venv")?, found.target.python);
         let short = found.target.python.short();
         let (source, source_digest) = match sources.get(&short) {
@@ -153,7 +168,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             platform: found.platform.clone(),
             base: found.name.clone(),
             python: found.target.python.to_string(),
-            wheels: wheels.len(),
+            wheels: wheels.len() + unbuilt.len(),
         });
         platforms.push(PlatformResolution {
             config: config(&project, &start, &found),
@@ -172,10 +187,12 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             codename: found.codename,
             layout,
             wheels,
+            unbuilt,
             source,
             source_digest,
         });
     }
+    settle(platforms.iter().flat_map(|platform| &platform.wheels), request, tools)?;
     let name = project.name.as_ref().map_or_else(|| "app".to_owned(), ToString::to_string);
     Ok(Resolution {
         name,
@@ -273,15 +290,6 @@ fn selection(request: &Request, project: &Project) -> Selection {
     selection.extras.extend(project.settings.extras.iter().cloned());
     selection.groups.extend(project.settings.groups.iter().cloned());
     selection
-}
-
-/// Members of a workspace other than the project itself have no layer yet.
-fn refuse_members(lock: &wainwright_lock::Lock, selection: &Selection, target: &Target) -> Result<(), Error> {
-    let members = lock.local_members(selection, target)?;
-    match members.into_iter().find(|member| !member.is_root) {
-        None => Ok(()),
-        Some(member) => Err(Error::Member { name: member.name, path: member.path }),
-    }
 }
 
 fn check_python(

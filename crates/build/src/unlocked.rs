@@ -186,7 +186,7 @@ fn of_project(project: &Project, request: &Request) -> Result<Option<Inputs>, Er
 }
 
 /// uv from the `PATH`, else its own wheel, fetched from the index like any other.
-async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, Error> {
+pub(crate) async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, Error> {
     let found = Resolver::find(&tools.machine.vars).await;
     if let Some(Ok(resolver)) = found {
         return Ok(resolver);
@@ -210,7 +210,10 @@ async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, Error> {
 }
 
 /// The environment of uv: ours, with the indexes as we know them.
-fn environment(scratch: &Path, tools: &Tools) -> Result<std::collections::BTreeMap<String, String>, Error> {
+pub(crate) fn environment(
+    scratch: &Path,
+    tools: &Tools,
+) -> Result<std::collections::BTreeMap<String, String>, Error> {
     let settings = tools.index_settings()?;
     let machine = &tools.machine;
     let mut vars = machine.vars.clone();

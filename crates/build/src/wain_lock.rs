@@ -12,6 +12,7 @@ use wainwright_project::Project;
 use wainwright_resolve::Upgrade;
 
 use crate::runtime::{debian_architecture, ground_of};
+use crate::sources::BuiltPin;
 use crate::unlocked::Unlocked;
 use crate::{Base, Error, Event, Pinning, Request, Tools};
 
@@ -30,6 +31,9 @@ pub struct WainLock {
     /// Packages that are added to base images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     system: Vec<LockedSystem>,
+    /// Wheels that were built here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wheel: Vec<BuiltPin>,
 }
 
 /// Packages for one base image as it was when they were chosen.
@@ -166,6 +170,23 @@ pub async fn lock(request: &Request, upgrade: &Upgrade, tools: &Arc<Tools>) -> R
         is_changed |= unlocked.lock(&request, python, upgrade, tools).await?.is_changed;
     }
     Ok(is_changed)
+}
+
+/// Writes `wain.lock`, where it may be written. A checkout that nobody may write to can be built all the same; `what` is only
+/// not pinned.
+pub(crate) fn write(lock: &WainLock, what: &str, request: &Request, tools: &Tools) -> Result<(), Error> {
+    if request.pinning == Pinning::Never {
+        return Ok(());
+    }
+    match lock.write(&request.root) {
+        Ok(()) => tools.tell(Event::FileWritten { path: path(&request.root) }),
+        Err(error) if request.pinning == Pinning::Always => return Err(error),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+            tools.tell(Event::Warned { message: format!("{error}: {what} not pinned ({cause})") });
+        }
+    }
+    Ok(())
 }
 
 /// Where Debian packages come from.

@@ -46,6 +46,10 @@ async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
             message: format!("`{name}` was damaged in the cache; it is fetched again"),
         });
     }
+    if wheel.made.is_some() {
+        // It is made of its source again: nobody else has it.
+        return Err(wainwright_store::Error::Missing { digest: wanted.digest }.into());
+    }
     tools.tell(Event::FetchStarted { name: name.clone(), size: wheel.size });
     let progress = |bytes| tools.tell(Event::FetchProgressed { name: name.clone(), bytes });
     let fetched = tools.index().await?.fetch(&tools.store, wanted, &progress).await?;

@@ -37,6 +37,8 @@ pub(super) fn text(event: &Event) -> Option<String> {
         Event::FetchFinished { name, bytes: moved } if *moved > 0 => {
             format!("fetched {name} ({})", bytes(*moved))
         }
+        Event::WheelStarted { name, from } => format!("building {name} here from {from}"),
+        Event::WheelFinished { name, made } => format!("{name}: {made} is {}", made.digest),
         Event::LayerFinished { name, descriptor } => format!("made {name} ({})", bytes(descriptor.size)),
         Event::LayerReused { name, .. } => format!("reused {name}"),
         Event::UploadFinished { repository, digest, size, how: "sent" } => {

@@ -56,6 +56,8 @@ impl Renderer for Tty {
             Event::FetchStarted { name, size } => {
                 self.start(format!("fetch {name}"), "fetching", name, *size);
             }
+            Event::WheelStarted { name, .. } => self.start(format!("wheel {name}"), "making", name, None),
+            Event::WheelFinished { name, .. } => self.end(&format!("wheel {name}")),
             Event::LayerStarted { name } => self.start(format!("layer {name}"), "making", name, None),
             Event::DeliveryStarted { output } => {
                 self.start(format!("deliver {output}"), "writing", output, None);

@@ -87,6 +87,7 @@ fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result
             of_entries(entries, epoch, |entry| of_entry(entry, &venv))
         }
         Recipe::Wheels(wheels, layout) => of_wheels(wheels, layout, lost, epoch, store),
+        Recipe::Unbuilt(_) => Err(crate::execute::unbuilt(layer)),
     }
 }
 

@@ -1,0 +1,164 @@
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why there is no wheel of a source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A source distribution that is not unpacked.
+    #[error("the source distribution `{file}` is refused: {reason}")]
+    Archive {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What a source says of its backend cannot be used.
+    #[error("the source of {what} cannot be built: {reason}")]
+    System {
+        /// The package.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A program cannot be started.
+    #[error("`{}` cannot be started", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The build requirements are not to be had.
+    #[error("the build requirements of {what} ({}) cannot be installed:\n{said}", requires.join(", "))]
+    Requirements {
+        /// The package.
+        what: String,
+        /// The requirements.
+        requires: Vec<String>,
+        /// What the installer said, without passwords.
+        said: String,
+        /// Whether the network was forbidden.
+        is_offline: bool,
+        /// Whether an index could not be asked.
+        is_network: bool,
+    },
+    /// The backend failed.
+    #[error("{backend} cannot build {what}; it said last:\n{said}")]
+    Failed {
+        /// The package.
+        what: String,
+        /// The backend.
+        backend: String,
+        /// What it said last, without passwords.
+        said: String,
+    },
+    /// The backend took too long.
+    #[error("{backend} did not build {what} within {} s, and was ended; it said last:\n{said}", limit.as_secs())]
+    TooLong {
+        /// The package.
+        what: String,
+        /// The backend.
+        backend: String,
+        /// How long it may take.
+        limit: Duration,
+        /// What it said last, without passwords.
+        said: String,
+    },
+    /// The backend left something other than one wheel of the package.
+    #[error("{backend} was to build {what}, and made {found}")]
+    Other {
+        /// The package.
+        what: String,
+        /// The backend.
+        backend: String,
+        /// What there is.
+        found: String,
+    },
+    /// There is no git.
+    #[error("there is no `git` on the PATH, and {what} comes from a git repository")]
+    NoGit {
+        /// The package.
+        what: String,
+    },
+    /// git could not fetch the commit.
+    #[error("git cannot fetch the commit {commit} of {what}:\n{said}")]
+    Git {
+        /// The package.
+        what: String,
+        /// The commit.
+        commit: String,
+        /// What git said, without passwords.
+        said: String,
+    },
+    /// A repository that gave something else than the commit.
+    #[error("the repository of {what} was asked for the commit {commit}, and gave {found}")]
+    OtherCommit {
+        /// The package.
+        what: String,
+        /// What the lockfile names.
+        commit: String,
+        /// What came.
+        found: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Archive { .. } => {
+                "lock a version that has a wheel, or build one yourself and give its folder with --find-links"
+            }
+            Self::Requirements { is_offline: true, .. } => {
+                "build once with a network: the wheel is kept; or give the folder of their wheels with --find-links"
+            }
+            Self::Requirements { is_network: true, .. } => {
+                "check --index-url and its credentials, or the network"
+            }
+            Self::Requirements { .. } => {
+                "they are installed as wheels, from the configured indexes and --find-links"
+            }
+            Self::Failed { .. } => {
+                "it runs without your environment (docs/python.md lists what it sees): install the libraries and compilers that it \
+                 misses, or build the wheel yourself (`uv build --wheel`) and give its folder with --find-links"
+            }
+            Self::TooLong { .. } => {
+                "give it more time with --build-timeout, or build the wheel elsewhere and give its folder with --find-links"
+            }
+            Self::NoGit { .. } => "install git, or lock a released version",
+            Self::Git { .. } => "check that `git fetch` reaches the repository without asking for a password",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    /// Whether the outside world failed rather than the input.
+    pub fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Start { .. }
+                | Self::Git { .. }
+                | Self::Requirements { is_network: true, .. }
+        )
+    }
+}

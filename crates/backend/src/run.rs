@@ -1,0 +1,224 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+use wainwright_http::Secret;
+
+use crate::Error;
+
+/// Starts a program in a process group, sets the umask, and ends the whole group when the program ends, or when whoever
+/// holds the other end of standard input does, however suddenly: the system closes that end for the killed as well.
+const SUPERVISOR: &str = "\
+import os, signal, subprocess, sys, threading
+def end():
+    os.killpg(0, signal.SIGKILL)
+def watch():
+    while os.read(0, 4096):
+        pass
+    end()
+threading.Thread(target=watch, daemon=True).start()
+os.umask(0o022)
+try:
+    code = subprocess.call(sys.argv[2:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+except OSError as error:
+    print(error)
+    code = 127
+sys.stdout.flush()
+with open(sys.argv[1], 'x') as out:
+    out.write(str(code))
+end()
+";
+/// How much of what a program says is kept: its end.
+const KEPT: usize = 64 << 10;
+/// How many lines of it are shown.
+const SHOWN: usize = 40;
+
+/// One program to run.
+pub(crate) struct Step<'a> {
+    /// A Python interpreter, which looks after the program.
+    pub(crate) python: &'a Path,
+    /// The program and its arguments.
+    pub(crate) words: Vec<OsString>,
+    /// Where it runs.
+    pub(crate) folder: &'a Path,
+    /// All of its environment.
+    pub(crate) vars: &'a BTreeMap<String, String>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+    /// A folder for notes.
+    pub(crate) scratch: &'a Path,
+}
+
+/// How a program ended.
+pub(crate) struct Ran {
+    /// `None` when the time was over.
+    pub(crate) code: Option<i32>,
+    said: VecDeque<u8>,
+}
+
+impl Ran {
+    pub(crate) fn is_good(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// The last lines of what it said, without secrets.
+    pub(crate) fn said(&self, secrets: &[Secret]) -> String {
+        let bytes: Vec<u8> = self.said.iter().copied().collect();
+        let text = redacted(&String::from_utf8_lossy(&bytes), secrets);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let shown = lines.iter().skip(lines.len().saturating_sub(SHOWN));
+        let clean = |line: &&str| -> String {
+            let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').take(500).collect();
+            format!("    {line}")
+        };
+        match lines.is_empty() {
+            true => "    (nothing)".into(),
+            false => shown.map(clean).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+/// A text without some words.
+pub(crate) fn redacted(text: &str, secrets: &[Secret]) -> String {
+    let secrets = secrets.iter().map(Secret::reveal).filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
+impl Step<'_> {
+    /// Runs it to its end, or to the end of its time.
+    pub(crate) async fn run(self) -> Result<Ran, Error> {
+        let note = tempfile_name(self.scratch);
+        let failed = |source| Error::Start { program: self.python.to_owned(), source };
+        let mut child = Command::new(self.python)
+            .args(["-I", "-S", "-c", SUPERVISOR])
+            .arg(&note)
+            .args(&self.words)
+            .current_dir(self.folder)
+            .env_clear()
+            .envs(self.vars)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        // Dropped with this future, it ends the group; killing the supervisor first would leave the others running.
+        let held = child.stdin.take();
+        let mut output = child.stdout.take();
+        let mut said = VecDeque::new();
+        let listen = async {
+            let mut piece = vec![0; 8 << 10];
+            while let Some(output) = &mut output {
+                match output.read(&mut piece).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => said.extend(piece.get(..length).unwrap_or_default()),
+                }
+                let surplus = said.len().saturating_sub(KEPT);
+                said.drain(..surplus);
+            }
+        };
+        // What it says ends when everything that it started has ended.
+        let is_in_time = tokio::time::timeout(self.limit, listen).await.is_ok();
+        drop(held);
+        if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
+            let _ = child.start_kill();
+        }
+        let code = std::fs::read_to_string(&note).ok().and_then(|text| text.parse().ok()).unwrap_or(-1);
+        let _ = std::fs::remove_file(&note);
+        Ok(Ran { code: is_in_time.then_some(code), said })
+    }
+}
+
+/// A name that is not taken; a folder serves one build at a time.
+fn tempfile_name(folder: &Path) -> std::path::PathBuf {
+    let mut number = 0;
+    loop {
+        let path = folder.join(format!(".code-{number}"));
+        if path.symlink_metadata().is_err() {
+            return path;
+        }
+        number += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn python() -> Option<PathBuf> {
+        let found = wainwright_testing::need("python3")?;
+        let mut command = std::process::Command::new(found);
+        let ran = wainwright_testing::run(command.args(["-c", "import sys; print(sys.executable)"])).ok();
+        Some(ran.stdout.trim().into())
+    }
+
+    async fn sh(script: &str, limit: u64) -> Option<Ran> {
+        let (python, folder) = (python()?, tempfile::tempdir().unwrap());
+        let step = Step {
+            python: &python,
+            words: ["/bin/sh", "-c", script].map(Into::into).into(),
+            folder: folder.path(),
+            vars: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            limit: Duration::from_secs(limit),
+            scratch: folder.path(),
+        };
+        Some(step.run().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_program_ends_with_its_code_and_its_last_words() {
+        let Some(ran) = sh("umask; echo to stdout; echo pass-word >&2; env; exit 3", 30).await else {
+            return;
+        };
+        assert_eq!(ran.code, Some(3));
+        let said = ran.said(&[Secret::new("pass-word".to_owned())]);
+        assert!(said.starts_with("    0022\n    to stdout\n    ***\n"), "{said}");
+        assert!(!said.contains("HOME="), "{said}");
+        let Some(ran) = sh("yes | head -c 1000000", 30).await else { return };
+        assert_eq!(ran.said(&[]).lines().count(), SHOWN);
+        let Some(ran) = sh("kill -9 $$", 30).await else { return };
+        assert_eq!(ran.code, Some(-9));
+    }
+
+    /// Whether something with these words runs.
+    fn runs(words: &str) -> bool {
+        let is_it = |entry: std::fs::DirEntry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).replace('\0', " ").starts_with(words)
+        };
+        std::fs::read_dir("/proc").unwrap().any(|entry| is_it(entry.unwrap()))
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_running_ends_with_it() {
+        let Some(ran) = sh("sleep 471.1 & echo done", 30).await else { return };
+        assert_eq!(ran.code, Some(0));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!runs("sleep 471.1"));
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_ended_with_all_that_it_started() {
+        let Some(ran) = sh("echo here; sleep 471.2 & sleep 471.2", 1).await else { return };
+        assert_eq!(ran.code, None);
+        assert_eq!(ran.said(&[]), "    here");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!runs("sleep 471.2"));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_ends() {
+        let waiting = tokio::time::timeout(Duration::from_secs(1), sh("sleep 471.3", 30)).await;
+        if matches!(waiting, Ok(None)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!runs("sleep 471.3"));
+    }
+}

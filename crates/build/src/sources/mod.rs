@@ -1,0 +1,141 @@
+//! Wheels that no index has: made here of source distributions, commits and folders.
+
+mod assemble;
+mod backend;
+mod folder;
+mod pins;
+mod tool;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wainwright_lock::GitSource;
+use wainwright_oci::Digest;
+use wainwright_pypi::{Location, Wanted, WantedSdist};
+use wainwright_python::{PackageName, Version, WheelFilename};
+use wainwright_store::Store;
+
+pub(crate) use self::assemble::members;
+pub(crate) use self::backend::Backends;
+pub(crate) use self::folder::Folder;
+pub(crate) use self::pins::{BuiltPin, settle};
+
+use crate::choose::ChosenWheel;
+
+/// A package to make a wheel of.
+#[derive(Clone, Debug)]
+pub(crate) struct SourcePackage {
+    pub(crate) name: PackageName,
+    /// Where the lockfile tells.
+    pub(crate) version: Option<Version>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a source comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    Sdist(WantedSdist),
+    Git(GitSource),
+    Folder(Arc<Folder>),
+}
+
+impl Origin {
+    /// What it is and nothing else: the same text is the same source.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Sdist(wanted) => format!("sdist {}", wanted.digest),
+            Self::Git(GitSource { commit, subdirectory: None, .. }) => format!("git commit {commit}"),
+            Self::Git(GitSource { commit, subdirectory: Some(below), .. }) => {
+                format!("git commit {commit}, folder {below}")
+            }
+            Self::Folder(folder) => format!("folder {}", folder.digest),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "the folder `{}`", folder.shown),
+            _ => f.write_str(&self.identity()),
+        }
+    }
+}
+
+/// How a wheel came to be that no index has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// Its source: `sdist sha256:...`, `git commit ...` or "the folder `...`".
+    pub from: String,
+    /// The build backend that made it; `None` where none had to run.
+    pub by: Option<MadeBy>,
+    /// What it is called: `foo-1.0-py3-none-any.whl`.
+    pub wheel: String,
+    /// The digest of the wheel in its one form.
+    pub digest: Digest,
+}
+
+/// Who made a wheel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeBy {
+    /// The backend: `hatchling.build`.
+    pub backend: String,
+    /// Who called it: `uv 0.13.9`.
+    pub tool: String,
+    /// The Python it ran on: `3.13.5`.
+    pub python: String,
+    /// What was installed for it, as `name version`.
+    pub with: Vec<String>,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            Some(by) => write!(
+                f,
+                "built here from {} by {} ({}, Python {})",
+                self.from, by.backend, by.tool, by.python
+            ),
+            None => write!(f, "the files of {}, put together here", self.from),
+        }
+    }
+}
+
+/// A wheel that a plan names and only a build would make.
+#[derive(Clone, Debug)]
+pub(crate) struct Unbuilt {
+    pub(crate) name: PackageName,
+    pub(crate) version: Option<Version>,
+    pub(crate) from: String,
+}
+
+impl Unbuilt {
+    /// `foo 1.0`
+    pub(crate) fn what(&self) -> String {
+        what(&self.name, self.version.as_ref())
+    }
+}
+
+pub(crate) fn what(name: &PackageName, version: Option<&Version>) -> String {
+    version.map_or_else(|| name.to_string(), |version| format!("{name} {version}"))
+}
+
+/// A wheel of the store that was made here, like one that an index has.
+fn chosen(
+    name: &PackageName,
+    filename: WheelFilename,
+    digest: Digest,
+    size: u64,
+    made: Made,
+    store: &Store,
+) -> ChosenWheel {
+    ChosenWheel {
+        name: name.clone(),
+        wanted: Wanted { filename, digest, size: Some(size), location: Location::Path(store.path(&digest)) },
+        size: Some(size),
+        made: Some(Arc::new(made)),
+    }
+}

@@ -197,13 +197,18 @@ fn a_member_is_built_with_the_lock_of_its_workspace() {
 }
 
 #[test]
-fn a_member_that_needs_another_is_refused() {
+fn a_member_that_needs_another_gets_it_as_a_layer() {
     let shop = workspace(", { name = \"lib\" }");
     let refused = run(&mut shop.build());
     let said = refused.stderr.replace(&fs::canonicalize(shop.folder()).unwrap().display().to_string(), "");
     let error = said.find("error: ").map(|at| &said[at..]).unwrap_or_default();
     insta::assert_snapshot!(error, @"
-    error: the project needs `lib`, whose source is in `/lib`
-      hint: members of a workspace are not put into images yet: build a wheel of it with `uv build --wheel --package lib` and lock that
+    error: /uv.lock:12: there is no folder `lib`, which `lib` comes from
+      hint: check out the whole workspace, or lock again
     ");
+    let text = "[build-system]\nrequires = []\nbuild-backend = \"uv_build\"\n[project]\nname = \"lib\"\nversion = \"1\"\n";
+    shop.write("lib/pyproject.toml", text);
+    shop.write("lib/src/lib/__init__.py", "");
+    let built = run(&mut shop.build()).ok();
+    assert!(built.stderr.contains("made lib 1 ("), "{}", built.stderr);
 }

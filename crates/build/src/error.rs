@@ -40,6 +40,16 @@ pub enum Error {
         /// The packages.
         refused: Vec<Refused>,
     },
+    /// A folder that the lockfile names is not there.
+    #[error("{origin}: there is no folder `{path}`, which `{name}` comes from")]
+    NoFolder {
+        /// The package.
+        name: PackageName,
+        /// The folder.
+        path: String,
+        /// Where it is named.
+        origin: String,
+    },
     /// There is no Python to build with.
     #[error("{what} has to be built here, and there is no CPython on this machine")]
     NoInterpreter {
@@ -579,6 +589,7 @@ impl Error {
             Self::NotDebian { .. } => Some("take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting".into()),
             Self::Backend(error) => error.hint(),
             Self::Source { .. } => None,
+            Self::NoFolder { .. } => Some("check out the whole workspace, or lock again".into()),
             Self::NotBuilt { refused } => Some(switch(refused)),
             Self::NoInterpreter { python, .. } => Some(format!(
                 "install Python {python} (for a wheel that fits every Python, any will do), or build the wheel elsewhere and lock \

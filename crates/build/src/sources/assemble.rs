@@ -31,6 +31,10 @@ pub(crate) async fn members(
     let (mut wheels, mut unbuilt, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     let mut to_build = Vec::new();
     for member in members.iter().filter(|member| !member.is_root && member.is_package) {
+        if !member.path.is_dir() {
+            let (name, path, origin) = (member.name.clone(), shown(member), member.origin.to_string());
+            return Err(Error::NoFolder { name, path, origin });
+        }
         let folder = backends.folder(&member.path, shown(member)).await?;
         let why = match backends.permission.names(&member.name) {
             true => None,

@@ -203,7 +203,7 @@ fn a_member_that_needs_another_gets_it_as_a_layer() {
     let said = refused.stderr.replace(&fs::canonicalize(shop.folder()).unwrap().display().to_string(), "");
     let error = said.find("error: ").map(|at| &said[at..]).unwrap_or_default();
     insta::assert_snapshot!(error, @"
-    error: /uv.lock:12: there is no folder `lib`, which `lib` comes from
+    error: /uv.lock:14: there is no folder `lib`, which `lib` comes from
       hint: check out the whole workspace, or lock again
     ");
     let text = "[build-system]\nrequires = []\nbuild-backend = \"uv_build\"\n[project]\nname = \"lib\"\nversion = \"1\"\n";

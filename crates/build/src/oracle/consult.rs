@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
-use wainwright_oci::{Descriptor, Digest, Layer, Place, Reference};
+use wainwright_oci::{Descriptor, Digest, Layer, Lazy, Place, Reference};
 use wainwright_registry::Scope;
 use wainwright_store::CacheKey;
 
@@ -210,7 +210,9 @@ fn offer_layers(
         let entries = artifacts.iter().filter_map(|artifact| {
             let entry = artifact.entries.layers.get(&layer.key.digest())?;
             let is_there = there.contains(&(artifact.reference.clone(), entry.descriptor.digest));
-            let is_asked_for = entry.descriptor.media_type == options.compression.media_type();
+            let is_lazy = !entry.descriptor.annotations.is_empty();
+            let is_asked_for = entry.descriptor.media_type == options.compression.media_type()
+                && is_lazy == (options.lazy != Lazy::No);
             (is_there && is_asked_for).then(|| offer(artifact, entry))
         });
         match { entries }.next() {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wainwright_oci::{Descriptor, DiffId, Digest, canonical_json, media_type};
+use wainwright_oci::{Descriptor, DiffId, Digest, annotation, canonical_json, media_type};
 
 use crate::native::Libraries;
 
@@ -137,9 +137,14 @@ impl Entries {
 
 /// A layer as we write them.
 fn check(descriptor: &Descriptor) -> Result<(), String> {
-    let Descriptor { media_type, digest, size, platform, .. } = descriptor;
+    let Descriptor { media_type, digest, size, platform, annotations } = descriptor;
     let ours = [media_type::LAYER_GZIP, media_type::LAYER_ZSTD, media_type::LAYER_TAR];
-    match ours.contains(&media_type.as_str()) && (1..=LARGEST_LAYER).contains(size) && platform.is_none() {
+    // They become part of a manifest: those of lazy layers, and no others.
+    let is_plain = annotations.iter().all(|(name, value)| {
+        [annotation::TOC_DIGEST, annotation::TAR_SIZE].contains(&name.as_str()) && value.len() < 100
+    });
+    let is_sized = (1..=LARGEST_LAYER).contains(size);
+    match ours.contains(&media_type.as_str()) && is_sized && platform.is_none() && is_plain {
         true => Ok(()),
         false => Err(format!("{digest} with {size} bytes as `{media_type}` is no layer of ours")),
     }
@@ -194,6 +199,9 @@ mod tests {
         insta::assert_snapshot!(refuse("\"size\":3", "\"size\":0"), @"sha256:7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed with 0 bytes as `application/vnd.oci.image.layer.v1.tar+gzip` is no layer of ours");
         assert!(refuse("\"size\":3", "\"size\":-3").contains("do not read"));
         assert!(refuse("\"size\":3", "\"size\":18446744073709551615").contains("no layer of ours"));
+        assert!(
+            refuse("\"size\":3", "\"size\":3,\"annotations\":{\"x\":\"y\"}").contains("no layer of ours")
+        );
         assert!(refuse("tar+gzip", "html").contains("no layer of ours"));
         assert!(refuse("sha256:7692", "sha256:zzzz").contains("do not read"));
         assert!(Entries::read(b"<html>").unwrap_err().contains("no JSON"));

@@ -10,7 +10,7 @@ use crate::pace::Limits;
 use crate::proxy::Routes;
 use crate::retry::{Fault, Patience, Tries};
 use crate::send::{Ask, innermost};
-use crate::{Auth, Clock, Error, Settings, WaitListener, proxy, redacted, tls};
+use crate::{Auth, Clock, Error, Settings, WaitListener, redacted, tls};
 
 /// Downloads things, politely. Clones share connections, limits and patience.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     patience: Arc<Patience>,
     pub(crate) offline: bool,
     pub(crate) limits: Limits,
-    pub(crate) routes: Routes,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) on_wait: Arc<WaitListener>,
     /// When the user was told last that a server is waited for.
     pub(crate) told: Mutex<BTreeMap<String, Stopwatch>>,
@@ -70,13 +70,14 @@ impl Client {
     }
 
     fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<Patience>) -> Result<Self, Error> {
+        let routes = Arc::new(Routes::new(&settings.proxies)?);
         let shared = Shared {
-            http: connect(settings)?,
+            http: connect(settings, &routes)?,
             permits,
             patience,
             offline: settings.offline,
             limits: Limits::new(settings),
-            routes: Routes::new(&settings.proxies),
+            routes,
             on_wait: settings.on_wait.clone(),
             told: Mutex::default(),
         };
@@ -158,17 +159,15 @@ impl Client {
 }
 
 /// Opens nothing yet.
-fn connect(settings: &Settings) -> Result<reqwest::Client, Error> {
-    let mut http = reqwest::Client::builder()
+fn connect(settings: &Settings, routes: &Arc<Routes>) -> Result<reqwest::Client, Error> {
+    let http = reqwest::Client::builder()
         .user_agent(&settings.user_agent)
         .tls_backend_preconfigured(tls::config(settings)?)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
         .http2_adaptive_window(true)
-        .no_proxy();
-    for proxy in proxy::list(&settings.proxies)? {
-        http = http.proxy(proxy);
-    }
+        .no_proxy()
+        .proxy(routes.rule());
     http.build().map_err(|error| Error::Client { reason: innermost(&error) })
 }
 

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::pace::Pace;
+use crate::proxy::Through;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
 use crate::{Auth, Client, Error, redacted, redirect, take_credentials, tls};
 
@@ -101,6 +102,9 @@ impl Client {
         if let Some(reason) = tls::refusal(error) {
             let host = url.host_str().unwrap_or_default().to_owned();
             return Fault::is_final(Error::Tls { host, reason });
+        }
+        if let Some(error) = self.shared.routes.through(url).and_then(Through::objection) {
+            return Fault::is_final(error);
         }
         let reason = innermost(error) + &self.shared.routes.way(url);
         let fault = Error::Unreachable { url: redacted(url), reason, tries: 1 };

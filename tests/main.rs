@@ -33,6 +33,7 @@ mod registry_kill;
 mod registry_login;
 mod registry_pull;
 mod registry_push;
+mod registry_reached;
 mod registry_told;
 mod reproducible;
 mod runs;

@@ -14,6 +14,7 @@ mod proxy;
 mod registry;
 mod relay;
 mod server;
+mod token;
 mod tool;
 mod tree;
 mod wheel;
@@ -29,6 +30,7 @@ pub use proxy::{Act, Asked, Authority, Kind, Length, Lifetime, Proxy, Reply, Tls
 pub use registry::{Access, RegistryServer};
 pub use relay::Relay;
 pub use server::Server;
+pub use token::TokenServer;
 pub use tool::{need, skip, unpack};
 pub use tree::{Elf, Tree};
 pub use wheel::{Wheel, wheel};

@@ -1,17 +1,19 @@
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, net, thread};
 
 use tempfile::TempDir;
 
-use crate::need;
+use crate::token::NAME;
+use crate::{TokenServer, need, skip};
 
 /// A registry of its own (Docker's, version 2.8) on a port of the loopback, which ends with the test.
 pub struct RegistryServer {
     folder: TempDir,
     process: Child,
-    port: u16,
+    address: String,
 }
 
 /// What a [`RegistryServer`] asks of its users.
@@ -26,22 +28,50 @@ pub enum Access {
 impl RegistryServer {
     /// Starts a registry and waits until it answers; `None` where that cannot be, see [`skip`](crate::skip).
     pub fn start(access: Access) -> Option<Self> {
+        Self::start_at("127.0.0.1", |folder| {
+            if access == Access::Open {
+                return String::new();
+            }
+            let file = folder.join("htpasswd");
+            // `CANARY-password`, as `htpasswd -B` writes it.
+            fs::write(&file, "ann:$2y$05$5iJdyq7MQ.Z.yMia4ziw8eitJt2uVAYoVLaqXKykdKIpP1FUoJdhG\n").unwrap();
+            format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display())
+        })
+    }
+
+    /// Starts one that anybody may use, on the loopback of IPv6.
+    pub fn start_v6() -> Option<Self> {
+        if let Err(error) = TcpListener::bind("[::1]:0") {
+            skip(&format!("there is no IPv6 here: {error}"));
+            return None;
+        }
+        Self::start_at("[::1]", |_| String::new())
+    }
+
+    /// Starts one that takes the tokens of a server.
+    pub fn start_with_tokens(tokens: &TokenServer) -> Option<Self> {
+        Self::start_at("127.0.0.1", |folder| {
+            let (file, realm) = (folder.join("tokens.pem"), tokens.address());
+            fs::write(&file, tokens.certificate()).unwrap();
+            format!(
+                "auth:\n  token:\n    realm: http://{realm}/token\n    service: {NAME}\n    issuer: {NAME}\n    rootcertbundle: {}\n",
+                file.display()
+            )
+        })
+    }
+
+    fn start_at(host: &'static str, auth: impl FnOnce(&Path) -> String) -> Option<Self> {
         let program = need("docker-registry")?;
         let folder = TempDir::new().unwrap();
         // Somebody else could take the port in between; nobody does on a machine that runs tests.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind(format!("{host}:0")).unwrap().local_addr().unwrap().port();
         let data = folder.path().join("data");
         let mut config = format!(
             "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
-             http:\n  addr: 127.0.0.1:{port}\n",
+             http:\n  addr: \"{host}:{port}\"\n",
             data.display()
         );
-        if access == Access::Password {
-            let file = folder.path().join("htpasswd");
-            // `CANARY-password`, as `htpasswd -B` writes it.
-            fs::write(&file, "ann:$2y$05$5iJdyq7MQ.Z.yMia4ziw8eitJt2uVAYoVLaqXKykdKIpP1FUoJdhG\n").unwrap();
-            config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display());
-        }
+        config += &auth(folder.path());
         fs::write(folder.path().join("config.yml"), config).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let process = Command::new(program)
@@ -52,9 +82,9 @@ impl RegistryServer {
             .stderr(log)
             .spawn()
             .unwrap();
-        let server = Self { folder, process, port };
+        let server = Self { folder, process, address: format!("{host}:{port}") };
         let limit = Instant::now() + Duration::from_secs(30);
-        while net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while net::TcpStream::connect(server.address()).is_err() {
             if Instant::now() > limit {
                 let log = fs::read_to_string(server.folder.path().join("log")).unwrap();
                 panic!("the registry does not answer:\n{log}");
@@ -66,7 +96,7 @@ impl RegistryServer {
 
     /// Host and port, for references.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.clone()
     }
 
     /// Method and path of every request so far, as its access log has them.

@@ -1,5 +1,7 @@
 //! What the limits on this process allow (getrlimit(2)).
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::sync::Mutex;
 use std::{io, thread};
 
@@ -16,6 +18,27 @@ pub(crate) fn most_connections() -> usize {
     let _ = setrlimit(Resource::Nofile, limit);
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(files.saturating_sub(OTHERS) / EACH).unwrap_or(usize::MAX).max(1)
+}
+
+/// Begins anew with one pool of memory for all threads, where addresses are limited (`ulimit -v`); returns where they are not,
+/// or where that was done.
+///
+/// The C library would reserve 64 MiB of addresses for every thread that comes first, and leave nothing for the stacks of
+/// those that come later. It takes a word on that when a program starts, and only then (mallopt(3)).
+pub(crate) fn begin_anew_where_memory_is_limited() {
+    const SETTING: &str = "MALLOC_ARENA_MAX";
+    let is_limited = getrlimit(Resource::As).current.is_some();
+    if !is_limited || std::env::var_os(SETTING).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut words = std::env::args_os();
+    let mut command = Command::new(program);
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    // Comes back only when it did not work; we go on with what there is.
+    let _ = command.args(words).env(SETTING, "1").exec();
 }
 
 /// How many layers the limit on memory allows to make at a time.

@@ -31,11 +31,8 @@ use clap::Parser as _;
 
 use crate::args::{Arguments, Command, RegistryCommand};
 
-/// Paths, headers and rows are many and small: the allocator of the C library keeps half as much again, and takes longer.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    limits::begin_anew_where_memory_is_limited();
     std::panic::set_hook(Box::new(failure::tell_panic));
     let code = std::panic::catch_unwind(run).unwrap_or_else(|_| failure::tell_bug());
     ExitCode::from(code)

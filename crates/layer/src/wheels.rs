@@ -55,8 +55,10 @@ pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<V
     }
     // What lies above the environment belongs to the layer that makes the environment.
     folders.retain(|folder| folder.starts_with(&layout.prefix));
-    let files = files.into_iter().map(|(entry, _)| entry);
-    Ok(folders.into_iter().map(Entry::directory).chain(files).collect())
+    // In the memory of the list: it may be long.
+    let mut entries: Vec<Entry> = files.into_iter().map(|(entry, _)| entry).collect();
+    entries.extend(folders.into_iter().map(Entry::directory));
+    Ok(entries)
 }
 
 /// The files a wheel owns in an image, sorted by path, to find out whether wheels clash without opening them again.

@@ -5,7 +5,6 @@ use crate::error::Fault;
 use crate::install::write_record;
 use crate::launcher::launcher;
 use crate::layout::Place;
-use crate::record::Hash;
 use crate::rules::E_META;
 use crate::{Error, FileContent, InstalledFile, Layout};
 
@@ -47,7 +46,7 @@ fn install(
     }
     let site = layout.path(&Place::Site(""), name)?;
     let record = layout.path(&Place::Site(&format!("{dist_info}/RECORD")), name)?;
-    let rows = installed.iter().map(|file| (file, file.content.digest().map(Hash::Sha256)));
+    let rows = installed.iter().map(|file| (file, None));
     let bytes = write_record(rows, &record, &site)?;
     installed.push(InstalledFile { path: record, executable: false, content: FileContent::Generated(bytes) });
     installed.sort_by(|a, b| a.path.cmp(&b.path));

@@ -262,8 +262,8 @@ impl Tree<'_> {
         let site = self.path(Place::Site(""))?;
         let others = self.wheel.other_hashes();
         let files = self.files.iter().map(|file| {
-            let other = file.content.offset().and_then(|offset| others.get(&offset));
-            (file, other.map(|hash| (*hash).clone()).or_else(|| file.content.digest().map(Hash::Sha256)))
+            let other = file.content.offset().and_then(|offset| others.get(&offset).copied());
+            (file, other)
         });
         write_record(files, path, &site)
     }
@@ -278,24 +278,26 @@ impl Tree<'_> {
 }
 
 /// Writes RECORD: a row for every file, relative to site-packages, sorted; its own row has neither hash nor size.
+///
+/// Rows have the sha256 of the file, where no other hash is given with it.
 pub(crate) fn write_record<'a>(
-    files: impl Iterator<Item = (&'a InstalledFile, Option<Hash>)>,
+    files: impl Iterator<Item = (&'a InstalledFile, Option<&'a Hash>)>,
     record: &ImagePath,
     site: &ImagePath,
 ) -> Result<Vec<u8>, Fault> {
-    let mut rows: Vec<_> = files
-        .map(|(file, hash)| (relative(site, &file.path), hash.map(|hash| (hash, file.content.size()))))
-        .collect();
+    let mut rows: Vec<_> =
+        files.map(|(file, hash)| (relative(site, &file.path), Some((file, hash)))).collect();
     rows.push((relative(site, record), None));
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let refuse =
         |error: String| Fault::archive(E_RECORD, format!("its new RECORD cannot be written: {error}"));
-    for (path, content) in rows {
-        let (hash, size) = match content {
-            Some((hash, size)) => (hash.write(), size.to_string()),
-            None => (String::new(), String::new()),
-        };
+    for (path, file) in rows {
+        let hash = file.and_then(|(file, hash)| {
+            let hash = hash.cloned().or_else(|| file.content.digest().map(Hash::Sha256))?;
+            Some((hash.write(), file.content.size().to_string()))
+        });
+        let (hash, size) = hash.unwrap_or_default();
         writer.write_record([&*path, &hash, &size]).map_err(|error| refuse(error.to_string()))?;
     }
     writer.into_inner().map_err(|error| refuse(error.to_string()))

@@ -8,6 +8,7 @@ use wainwright_http::Secret;
 
 use crate::Error;
 use crate::run::redacted;
+use crate::unpack::inside;
 
 /// A commit to check out.
 pub struct Checkout<'a> {
@@ -89,7 +90,39 @@ pub async fn checkout(wanted: &Checkout<'_>) -> Result<bool, Error> {
         let path = wanted.into.join(".git").join(name);
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
     }
+    if let Some(link) = link_out(wanted.into) {
+        let reason = format!("the link `{}` in its repository leads out of it", link.display());
+        return Err(Error::System { what: wanted.what.to_owned(), reason });
+    }
     Ok(wanted.into.join(".gitmodules").is_file())
+}
+
+/// The first link below a folder that does not end below it.
+fn link_out(root: &Path) -> Option<PathBuf> {
+    let real = root.canonicalize().ok()?;
+    let mut folders = vec![real.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+            if kind.is_dir() && path != real.join(".git") {
+                folders.push(path);
+            } else if kind.is_symlink() {
+                let own = path.strip_prefix(&real).unwrap_or(&path).to_owned();
+                let stays = match path.canonicalize() {
+                    Ok(end) => end.starts_with(&real),
+                    // A link to nothing, as test data have them, leads nowhere.
+                    Err(_) => std::fs::read_link(&path).is_ok_and(|target| {
+                        let above = own.parent().unwrap_or(Path::new(""));
+                        inside(&above.join(target)).is_some()
+                    }),
+                };
+                if !stays {
+                    return Some(own);
+                }
+            }
+        }
+    }
+    None
 }
 
 fn program(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
@@ -167,6 +200,19 @@ mod tests {
         assert_eq!(std::fs::read_to_string(into.join("a.txt")).unwrap(), "one\r\n");
         assert!(into.join(".git").is_dir() && !into.join(".git/FETCH_HEAD").exists());
         assert!(fetch(&url, &second, &folder.path().join("second")).await.unwrap());
+
+        std::os::unix::fs::symlink("a.txt", origin.join("good")).unwrap();
+        std::os::unix::fs::symlink("nothing", origin.join("dangling")).unwrap();
+        git(&origin, &["add", "."]);
+        git(&origin, &["commit", "--quiet", "-m", "three"]);
+        let third = git(&origin, &["rev-parse", "HEAD"]);
+        assert!(fetch(&url, &third, &folder.path().join("good")).await.is_ok());
+        std::os::unix::fs::symlink("../../..", origin.join("evil")).unwrap();
+        git(&origin, &["add", "."]);
+        git(&origin, &["commit", "--quiet", "-m", "four"]);
+        let fourth = git(&origin, &["rev-parse", "HEAD"]);
+        let error = fetch(&url, &fourth, &folder.path().join("evil")).await.unwrap_err();
+        assert!(error.to_string().contains("the link `evil`"), "{error}");
 
         let missing = "0123456789012345678901234567890123456789";
         let error = fetch(&url, missing, &folder.path().join("third")).await.unwrap_err();

@@ -6,6 +6,7 @@
 //! variables nor the home of the user ([`build`]). Whatever it starts ends with it.
 
 mod clean;
+mod compilers;
 mod error;
 mod git;
 mod interpreter;

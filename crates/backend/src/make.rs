@@ -7,6 +7,7 @@ use std::time::Duration;
 use wainwright_http::Secret;
 use wainwright_python::{PackageName, Version, WheelFilename};
 
+use crate::compilers::stand_in;
 use crate::run::{Ran, Step};
 use crate::{BuildSystem, Clean, Error, Interpreter, system};
 
@@ -75,7 +76,8 @@ pub struct Job<'a> {
     pub version: Option<&'a Version>,
     /// Its source, which the backend may change.
     pub source: &'a Path,
-    /// An empty folder for everything else, on a file system that may hold programs.
+    /// An empty folder for everything else, on a file system that may hold programs. Compilers write another name for the
+    /// folder that it lies in, with the source beside it.
     pub scratch: &'a Path,
     /// The Python that builds.
     pub python: &'a Interpreter,
@@ -122,6 +124,7 @@ pub async fn build(job: &Job<'_>) -> Result<Built, Error> {
         environment = job.environment("environment-2", &requires, &system).await?;
     }
     let with = installed(&environment);
+    stand_in(&job.compilers(), job.scratch.parent().unwrap_or(job.scratch), job.vars).await?;
     let out = job.folder("wheels")?;
     job.make(&system, &environment, &out).await?;
     let (path, filename) = job.only_wheel(&out, &system)?;
@@ -129,6 +132,11 @@ pub async fn build(job: &Job<'_>) -> Result<Built, Error> {
 }
 
 impl Job<'_> {
+    /// Where programs stand that are found before those of the `PATH`.
+    fn compilers(&self) -> PathBuf {
+        self.scratch.join("bin")
+    }
+
     fn what(&self) -> String {
         match self.version {
             Some(version) => format!("{} {version}", self.name),
@@ -247,6 +255,7 @@ impl Job<'_> {
         let home = self.scratch.join("home");
         fs::create_dir_all(&home).map_err(|source| Error::Write { path: home.clone(), source })?;
         let path = self.vars.get("PATH").map(String::as_str).unwrap_or_default();
+        let path = &format!("{}:{path}", self.compilers().display());
         Ok(Clean { path, home: &home, environment, epoch: self.epoch, version: self.version }.variables())
     }
 

@@ -23,14 +23,15 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 os.umask(0o022)
 try:
-    code = subprocess.call(sys.argv[2:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-except OSError as error:
-    print(error)
-    code = 127
-sys.stdout.flush()
-with open(sys.argv[1], 'x') as out:
-    out.write(str(code))
-end()
+    try:
+        code = subprocess.call(sys.argv[2:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    except OSError as error:
+        print(error, flush=True)
+        code = 127
+    with open(sys.argv[1], 'x') as out:
+        out.write(str(code))
+finally:
+    end()
 ";
 /// How much of what a program says is kept: its end.
 const KEPT: usize = 64 << 10;

@@ -89,7 +89,7 @@ pub fn unpack(archive: File, name: &str, into: &Path) -> Result<PathBuf, Error> 
 }
 
 /// The path without `.` and `..`; `None` where it leads above its start.
-fn inside(path: &Path) -> Option<PathBuf> {
+pub(crate) fn inside(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wainwright_oci::Digest;
-use wainwright_testing::{Act, Proxy, Ran, Reply, With as _, Workshop, need, run};
+use wainwright_testing::{Act, Proxy, Ran, Reply, With as _, Workshop, need, run, skip};
 
 use crate::WAIN;
 use crate::unlocked::path_with_uv;
@@ -478,4 +478,87 @@ fn a_folder_that_only_its_backend_understands_needs_permission() {
     let refused = build(&shop, &path, &["--build-sdists"]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("evil"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_requirements_file_that_has_the_hash_of_the_source_only() {
+    let Some((shop, path)) = shop() else { return };
+    let digest = sdist("foo").lock(&shop);
+    fs::remove_file(shop.path("project/pylock.toml")).unwrap();
+    shop.write("project/requirements.txt", format!("foo==1.0 --hash={digest}\n"));
+    let links = shop.path("sdists").display().to_string();
+    let refused = build(&shop, &path, &["--find-links", &links]);
+    assert!(refused.code == 1 && refused.stderr.contains("`--build-sdists=foo`"), "{}", refused.stderr);
+    build(&shop, &path, &["--find-links", &links, "--build-sdists"]).ok();
+    assert_eq!(ran(&shop), ["foo"]);
+    shop.write("project/requirements.txt", format!("foo==1.0 --hash={}\n", Digest::of("other")));
+    let refused = build(&shop, &path, &["--find-links", &links, "--build-sdists"]);
+    assert_eq!((refused.code, ran(&shop)), (1, vec![]), "{}", refused.stderr);
+}
+
+#[test]
+fn build_requirements_that_are_not_to_be_had_are_named() {
+    let Some((shop, path)) = shop() else { return };
+    for (requires, words, said) in [
+        (
+            "nobody-has-this",
+            &["--build-sdists"][..],
+            "the build requirements of foo 1.0 (nobody-has-this) cannot be installed",
+        ),
+        (
+            "nobody-has-this",
+            &["--build-sdists", "--offline"],
+            "hint: build once with a network: the wheel is kept",
+        ),
+        ("evil @ file:///tmp/evil", &["--build-sdists"], "it requires `evil` from an address"),
+    ] {
+        let _ = fs::remove_file(shop.path("project/pylock.toml"));
+        sdist("foo").write(&shop, "src/foo-1.0");
+        let text = fs::read_to_string(shop.path("src/foo-1.0/pyproject.toml")).unwrap();
+        let archive = shop.path("sdists/foo-1.0.tar.gz");
+        shop.write(
+            "src/foo-1.0/pyproject.toml",
+            text.replace("requires = []", &format!("requires = [\"{requires}\"]")),
+        );
+        fs::create_dir_all(shop.path("sdists")).unwrap();
+        run(Command::new("tar").arg("czf").arg(&archive).arg("-C").arg(shop.path("src")).arg("foo-1.0")).ok();
+        let digest = Digest::of(fs::read(&archive).unwrap()).hex();
+        shop.write(
+            "project/pylock.toml",
+            format!(
+                "lock-version = \"1.0\"\ncreated-by = \"testing\"\n[[packages]]\nname = \"foo\"\nversion = \"1.0\"\n\
+                 sdist = {{ path = \"../sdists/foo-1.0.tar.gz\", hashes = {{ sha256 = \"{digest}\" }} }}\n"
+            ),
+        );
+        let refused = build(&shop, &path, words);
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("CANARY"), "{}", refused.stderr);
+    }
+    assert_eq!(ran(&shop), [""; 0]);
+}
+
+#[test]
+fn without_uv_the_pip_of_the_python_builds() {
+    let Some((shop, path)) = shop() else { return };
+    let find = ["-c", "import sys; print(sys.executable)"];
+    let python = run(Command::new("python3").args(find).env("PATH", &path)).ok().stdout;
+    let is_new = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (22, 3))";
+    if run(Command::new(python.trim()).args(["-c", is_new])).code != 0 {
+        return skip("this Python has no pip of 22.3 or newer");
+    }
+    fs::create_dir(shop.path("bin")).unwrap();
+    std::os::unix::fs::symlink(python.trim(), shop.path("bin/python3")).unwrap();
+    sdist("foo").lock(&shop);
+    let built = build(&shop, &shop.path("bin").display().to_string(), &["--build-sdists"]).ok();
+    assert!(built.stderr.contains(" by backend (pip "), "{}", built.stderr);
+    assert_eq!(ran(&shop), ["foo"]);
+    // This wheel says what it saw of its environment, and uv sets other variables than pip: that is told.
+    fs::remove_dir_all(shop.path("store")).unwrap();
+    let again = build(&shop, &path, &["--build-sdists"]).ok();
+    assert!(
+        again.stderr.contains("made with pip") && again.stderr.contains("now with uv"),
+        "{}",
+        again.stderr
+    );
 }

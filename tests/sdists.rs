@@ -1,6 +1,7 @@
 //! Sources become wheels here: where that runs code only when it is allowed, once, and with nothing of ours in sight.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -547,8 +548,9 @@ fn without_uv_the_pip_of_the_python_builds() {
     if run(Command::new(python.trim()).args(["-c", is_new])).code != 0 {
         return skip("this Python has no pip of 22.3 or newer");
     }
-    fs::create_dir(shop.path("bin")).unwrap();
-    std::os::unix::fs::symlink(python.trim(), shop.path("bin/python3")).unwrap();
+    // A link to the interpreter of an environment would not be in that environment.
+    shop.write("bin/python3", format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.trim()));
+    fs::set_permissions(shop.path("bin/python3"), fs::Permissions::from_mode(0o755)).unwrap();
     sdist("foo").lock(&shop);
     let built = build(&shop, &shop.path("bin").display().to_string(), &["--build-sdists"]).ok();
     assert!(built.stderr.contains(" by backend (pip "), "{}", built.stderr);
@@ -561,4 +563,28 @@ fn without_uv_the_pip_of_the_python_builds() {
         "{}",
         again.stderr
     );
+}
+
+#[test]
+fn a_damaged_cache_builds_again() {
+    let Some((shop, path)) = shop() else { return };
+    sdist("foo").lock(&shop);
+    let first = build(&shop, &path, &["--build-sdists"]).digest();
+    assert_eq!(ran(&shop), ["foo"]);
+    let mut folders = vec![shop.path("store/v1/blobs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mut bytes = fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            let _ = fs::remove_file(&path);
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    assert_eq!(build(&shop, &path, &["--build-sdists", "--output", "layout:other"]).digest(), first);
+    assert_eq!(ran(&shop), ["foo"]);
 }

@@ -34,7 +34,8 @@ pub(crate) enum Command {
     ///
     /// Reads pyproject.toml and the lockfile (uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, or
     /// requirements.txt with hashes; the first of them counts), installs every locked wheel into layers, puts the
-    /// project under /app, and delivers the image. Nothing of the project is run. Without a lockfile, uv resolves
+    /// project under /app, and delivers the image. Nothing of the project is run, and of its dependencies only what
+    /// --build-sdists allows. Without a lockfile, uv resolves
     /// pyproject.toml or a plain requirements.txt, and pylock.toml is written first.
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Build),

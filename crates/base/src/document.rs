@@ -79,6 +79,10 @@ pub(crate) fn descriptors(at: Where<'_>, json: &Value, field: &str) -> Result<Ve
     values.iter().enumerate().map(one).collect()
 }
 
+/// The most bytes of anything that a document names: far more than any has, and so few that all sizes in documents of 64 MiB
+/// can be added up.
+const LARGEST_BLOB: u64 = 1 << 40;
+
 /// Reads a descriptor; nothing of it becomes a path before it is known to be a digest.
 pub(crate) fn descriptor(at: Where<'_>, value: &Value, field: &str) -> Result<Descriptor, Error> {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
@@ -86,10 +90,12 @@ pub(crate) fn descriptor(at: Where<'_>, value: &Value, field: &str) -> Result<De
         Ok(digest) => digest,
         Err(error) => return at.refuse(format!("`{field}.digest`: {error}")),
     };
-    let size = value.get("size").and_then(Value::as_u64).filter(|size| i64::try_from(*size).is_ok());
-    let Some(size) = size else {
+    let Some(size) = value.get("size").and_then(Value::as_u64) else {
         return at.refuse(format!("`{field}.size` is not a number of bytes"));
     };
+    if size > LARGEST_BLOB {
+        return at.refuse(format!("`{field}.size` is {size}, and a blob has 1 TiB at most"));
+    }
     if let Some(data) = value.get("data") {
         let bytes =
             data.as_str().and_then(|data| base64::engine::general_purpose::STANDARD.decode(data).ok());
@@ -190,7 +196,8 @@ mod tests {
         assert_eq!(read(json!({"digest": digest, "size": 2, "data": "e30="})), Ok(2));
         for (value, reason) in [
             (json!({"digest": digest, "size": -1}), "`config.size` is not a number of bytes"),
-            (json!({"digest": digest, "size": 1u64 << 63}), "`config.size` is not a number of bytes"),
+            (json!({"digest": digest, "size": 1u64 << 63}), "a blob has 1 TiB at most"),
+            (json!({"digest": digest, "size": (1u64 << 40) + 1}), "a blob has 1 TiB at most"),
             (json!({"digest": digest, "size": 2.5}), "`config.size` is not a number of bytes"),
             (json!({"digest": digest, "size": 3, "data": "e30="}), "`config.data` does not have"),
             (json!({"digest": digest, "size": 2, "data": "W10="}), "`config.data` does not have"),

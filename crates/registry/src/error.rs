@@ -190,8 +190,12 @@ impl Error {
             Self::Http(wainwright_http::Error::Redirect { reason, .. }) if reason.contains("encrypted") => {
                 Some(MISLED.into())
             }
+            Self::Http(wainwright_http::Error::Size { .. }) => Some(
+                "the manifest and the blob do not fit together: push the image again, or see what answers in the registry's place"
+                    .into(),
+            ),
             Self::Http(error) => error.hint(),
-            Self::Refused { status: 405, method, .. } if matches!(method.as_str(), "POST" | "PUT" | "PATCH") => {
+            Self::Refused { status: 405 | 501, method, .. } if matches!(method.as_str(), "POST" | "PUT" | "PATCH") => {
                 Some("the registry lets nobody write there: it is read-only, as mirrors are, or just now".into())
             }
             Self::Refused { status, errors, .. } => refusal_hint(*status, errors),

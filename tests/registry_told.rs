@@ -204,12 +204,32 @@ fn sizes_and_digests_that_are_none_are_told() {
     pull(&larger, &["has 1024 bytes where 1025 were expected"]);
     let smaller = shelf().change(|manifest| manifest["layers"][0]["size"] = 1023.into());
     pull(&smaller, &["has 1024 bytes where 1023 were expected"]);
+    let endless = shelf().change(|manifest| manifest["layers"][0]["size"] = i64::MAX.into());
+    pull(&endless, &["`layers[0].size` is 9223372036854775807, and a blob has 1 TiB at most"]);
     let sha512 = format!("sha512:{}", "0".repeat(128));
     let foreign = shelf().change(|manifest| manifest["layers"][0]["digest"] = json!(sha512));
     pull(&foreign, &["/name:1", "sha512:000", "sha256"]);
     let name = format!("127.0.0.1:1/name@{sha512}");
     let said = fails(&shop, &["pull", &name, "-o", "layout:out"], 2);
     assert!(said.contains("what follows `@` is not a sha256 digest"), "{said}");
+}
+
+#[test]
+fn layers_that_are_not_given_away_stay_where_they_are() {
+    let shop = workshop();
+    let kind = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    let server = Shelf::new().layer(kind, tar(), Digest::of(tar())).start();
+    let name = format!("{}/name:1", server.address());
+    for (number, words) in [&[][..], &["--platform", "linux/amd64"]].into_iter().enumerate() {
+        let _ = fs::remove_dir_all(shop.path("store"));
+        let folder = format!("out-{number}");
+        let mut pull =
+            shop.wain(&["pull", &name, "-o", &format!("layout:{folder}"), "-o", "archive:out.tar"]);
+        let pull = run(pull.args(words)).ok();
+        assert!(pull.stderr.contains("is not carried along"), "{}", pull.stderr);
+        assert!(!shop.path(&folder).join("blobs/sha256").join(Digest::of(tar()).hex()).exists());
+    }
+    assert_eq!(server.count(Kind::GetBlob), 2, "the config, twice");
 }
 
 #[test]

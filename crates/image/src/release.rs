@@ -103,7 +103,8 @@ impl Release {
             let blob = Blob::new(&document.descriptor, Source::Bytes(document.bytes()));
             blobs.insert(blob.digest, blob);
         }
-        let layers = self.images.iter().flat_map(|image| &image.layers);
+        // A tree is complete; a layer that it lacks stays with those who may give it away.
+        let layers = self.images.iter().filter(|_| self.tree.is_none()).flat_map(|image| &image.layers);
         let layers = layers.map(|layer| (&layer.descriptor, &layer.place));
         let others = of_tree.flat_map(|tree| &tree.blobs).map(|held| (&held.descriptor, &held.place));
         for (descriptor, place) in layers.chain(others) {

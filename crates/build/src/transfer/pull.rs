@@ -1,11 +1,12 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use wainwright_base::{check_diff_id, images_in};
+use wainwright_base::{Walk, check_diff_id, images_in};
 use wainwright_image::Release;
-use wainwright_oci::{Image, Place, Platform, Reference, Tree, media_type};
+use wainwright_oci::{Digest, Held, Image, Place, Platform, Reference, Tree, media_type};
 
-use super::gather::{fetch_blobs, gather};
+use super::gather::{fetch_blobs, gather, tell_kept_back};
 use crate::deliver::put;
 use crate::{Delivery, Error, Event, Output, Tools, remote};
 
@@ -31,7 +32,12 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
         Some(platform) => {
             let image = remote::open(reference, reference.digest().copied(), platform, tools).await?.image;
             let tree = Tree::of_images(None, &[image]);
-            tree.ok_or_else(|| Error::Bug { what: "an image without a manifest".into() })?
+            let mut tree = tree.ok_or_else(|| Error::Bug { what: "an image without a manifest".into() })?;
+            let kept_back = Walk::begin(reference.to_string(), tree.root.clone())?.finish().kept_back;
+            tell_kept_back(&kept_back, tools);
+            let is_kept_back = |held: &Held| kept_back.iter().any(|one| one.digest == held.descriptor.digest);
+            tree.blobs.retain(|held| !is_kept_back(held));
+            tree
         }
     };
     fetch_blobs(&tree.blobs, tools).await?;
@@ -51,7 +57,8 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
     }
     let is_index = [media_type::INDEX, media_type::DOCKER_INDEX].contains(&media_type);
     let images = images_in(&tree, reference, &tools.store)?;
-    check_layers(&images, reference, tools).await?;
+    let fetched: BTreeSet<Digest> = tree.blobs.iter().map(|held| held.descriptor.digest).collect();
+    check_layers(&images, &fetched, reference, tools).await?;
     let release = Release {
         images,
         index: is_index.then(|| tree.root.clone()),
@@ -62,10 +69,17 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
 }
 
 /// Some runtimes never compare what a layer unpacks to with the config, so that is done before any of them has it.
-async fn check_layers(images: &[Image], reference: &Reference, tools: &Arc<Tools>) -> Result<(), Error> {
+async fn check_layers(
+    images: &[Image],
+    fetched: &BTreeSet<Digest>,
+    reference: &Reference,
+    tools: &Arc<Tools>,
+) -> Result<(), Error> {
     let cpu = tools.cpu().await?;
     let checks = images.iter().flat_map(|image| {
-        image.layers.iter().enumerate().map(move |(index, layer)| async move {
+        let layers = image.layers.iter().enumerate();
+        let layers = layers.filter(|(_, layer)| fetched.contains(&layer.descriptor.digest));
+        layers.map(move |(index, layer)| async move {
             let (layer, store) = (layer.clone(), tools.store.clone());
             let platform = image.platform.clone();
             let reference = reference.to_string();

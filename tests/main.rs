@@ -6,6 +6,7 @@
 mod analyze;
 mod architecture;
 mod archives;
+mod bytecode;
 mod cache;
 mod clashes;
 mod diff;

@@ -78,8 +78,18 @@ impl Sample {
         self.wain("verify", &[&format!("layout:{}:1", self.layout.display())], words)
     }
 
-    /// A command about the project, with arguments before and behind it.
+    /// Verifies an image of the same project, with these arguments besides.
+    pub(crate) fn verify_image(&self, image: &str, words: &[&str]) -> Ran {
+        self.wain("verify", &[image], words)
+    }
+
+    /// Runs a command about the project, with arguments before and behind it.
     fn wain(&self, command: &str, before: &[&str], behind: &[&str]) -> Ran {
+        run(&mut self.command(command, before, behind))
+    }
+
+    /// A command about the project, with arguments before and behind it.
+    pub(crate) fn command(&self, command: &str, before: &[&str], behind: &[&str]) -> Command {
         let mut wain = Command::new(WAIN);
         // Everything else in the environment says how to reach the network.
         for variable in ["SOURCE_DATE_EPOCH", "DOCKER_HOST"] {
@@ -87,7 +97,7 @@ impl Sample {
         }
         wain.env("WAIN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"));
         wain.arg(command).args(before).arg(&self.project).args(&self.words).args(behind);
-        run(&mut wain)
+        wain
     }
 }
 

@@ -265,6 +265,7 @@ pub(crate) fn prepare(
         runs_backends: true,
         compression: project.compression,
         lazy: project.lazy,
+        bytecode: project.bytecode,
         is_locked: project.locked,
         pinning: Pinning::IfPossible,
         epoch: machine::epoch(&machine.vars)?,

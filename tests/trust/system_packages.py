@@ -39,6 +39,7 @@ EXPECTED = {
     r"usr/lib/[^/]+/gdk-pixbuf-2.0/2.10.0/loaders.cache": "made by a maintainer script",
     r"usr/share/glib-2.0/schemas/gschemas.compiled": "made by a trigger",
     r"usr/lib/[^/]+/gio/modules/giomodule.cache": "made by a trigger",
+    r"usr/share/mime/.*": "made of its packages by a maintainer script",
     r"usr/local/share/fonts": "made by a maintainer script",
     r"etc/fonts/conf.d/.*": "links that a maintainer script makes",
     r"var/lib/(fontconfig|systemd|ucf|dbus).*": "state of maintainer scripts",
@@ -88,7 +89,11 @@ def tree(root: Path) -> dict:
             if stat.S_ISLNK(status.st_mode):
                 fact = ("link", os.readlink(path))
             elif stat.S_ISREG(status.st_mode):
-                fact = ("file", mode, owner, hashlib.sha256(path.read_bytes()).hexdigest())
+                content = path.read_bytes()
+                if path.match("var/lib/dpkg/triggers/*"):
+                    # One line for each interest, in the order in which packages were installed.
+                    content = b"".join(sorted(content.splitlines(keepends=True)))
+                fact = ("file", mode, owner, hashlib.sha256(content).hexdigest())
             else:
                 fact = ("folder", mode, owner)
             found[str(here / name)] = fact

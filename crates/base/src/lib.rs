@@ -14,6 +14,7 @@ mod blobs;
 mod docker_archive;
 mod document;
 mod error;
+mod extract;
 mod gather;
 mod gzip;
 mod image;
@@ -40,6 +41,7 @@ mod whole;
 
 pub use accounts::{Group, User};
 pub use error::Error;
+pub use extract::extract;
 pub use gather::{Gathered, gather, images_in};
 pub use image::{BaseImage, open, open_fetched};
 pub use inspect::{inspect, is_inspected};

@@ -173,7 +173,7 @@ fn listed_packages(path: &[u8], member: &Member) -> Option<fn(&str) -> Vec<Debia
 }
 
 /// A path from the root of the image, however the tar writes it.
-fn clean(path: &[u8]) -> Vec<u8> {
+pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
     let parts: Vec<&[u8]> =
         path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
     parts.join(&b'/')

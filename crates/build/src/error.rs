@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_oci::Platform;
 use wainwright_python::{PackageName, PythonVersion, Target};
 
 /// Why there is no image.
@@ -349,6 +350,33 @@ pub enum Error {
         /// The base.
         base: String,
     },
+    /// Bytecode of an old Python, which depends on more than its source.
+    #[error("bytecode is made for Python 3.11 and later, and the base has {python}")]
+    OldBytecode {
+        /// That of the base.
+        python: PythonVersion,
+    },
+    /// No layer is left for bytecode.
+    #[error("bytecode needs a layer of its own, and {max_layers} layers leave none")]
+    FewLayers {
+        /// How many layers an image may get.
+        max_layers: usize,
+    },
+    /// No interpreter that could compile runs here.
+    #[error("bytecode for {platform} needs a Python {wanted} that runs on {host}{}", instead(seen))]
+    NoCompiler {
+        /// The version of the image.
+        wanted: String,
+        /// The platform of the image.
+        platform: Platform,
+        /// That of this machine.
+        host: Platform,
+        /// What is here instead.
+        seen: Vec<String>,
+    },
+    /// Wheels could not be compiled.
+    #[error(transparent)]
+    Bytecode(#[from] wainwright_layer::bytecode::Error),
     /// A base that no Debian packages can be added to.
     #[error("`system-packages` cannot be added to the base {base}: {reason}")]
     NotDebian {
@@ -500,6 +528,10 @@ fn list(refused: &[Refused]) -> String {
     text
 }
 
+fn instead(seen: &[String]) -> String {
+    if seen.is_empty() { String::new() } else { format!("; there is {}", seen.join(", ")) }
+}
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -586,6 +618,12 @@ impl Error {
             Self::HasEnvironment { .. } => {
                 Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
             }
+            Self::OldBytecode { .. } => Some("build with `--bytecode none`, or on a newer Python".into()),
+            Self::FewLayers { .. } => Some("allow one more with --max-layers, or build with `--bytecode none`".into()),
+            Self::NoCompiler { wanted, host, .. } => Some(format!(
+                "install exactly Python {wanted}, or build the image of {host} along with it (--platform), or build with `--bytecode none`"
+            )),
+            Self::Bytecode(error) => error.hint(),
             Self::NotDebian { .. } => Some("take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting".into()),
             Self::Backend(error) => error.hint(),
             Self::Source { .. } => None,
@@ -667,6 +705,7 @@ impl Error {
                 error.is_outside()
             }
             Self::Layer(error) => error.is_outside(),
+            Self::Bytecode(error) => error.is_outside(),
             Self::Blob { source, .. } | Self::Format { source } => source.is_outside(),
             Self::Image(error) => error.is_outside(),
             Self::Store(error) => error.is_outside(),

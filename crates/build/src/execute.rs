@@ -7,6 +7,7 @@ use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::{Digest, Document, Image, Layer, Place, Reference, annotation};
 use wainwright_store::{CacheKey, Draft, Store};
 
+use crate::bytecode;
 use crate::image::{NamedLayer, compose, index};
 use crate::native;
 use crate::oracle::{self, Offer, bring};
@@ -60,19 +61,24 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
         plan.tags.iter().try_for_each(|tag| tools.demand_registry(tag.registry()))?;
     }
     let (ahead, leaving) = ahead(plan)?;
-    let runtimes = runtimes(plan, ahead.clone(), tools);
     let fetches = Arc::new(Fetches::default());
-    let layers = async {
+    let making = async {
         // A clash that is allowed decides what layers hold; without one, nothing has to wait until every wheel is here.
         let mut all = BTreeMap::new();
         for image in plan.images.iter().filter(|image| !image.allow_clash.is_empty()) {
             let found = Arc::new(lost(&compare(image, &fetches, tools).await?.shared));
             all.extend(image.layers.iter().map(|layer| (layer.key, found.clone())));
         }
-        layers(plan, &all, &fetches, ahead, tools).await
+        let runtimes = runtimes(plan, ahead.clone(), tools);
+        let layers = layers(plan, &all, &fetches, ahead.clone(), tools);
+        let (runtimes, mut made) = futures_util::future::try_join(runtimes, layers).await?;
+        // The Python of a base compiles, so the base comes first.
+        made.extend(bytecode::make(plan, &runtimes, &all, &fetches, &ahead, tools).await?);
+        // Leaving is over when the last layer was handed in.
+        drop(ahead);
+        Ok((runtimes, made))
     };
-    let (runtimes, made, sent) =
-        futures_util::future::try_join3(runtimes, layers, leaving.send(tools)).await?;
+    let ((runtimes, made), sent) = futures_util::future::try_join(making, leaving.send(tools)).await?;
     // Platforms share wheels; what is odd about one is told once.
     let (mut notes, mut warnings) = (BTreeSet::new(), BTreeSet::new());
     let mut shared = Vec::new();
@@ -220,6 +226,7 @@ async fn layers(
                     tools.tell(Event::LayerReused { name, descriptor });
                 }
             }
+            _ if layer.is_bytecode() => {}
             LayerState::Missing | LayerState::Offered(_) => {
                 missing.insert(layer.key, layer);
             }
@@ -250,8 +257,6 @@ async fn layers(
             Ok((layer.key, made))
         });
     }
-    // Leaving is over when the last layer was handed in.
-    drop(ahead);
     while let Some(done) = jobs.join_next().await {
         // Leaving early ends the other jobs.
         let (key, layer) = done.map_err(|error| Error::Bug { what: error.to_string() })??;
@@ -278,6 +283,9 @@ async fn make(
                 write_entries(&name, entries.to_vec(), &options, &store)
             };
             tools.cpu().await?.run(job).await?
+        }
+        Recipe::Bytecode(..) => {
+            return Err(Error::Bug { what: format!("`{name}` needs an interpreter") });
         }
         Recipe::Wheels(wheels, layout) => {
             let all = wheels.iter().map(|wheel| fetches.fetch(wheel, tools));

@@ -6,6 +6,7 @@
 
 mod analyze;
 mod base;
+mod bytecode;
 mod choose;
 mod cpu;
 mod deliver;

@@ -5,11 +5,12 @@ use serde_json::json;
 use wainwright_blob::{Entry, Options};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
 use wainwright_project::AllowedClash;
-use wainwright_python::Target;
+use wainwright_python::{Bytecode, Target};
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::Layout;
 
 use crate::base::PlatformBase;
+use crate::bytecode;
 use crate::choose::ChosenWheel;
 use crate::image::Config;
 use crate::layering::{group, room_for_wheels};
@@ -51,6 +52,8 @@ pub struct ImagePlan {
     pub platform: Platform,
     /// What its wheels fit.
     pub target: Target,
+    /// The Python of its base, an absolute path.
+    pub(crate) interpreter: String,
     /// What its base is called on the screen.
     pub base_name: String,
     /// The reference of its base, where it has one.
@@ -124,6 +127,15 @@ pub(crate) enum Recipe {
     Wheels(Arc<Vec<ChosenWheel>>, Layout),
     /// From a wheel that a build would have built before; a plan says so.
     Unbuilt(Unbuilt),
+    /// From the modules of wheels, which are compiled.
+    Bytecode(Arc<Vec<ChosenWheel>>, Layout),
+}
+
+impl LayerPlan {
+    /// Whether it holds the bytecode of wheels.
+    pub(crate) fn is_bytecode(&self) -> bool {
+        matches!(self.recipe, Recipe::Bytecode(..))
+    }
 }
 
 /// Decides what every image holds, and which layers have to be made.
@@ -145,18 +157,40 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             let rules: Vec<String> = resolution.allow_clash.iter().map(ToString::to_string).collect();
             json!({ "allowClash": rules, "digests": digests })
         });
-        // What is made of source changes more often than what an index has: it lies above, and alone.
-        for (wheels, room) in [(locked, room), (made, own.saturating_sub(resolved.unbuilt.len()))] {
+        let (options, together) = (&resolution.options, together.as_ref());
+        let groups = |wheels: &[&ChosenWheel], room: usize| -> Vec<Vec<ChosenWheel>> {
             let sized: Vec<(&str, u64)> =
                 wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
             let groups = match wheels.iter().all(|wheel| wheel.made.is_some()) && wheels.len() <= room {
                 true => (0..wheels.len()).map(|index| vec![index]).collect(),
                 false => group(&sized, room),
             };
-            for indices in groups {
-                let wheels = indices.into_iter().map(|index| wheels[index].clone()).collect();
-                layers.push(wheel_layer(wheels, layout, &resolution.options, together.as_ref(), store)?);
+            let chosen = |indices: Vec<usize>| {
+                indices.into_iter().filter_map(|index| wheels.get(index).copied().cloned()).collect()
+            };
+            groups.into_iter().map(chosen).collect()
+        };
+        let mut of_locked = groups(&locked, room);
+        let mut compiled = Vec::new();
+        if resolution.bytecode == Bytecode::UncheckedHash && !locked.is_empty() {
+            let max_layers = resolution.max_layers;
+            let (own, rest) =
+                bytecode::share(of_locked.len(), room).ok_or(Error::FewLayers { max_layers })?;
+            if own < of_locked.len() {
+                of_locked = groups(&locked, own);
             }
+            let facts = bytecode::facts(resolved)?;
+            for wheels in groups(&locked, rest) {
+                compiled.push(wheel_layer(wheels, layout, options, together, Some(&facts), store)?);
+            }
+        }
+        for wheels in of_locked {
+            layers.push(wheel_layer(wheels, layout, options, together, None, store)?);
+        }
+        layers.append(&mut compiled);
+        // What is made of source changes more often than what an index has: it lies above, and alone.
+        for wheels in groups(&made, own.saturating_sub(resolved.unbuilt.len())) {
+            layers.push(wheel_layer(wheels, layout, options, together, None, store)?);
         }
         for unbuilt in &resolved.unbuilt {
             layers.push(unbuilt_layer(unbuilt)?);
@@ -173,6 +207,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         images.push(ImagePlan {
             platform: resolved.platform.clone(),
             target: resolved.target.clone(),
+            interpreter: resolved.environment.interpreter.clone(),
             base_name: resolved.base_name.clone(),
             base_reference: resolved.base_reference.clone(),
             base,
@@ -260,6 +295,7 @@ fn wheel_layer(
     layout: &Layout,
     options: &Options,
     together: Option<&serde_json::Value>,
+    bytecode: Option<&serde_json::Value>,
     store: &Store,
 ) -> Result<LayerPlan, Error> {
     let mut digests: Vec<Digest> = wheels.iter().map(|wheel| wheel.wanted.digest).collect();
@@ -272,6 +308,9 @@ fn wheel_layer(
     });
     if let Some(together) = together {
         facts["together"] = together.clone();
+    }
+    if let Some(bytecode) = bytecode {
+        facts["bytecode"] = bytecode.clone();
     }
     let key = CacheKey::of("layer", &facts)?;
     let packages: Vec<String> =
@@ -287,15 +326,16 @@ fn wheel_layer(
         _ if wheels.iter().all(|wheel| wheel.made.is_some()) => "made here of source".to_owned(),
         _ => "small packages share a layer".to_owned(),
     };
-    Ok(LayerPlan {
-        name,
-        why,
-        state: state(&key, store)?,
-        key,
-        doubt: None,
-        packages,
-        recipe: Recipe::Wheels(Arc::new(wheels), layout.clone()),
-    })
+    let (wheels, layout) = (Arc::new(wheels), layout.clone());
+    let (name, why, packages, recipe) = match bytecode {
+        None => (name, why, packages, Recipe::Wheels(wheels, layout)),
+        // The packages are in the layer of their files.
+        Some(_) => {
+            let name = format!("bytecode of {name}");
+            (name, "compiled modules".to_owned(), Vec::new(), Recipe::Bytecode(wheels, layout))
+        }
+    };
+    Ok(LayerPlan { name, why, state: state(&key, store)?, key, doubt: None, packages, recipe })
 }
 
 fn source(

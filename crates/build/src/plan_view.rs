@@ -145,14 +145,14 @@ impl LayerPlan {
         match &self.recipe {
             Recipe::Entries(entries) => Some(entries.iter().map(Entry::size).sum()),
             Recipe::Wheels(wheels, _) => wheels.iter().map(|wheel| wheel.size).sum(),
-            Recipe::Unbuilt(_) => None,
+            Recipe::Unbuilt(_) | Recipe::Bytecode(..) => None,
         }
     }
 
     /// The names and sizes of the wheels it is made of that the store does not have.
     fn fetches(&self, store: &Store) -> Vec<(String, Option<u64>)> {
         match (&self.state, &self.recipe) {
-            (LayerState::Missing, Recipe::Wheels(wheels, _)) => wheels
+            (LayerState::Missing, Recipe::Wheels(wheels, _) | Recipe::Bytecode(wheels, _)) => wheels
                 .iter()
                 .filter(|wheel| !store.contains(&wheel.wanted.digest, wheel.wanted.size))
                 .map(|wheel| (wheel.wanted.filename.to_string(), wheel.size))

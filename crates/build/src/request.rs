@@ -10,7 +10,7 @@ use wainwright_lock::Selection;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_project::{AllowedClash, BuildSdists};
 use wainwright_pypi::IndexOptions;
-use wainwright_python::PythonVersion;
+use wainwright_python::{Bytecode, PythonVersion};
 
 use crate::Error;
 use crate::oracle::Caches;
@@ -56,6 +56,8 @@ pub struct Request {
     pub compression: Option<Compression>,
     /// Whether layers can be mounted before they were fetched; absent: the settings, else [`Lazy::No`].
     pub lazy: Option<Lazy>,
+    /// Whether the modules of wheels are compiled; absent: the settings, else [`Bytecode::None`].
+    pub bytecode: Option<Bytecode>,
     /// Refuse to write or change `wain.lock`, and refuse a stale lockfile.
     pub is_locked: bool,
     /// What becomes of new pins.

@@ -8,7 +8,7 @@ use wainwright_lock::{LocalMember, LockFormat, ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
 use wainwright_project::{AllowedClash, Project, SourceTree, list_sources_except, refuse_leaks, start};
 use wainwright_pypi::IndexOptions;
-use wainwright_python::{PackageName, PythonVersion, Target};
+use wainwright_python::{Bytecode, PackageName, PythonVersion, Target};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 
@@ -47,6 +47,8 @@ pub struct Resolution {
     pub options: Options,
     /// Whether a module that cannot be imported for want of a library is an error.
     pub strict_native: bool,
+    /// Whether the modules of wheels are compiled.
+    pub bytecode: Bytecode,
     /// Which caches in registries are asked and told.
     pub caches: Caches,
 }
@@ -200,6 +202,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
         tags,
         outputs: request.outputs.clone(),
         allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
+        bytecode: request.bytecode.or(project.settings.bytecode).unwrap_or_default(),
         strict_native: request.strict_native || project.settings.strict_native,
         max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
         annotations: annotations(&project),

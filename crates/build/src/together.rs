@@ -97,7 +97,7 @@ pub(crate) fn key(image: &ImagePlan) -> Result<Option<CacheKey>, Error> {
 pub(crate) fn wheels(layer: &LayerPlan) -> impl Iterator<Item = (&ChosenWheel, &Layout)> {
     let (wheels, layout) = match &layer.recipe {
         Recipe::Wheels(wheels, layout) => (&wheels[..], Some(layout)),
-        Recipe::Entries(_) | Recipe::Unbuilt(_) => (&[][..], None),
+        Recipe::Entries(_) | Recipe::Unbuilt(_) | Recipe::Bytecode(..) => (&[][..], None),
     };
     wheels.iter().filter_map(move |wheel| Some((wheel, layout?)))
 }

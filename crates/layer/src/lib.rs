@@ -2,6 +2,7 @@
 //!
 //! Nothing here compresses or writes: `blob` does that with the entries, the same way for every kind.
 
+pub mod bytecode;
 pub mod debian;
 mod environment;
 mod error;

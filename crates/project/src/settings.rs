@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use wainwright_oci::{Compression, Lazy, Platform};
-use wainwright_python::{ExtraName, PackageName, PythonVersion};
+use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion};
 
 use crate::document::{Item, Table};
 use crate::rules::Rules;
@@ -73,14 +73,17 @@ pub struct Settings {
     pub compression: Option<Compression>,
     /// Whether layers can be mounted before they were fetched.
     pub lazy: Option<Lazy>,
+    /// Whether the modules of wheels are compiled.
+    pub bytecode: Option<Bytecode>,
 }
 
 /// Every key, as written.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "allow-clash",
     "annotations",
     "base",
     "build-sdists",
+    "bytecode",
     "cache-from",
     "cmd",
     "compression",
@@ -145,6 +148,7 @@ impl Settings {
             mirrors: mirrors(get("registries"))?,
             compression: get("compression").map(|item| oci_word(&item)).transpose()?,
             lazy: get("lazy").map(|item| oci_word(&item)).transpose()?,
+            bytecode: get("bytecode").map(|item| item.parse()).transpose()?,
         })
     }
 }
@@ -389,6 +393,7 @@ mod tests {
             mirror = "https://deb.debian.org/debian"
             compression = "zstd:9"
             lazy = "estargz"
+            bytecode = "unchecked-hash"
             registries."docker.io".mirrors = ["mirror.lan:5000", "127.0.0.1:5000"]
             "#,
         )
@@ -408,6 +413,7 @@ mod tests {
         assert_eq!(settings.stop_signal.as_deref(), Some("SIGINT"));
         assert_eq!(settings.max_layers, Some(20));
         assert_eq!((settings.compression, settings.lazy), (Some(Compression::Zstd(9)), Some(Lazy::Estargz)));
+        assert_eq!(settings.bytecode, Some(Bytecode::UncheckedHash));
     }
 
     #[test]
@@ -543,6 +549,7 @@ mod tests {
             "allow-clash = [\"one\", \"One\"]",
             "lazy = true",
             "lazy = \"soci\"",
+            "bytecode = \"checked-hash\"",
             "system-packages = [\"a;b\"]",
             "build-sdists = \"all\"",
             "build-sdists = [\"a\", \"A\"]",

@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain data and follows the PyPA specifications by name.
 
+mod bytecode;
 mod error;
 mod name;
 mod tags;
@@ -9,6 +10,7 @@ mod target;
 mod version_ranges;
 mod wheel_filename;
 
+pub use bytecode::Bytecode;
 pub use error::Error;
 pub use name::{ExtraName, PackageName};
 pub use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers};

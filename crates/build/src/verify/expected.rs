@@ -56,8 +56,15 @@ pub(super) fn expected_layers(
     if all.len() != rebuilt.layers.len() {
         return Err(Error::Bug { what: format!("{} layers became {}", all.len(), rebuilt.layers.len()) });
     }
-    let layers = all.into_par_iter().zip(&rebuilt.layers);
-    let with_lazy = layers.map(|((name, mut files), layer)| {
+    let first = all.len().saturating_sub(plan.layers.len());
+    let is_bytecode = |at: usize| {
+        at.checked_sub(first).and_then(|at| plan.layers.get(at)).is_some_and(LayerPlan::is_bytecode)
+    };
+    let layers = all.into_par_iter().zip(&rebuilt.layers).enumerate();
+    let with_lazy = layers.map(|(at, ((name, mut files), layer))| {
+        if let Some(files) = files.as_mut().filter(|_| is_bytecode(at)) {
+            add_bytecode(files, layer, store)?;
+        }
         if let Some(files) = &mut files {
             add_lazy(files, layer, store)?;
         }
@@ -80,6 +87,17 @@ fn add_lazy(files: &mut Files, layer: &Layer, store: &Store) -> Result<(), Error
     Ok(())
 }
 
+/// Takes what was compiled anew for what has to be there: its sources are in the layers of their wheels.
+fn add_bytecode(files: &mut Files, layer: &Layer, store: &Store) -> Result<(), Error> {
+    for file in list(layer, 0, store)?.files {
+        if !LAZY_FILES.iter().any(|name| file.path == name.as_bytes()) {
+            files.files.push(file);
+            files.origins.push(Origin::Ours { what: "bytecode of wheels", package: None });
+        }
+    }
+    Ok(())
+}
+
 fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result<Files, Error> {
     match &layer.recipe {
         Recipe::Entries(entries) => {
@@ -88,6 +106,8 @@ fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result
         }
         Recipe::Wheels(wheels, layout) => of_wheels(wheels, layout, lost, epoch, store),
         Recipe::Unbuilt(_) => Err(crate::execute::unbuilt(layer)),
+        // Only whoever compiled it knows what is in it; see `add_bytecode`.
+        Recipe::Bytecode(..) => Ok(Files::default()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wainwright_base::extract;
+use wainwright_blob::{Compression, Options};
 use wainwright_layer::bytecode::{FORMAT, Interpreter, OLDEST, bytecode_entries, is_needed};
 use wainwright_layer::{Lost, wheel_entries};
 use wainwright_oci::Layer;
@@ -99,8 +100,13 @@ async fn one(
     let all = wheels.iter().map(|wheel| fetches.fetch(wheel, tools));
     futures_util::future::try_join_all(all).await?;
     let (wheels, layout, version) = (wheels.clone(), layout.clone(), image.target.python);
-    let (name, store, options, jobs) =
-        (layer.name.clone(), tools.store.clone(), plan.options, tools.machine.jobs);
+    // There is nothing to splice in what was just compiled.
+    let compression = match plan.options.compression {
+        Compression::Splice => Compression::Gzip(9),
+        other => other,
+    };
+    let options = Options { compression, ..plan.options };
+    let (name, store, jobs) = (layer.name.clone(), tools.store.clone(), tools.machine.jobs);
     let tell = tools.listener();
     let job = move || {
         tell(Event::LayerStarted { name: name.clone() });

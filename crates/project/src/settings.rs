@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use wainwright_oci::{Compression, Lazy, Platform};
+use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion};
 
 use crate::document::{Item, Table};
@@ -263,12 +263,13 @@ fn base(item: &Item<'_>) -> Result<String, Error> {
     let is_known = ["debian:", "layout:", "archive:"]
         .iter()
         .any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
-    if is_known {
+    // A word alone is rather a release without `debian:`.
+    if is_known || text.contains('/') && text.parse::<Reference>().is_ok() {
         return Ok(text.to_owned());
     }
     Err(item.refuse_with(
         format!("`{}` is not a base", cut(text)),
-        "write it as `debian:trixie`, `debian:bookworm`, `layout:DIR` or `archive:FILE`",
+        "write it as `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or `ghcr.io/acme/python:3.13`",
     ))
 }
 
@@ -431,6 +432,19 @@ mod tests {
         1 | [registries."https://a"]
           | ^^^^^^^^^^^^^^^^^^^^^^^^
         "#);
+    }
+
+    #[test]
+    fn a_base_may_be_in_a_registry_and_a_word_alone_is_none() {
+        for (base, expected) in [
+            ("ghcr.io/acme/python:3.13", true),
+            ("localhost:5000/base", true),
+            ("ghcr.io/Acme/python", false),
+            ("acme/python@sha256:", false),
+        ] {
+            assert_eq!(read(&format!("base = \"{base}\"\n")).is_ok(), expected, "{base}");
+        }
+        assert!(refuse("base = \"trixie\"\n").contains("write it as `debian:trixie`"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::layout::directories;
 pub const OLDEST: (u8, u8) = (3, 11);
 
 /// Raised when the same sources give other bytecode.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const SCRIPT: &str = include_str!("compile_files.py");
 /// The header of bytecode: magic number, flags, hash of the source.

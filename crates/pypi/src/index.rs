@@ -6,6 +6,7 @@ use tokio::sync::{Mutex, OnceCell};
 use wainwright_http::{Client, Request, Url};
 use wainwright_python::{PackageName, Version};
 
+use crate::page::Listing;
 use crate::{Error, Filename, FindLinks, IndexFile, IndexSettings, IndexUrl, page};
 
 /// Asks package indexes, and fetches what they name. Clones share what was already asked.
@@ -16,8 +17,9 @@ pub struct Index {
     known: Arc<Mutex<BTreeMap<Url, Page>>>,
 }
 
-/// A page, fetched once; `None` where the index does not know the name.
-type Page = Arc<OnceCell<Option<Arc<Vec<IndexFile>>>>>;
+/// A page, fetched once, also when it links to many packages; `None` where there is none, as for a name that an index does
+/// not know.
+type Page = Arc<OnceCell<Option<Arc<Listing>>>>;
 
 /// Where files of a package were looked for, and what was found.
 pub(crate) struct Found {
@@ -77,15 +79,15 @@ impl Index {
                 FindLinks::Folder(folder) if with_folders => found.files.extend(files_in(folder, name)?),
                 FindLinks::Folder(_) => {}
                 FindLinks::Page { url, .. } => {
-                    let page = self.page(url, name).await.map_err(|error| links_failed(url, error))?;
-                    found.files.extend(page.iter().flat_map(|files| files.iter().cloned()));
+                    let page = self.page(url).await.map_err(|error| links_failed(url, error))?;
+                    found.files.extend(page.iter().flat_map(|page| page.files_of(name)));
                 }
             }
         }
         for index in self.settings.order(registry) {
             found.asked.push(index.shown());
-            if let Some(files) = self.index_page(&index, name).await? {
-                found.files.extend(files.iter().cloned());
+            if let Some(page) = self.index_page(&index, name).await? {
+                found.files.extend(page.files_of(name));
                 found.index = Some(index.shown());
                 break;
             }
@@ -93,16 +95,12 @@ impl Index {
         Ok(found)
     }
 
-    async fn index_page(
-        &self,
-        index: &IndexUrl,
-        name: &PackageName,
-    ) -> Result<Option<Arc<Vec<IndexFile>>>, Error> {
+    async fn index_page(&self, index: &IndexUrl, name: &PackageName) -> Result<Option<Arc<Listing>>, Error> {
         let mut url = index.page(name.as_str());
         if url.scheme() == "file" {
             url.set_path(&format!("{}index.html", url.path()));
         }
-        self.page(&url, name).await.map_err(|error| match error {
+        self.page(&url).await.map_err(|error| match error {
             Asked::Http(source) => {
                 Error::Index { index: index.shown(), name: name.clone(), source: source.into() }
             }
@@ -110,22 +108,19 @@ impl Index {
         })
     }
 
-    async fn page(&self, url: &Url, name: &PackageName) -> Result<Option<Arc<Vec<IndexFile>>>, Asked> {
-        // One page of links serves many packages, so the name is part of what is remembered.
-        let mut key = url.clone();
-        key.set_fragment(Some(name.as_str()));
-        let page = self.known.lock().await.entry(key).or_default().clone();
-        let read = page.get_or_try_init(|| self.read_page(url, name)).await?;
+    async fn page(&self, url: &Url) -> Result<Option<Arc<Listing>>, Asked> {
+        let page = self.known.lock().await.entry(url.clone()).or_default().clone();
+        let read = page.get_or_try_init(|| self.read_page(url)).await?;
         Ok(read.clone())
     }
 
-    async fn read_page(&self, url: &Url, name: &PackageName) -> Result<Option<Arc<Vec<IndexFile>>>, Asked> {
+    async fn read_page(&self, url: &Url) -> Result<Option<Arc<Listing>>, Asked> {
         let auth = self.settings.auth_for(url);
         let request = Request { url, accept: Some(page::ACCEPT), auth, limit: page::MOST };
         match self.http.get(request).await {
             Ok(response) => {
-                let files = page::read(&response, name).map_err(Asked::Page)?;
-                Ok(Some(Arc::new(files)))
+                let listing = Listing::read(&response).map_err(Asked::Page)?;
+                Ok(Some(Arc::new(listing)))
             }
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(Asked::Http(error)),
@@ -307,6 +302,9 @@ mod tests {
             ("foo-1.0-py2-none-any.whl", None),
         ];
         assert_eq!(files, expected);
+        // One page serves all packages.
+        index.files(&"bar".parse().unwrap(), &"1.0".parse().unwrap(), None).await.unwrap();
+        assert_eq!(server.seen().len(), 1);
     }
 
     #[tokio::test]

@@ -12,20 +12,54 @@ pub(crate) const ACCEPT: &str =
 /// Pages of projects with ten thousand files have some 20 MB.
 pub(crate) const MOST: usize = 128 * 1024 * 1024;
 
-/// Reads the files of one package from a page of an index, or from a page of links to many packages.
-pub(crate) fn read(response: &Response, package: &PackageName) -> Result<Vec<IndexFile>, Error> {
-    let kind = response.content_type.as_deref().unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = match kind.as_str() {
-        "application/vnd.pypi.simple.v1+json" | "application/json" => true,
-        "application/vnd.pypi.simple.v1+html" | "text/html" | "application/xhtml+xml" => false,
-        // A file on disk has no type.
-        "" => response.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'),
-        other => return Err(Error::page(&response.url, format!("it is `{}`", other.escape_debug()))),
-    };
-    let mut files = if is_json { read_json(response, package)? } else { read_html(response, package) };
-    files.sort_by(|a, b| a.filename.as_str().cmp(b.filename.as_str()));
-    Ok(files)
+/// What a page links to, for whatever package: it is read once, and asked for one package after the other.
+pub(crate) struct Listing {
+    page: Url,
+    links: Vec<Link>,
+}
+
+/// A link whose name is not looked into yet.
+struct Link {
+    name: String,
+    url: Url,
+    digest: Option<Digest>,
+    size: Option<u64>,
+    yanked: Option<String>,
+    requires_python: Option<String>,
+}
+
+impl Listing {
+    /// Reads a page of an index, or a page of links to many packages.
+    pub(crate) fn read(response: &Response) -> Result<Self, Error> {
+        let kind = response.content_type.as_deref().unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_json = match kind.as_str() {
+            "application/vnd.pypi.simple.v1+json" | "application/json" => true,
+            "application/vnd.pypi.simple.v1+html" | "text/html" | "application/xhtml+xml" => false,
+            // A file on disk has no type.
+            "" => response.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'),
+            other => return Err(Error::page(&response.url, format!("it is `{}`", other.escape_debug()))),
+        };
+        let mut links = if is_json { read_json(response)? } else { read_html(response) };
+        links.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { page: response.url.clone(), links })
+    }
+
+    /// The files of one package, by name.
+    pub(crate) fn files_of(&self, package: &PackageName) -> Vec<IndexFile> {
+        let file = |link: &Link| {
+            Some(IndexFile {
+                filename: Filename::read(&link.name, package)?,
+                url: link.url.clone(),
+                page: self.page.clone(),
+                digest: link.digest,
+                size: link.size,
+                yanked: link.yanked.clone(),
+                requires_python: link.requires_python.clone(),
+            })
+        };
+        self.links.iter().filter_map(file).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,7 +106,7 @@ impl Default for JsonYanked {
     }
 }
 
-fn read_json(response: &Response, package: &PackageName) -> Result<Vec<IndexFile>, Error> {
+fn read_json(response: &Response) -> Result<Vec<Link>, Error> {
     let refuse = |reason: String| Error::page(&response.url, reason);
     let page: JsonPage = serde_json::from_slice(&response.body)
         .map_err(|error| refuse(format!("its JSON is wrong: {error}")))?;
@@ -80,11 +114,10 @@ fn read_json(response: &Response, package: &PackageName) -> Result<Vec<IndexFile
         let version = page.meta.api_version.chars().take(20).collect::<String>();
         return Err(refuse(format!("it has API version `{}`, and 1 is known", version.escape_debug())));
     }
-    let files = page.files.into_iter().filter_map(|file| {
-        Some(IndexFile {
-            filename: Filename::read(&file.filename, package)?,
+    let links = page.files.into_iter().filter_map(|file| {
+        Some(Link {
             url: join(&response.url, &file.url)?,
-            page: response.url.clone(),
+            name: file.filename,
             digest: file.hashes.sha256.and_then(|hex| read_hex(&hex)),
             size: file.size,
             yanked: match file.yanked {
@@ -95,30 +128,29 @@ fn read_json(response: &Response, package: &PackageName) -> Result<Vec<IndexFile
             requires_python: file.requires_python,
         })
     });
-    Ok(files.collect())
+    Ok(links.collect())
 }
 
-fn read_html(response: &Response, package: &PackageName) -> Vec<IndexFile> {
-    let links = html::read(&String::from_utf8_lossy(&response.body));
+fn read_html(response: &Response) -> Vec<Link> {
+    let page = html::read(&String::from_utf8_lossy(&response.body));
     let base =
-        links.base.and_then(|base| response.url.join(&base).ok()).unwrap_or_else(|| response.url.clone());
-    let files = links.anchors.into_iter().filter_map(|anchor| {
+        page.base.and_then(|base| response.url.join(&base).ok()).unwrap_or_else(|| response.url.clone());
+    let links = page.anchors.into_iter().filter_map(|anchor| {
         let mut url = join(&base, &anchor.href)?;
         let hash =
             url.fragment().unwrap_or_default().split('&').find_map(|part| part.strip_prefix("sha256="));
         let digest = hash.and_then(read_hex);
         url.set_fragment(None);
-        Some(IndexFile {
-            filename: Filename::read(&last_segment(&url)?, package)?,
+        Some(Link {
+            name: last_segment(&url)?,
             url,
-            page: response.url.clone(),
             digest,
             size: None,
             yanked: anchor.yanked,
             requires_python: anchor.requires_python,
         })
     });
-    files.collect()
+    links.collect()
 }
 
 /// What a link leads to, without credentials: the page does not decide whom we are.
@@ -152,7 +184,8 @@ mod tests {
             let hash = file.digest.map(|digest| digest.hex().chars().take(4).collect::<String>());
             format!("{} {:?} {:?} {:?} {:?}", file.url, hash, file.size, file.yanked, file.requires_python)
         };
-        Ok(read(&response, &"foo".parse().unwrap())?.into_iter().map(show).collect())
+        let files = Listing::read(&response)?.files_of(&"foo".parse().unwrap());
+        Ok(files.into_iter().map(show).collect())
     }
 
     #[test]

@@ -111,6 +111,28 @@ fn a_plan_writes_nothing() {
 }
 
 #[test]
+fn a_checkout_that_nobody_may_write_to_is_built_all_the_same() {
+    let (Some(path), Some(bwrap)) = (path_with_uv(), need("bwrap")) else { return };
+    let shop = shop();
+    let project = shop.path("project").display().to_string();
+    let sealed = |words: &[&str]| {
+        let mut command = shop.wain(&[]);
+        let wain = std::mem::replace(&mut command, Command::new(&bwrap));
+        command.args(["--dev-bind", "/", "/", "--ro-bind", &project, &project]).arg(wain.get_program());
+        command.args(words).args([&project, "--platform", "linux/amd64", "--base", "layout:base"]);
+        command.current_dir(shop.folder()).env_clear();
+        command.envs(wain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(&mut local(&shop, command, &path))
+    };
+    let built = sealed(&["build", "--output", "layout:out"]).ok();
+    let warning = "requirements.txt is not locked, and the next build may get other versions";
+    assert!(built.stderr.contains(warning), "{}", built.stderr);
+    assert!(!shop.path("project/pylock.toml").exists());
+    assert_eq!(sealed(&["lock"]).code, 3);
+    assert_eq!(built.digest(), sealed(&["build", "--output", "layout:out"]).digest());
+}
+
+#[test]
 fn a_lockfile_that_no_longer_fits_is_told_and_made_anew() {
     let Some(path) = path_with_uv() else { return };
     let shop = shop();

@@ -316,6 +316,13 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) no_index: bool,
 
+    /// Resolve to nothing that was uploaded later: 2026-11-01T00:00:00Z, or "7 days" ago
+    ///
+    /// Counts where there is no lockfile yet, or one that `wain` made; a day or a time, or a span before now, as uv takes it.
+    /// It needs an index that tells when files were uploaded.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) exclude_newer: Option<String>,
+
     /// Debian archive to use [default: the one apt uses here, else Debian's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) mirror: Option<String>,

@@ -249,6 +249,7 @@ pub(crate) fn prepare(
             extra_index_urls: project.extra_index_url.clone(),
             find_links,
             no_index: project.no_index,
+            exclude_newer: project.exclude_newer.clone(),
         },
         mirror: project.mirror.clone(),
         outputs,

@@ -272,6 +272,7 @@ fn read_lock(
             extra_index_urls: indexes.extra,
             find_links: indexes.links,
             no_index: indexes.no_index,
+            exclude_newer: None,
         });
     }
     Ok(Some(lock))

@@ -6,9 +6,7 @@ use wainwright_lock::{LockFormat, Selection};
 use wainwright_project::{Project, PythonProject};
 use wainwright_pypi::{FindLinks, IndexOptions, Location, Wanted};
 use wainwright_python::PythonVersion;
-use wainwright_resolve::{
-    FILE_NAME, Inputs, Kind, Paths, Question, Recorded, Resolver, Upgrade, pinned, unpack,
-};
+use wainwright_resolve::{FILE_NAME, Inputs, Kind, Question, Recorded, Resolver, Upgrade, pinned, unpack};
 
 use crate::resolve::find_locks;
 use crate::{Error, Event, Pinning, Request, Tools};
@@ -18,6 +16,8 @@ pub(crate) struct Unlocked {
     inputs: Inputs,
     /// The lockfile that was made from them, as it was then.
     pub(crate) recorded: Option<Recorded>,
+    /// Files that were uploaded later do not count.
+    exclude_newer: Option<String>,
 }
 
 impl Unlocked {
@@ -53,8 +53,10 @@ impl Unlocked {
             extra_index_urls: inputs.indexes.extra.clone(),
             find_links: inputs.indexes.links.iter().map(absolute).collect(),
             no_index: inputs.indexes.no_index,
+            exclude_newer: None,
         });
-        Ok(Some(Self { inputs, recorded }))
+        let exclude_newer = tools.index_settings()?.exclude_newer;
+        Ok(Some(Self { inputs, recorded, exclude_newer }))
     }
 
     /// Why the lockfile will not do, as the end of a sentence; `None` when it will. Which Python the image has may not be
@@ -64,6 +66,15 @@ impl Unlocked {
         let Some(recorded) = &self.recorded else { return Some(format!("{file} is not locked")) };
         if !self.inputs.fits(recorded) {
             return Some(format!("{FILE_NAME} was made from another {file}"));
+        }
+        // Who asks for no time takes what was locked.
+        if let Some(asked) =
+            self.exclude_newer.as_ref().filter(|_| self.exclude_newer != recorded.exclude_newer)
+        {
+            return Some(match &recorded.exclude_newer {
+                Some(other) => format!("{FILE_NAME} was made with --exclude-newer {other}, and not {asked}"),
+                None => format!("{FILE_NAME} was made without --exclude-newer {asked}"),
+            });
         }
         let minor = |python: PythonVersion| (python.major, python.minor);
         let python = python.filter(|python| minor(*python) < minor(recorded.python))?;
@@ -114,10 +125,6 @@ impl Unlocked {
         let resolver = resolver(&place, tools).await?;
         tools.tell(Event::Noted { message: format!("{reason}: resolving with uv {}", resolver.version) });
         let path = request.root.join(FILE_NAME);
-        let paths = match request.pinning {
-            Pinning::Never => Paths::Absolute,
-            Pinning::IfPossible | Pinning::Always => Paths::OfProject,
-        };
         let (vars, passwords) = (environment(&place, tools)?, tools.passwords());
         let passwords: Vec<Secret> = passwords.into_iter().map(Secret::new).collect();
         let resolution = resolver
@@ -128,28 +135,46 @@ impl Unlocked {
                 before: self.recorded.as_ref().map(|_| path.as_path()),
                 upgrade,
                 no_index: settings.no_index,
+                exclude_newer: self.exclude_newer.as_deref(),
                 vars: &vars,
                 passwords: &passwords,
                 scratch: &place,
-                paths,
             })
             .await?;
         if passwords.iter().any(|one| !one.reveal().is_empty() && resolution.text.contains(one.reveal())) {
             return Err(Error::SecretInLock { file: file.into() });
         }
-        let thrown_away = place.join(FILE_NAME);
-        if paths == Paths::Absolute {
-            write(&thrown_away, &resolution.text)?;
-            return Ok(Locked { lock: wainwright_lock::read(&thrown_away)?, is_changed: false });
+        for warning in &resolution.warnings {
+            tools.tell(Event::Warned { message: format!("uv: {warning}") });
+        }
+        let use_up = || {
+            let thrown_away = place.join(FILE_NAME);
+            write(&thrown_away, &resolution.text_for_anywhere)?;
+            Ok(Locked { lock: wainwright_lock::read(&thrown_away)?, is_changed: false })
+        };
+        if request.pinning == Pinning::Never {
+            return use_up();
         }
         let before = std::fs::read(&path).ok();
         if before.as_deref() == Some(resolution.text.as_bytes()) {
             return Ok(Locked { lock: wainwright_lock::read(&path)?, is_changed: false });
         }
-        // Where it cannot be kept there is no build: every one would resolve anew, to something else one day.
-        write(&path, &resolution.text)?;
-        tools.tell(Event::FileWritten { path: path.clone() });
-        Ok(Locked { lock: wainwright_lock::read(&path)?, is_changed: true })
+        match write(&path, &resolution.text) {
+            Ok(()) => {
+                tools.tell(Event::FileWritten { path: path.clone() });
+                Ok(Locked { lock: wainwright_lock::read(&path)?, is_changed: true })
+            }
+            Err(error) if request.pinning == Pinning::Always => Err(error),
+            // A checkout that nobody may write to can be built all the same.
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+                let message = format!(
+                    "{error}: {file} is not locked, and the next build may get other versions ({cause})"
+                );
+                tools.tell(Event::Warned { message });
+                use_up()
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ impl IndexSettings {
             ("UV_DEFAULT_INDEX", default),
             ("UV_INDEX", if self.no_index { None } else { list(extra, " ") }),
             ("UV_FIND_LINKS", list(links, ",")),
+            ("UV_EXCLUDE_NEWER", self.exclude_newer.as_deref().map(Secret::new)),
             // Names of older versions: their values are in the others.
             ("UV_INDEX_URL", None),
             ("UV_EXTRA_INDEX_URL", None),

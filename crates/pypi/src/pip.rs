@@ -38,6 +38,7 @@ fn from_vars(places: &Places<'_>) -> Result<Layer, Error> {
         ("extra-index-url", "PIP_EXTRA_INDEX_URL"),
         ("find-links", "PIP_FIND_LINKS"),
         ("no-index", "PIP_NO_INDEX"),
+        ("uploaded-prior-to", "PIP_UPLOADED_PRIOR_TO"),
         ("cert", "PIP_CERT"),
     ];
     let values =
@@ -47,7 +48,7 @@ fn from_vars(places: &Places<'_>) -> Result<Layer, Error> {
 
 fn from_file(ini: &Ini, path: &Path, places: &Places<'_>) -> Result<Layer, Error> {
     let mut values = BTreeMap::new();
-    for key in ["index-url", "extra-index-url", "find-links", "no-index", "cert"] {
+    for key in ["index-url", "extra-index-url", "find-links", "no-index", "uploaded-prior-to", "cert"] {
         // The section of a command is stronger than the one for all.
         for section in ["install", "global"] {
             if let Some(value) = ini.get(section, key).filter(|value| !value.is_empty()) {
@@ -77,8 +78,18 @@ fn from_values(values: &BTreeMap<&str, (&str, String)>, base: &Path) -> Result<L
     if let Some((value, place)) = values.get("no-index") {
         layer.no_index = Some(read_flag(value, place)?);
     }
+    // A day is its first moment for pip, and its last for uv, whose words are passed on.
+    layer.exclude_newer = values.get("uploaded-prior-to").map(|(value, _)| match is_day(value) {
+        true => format!("{value}T00:00:00"),
+        false => (*value).to_owned(),
+    });
     layer.ca_file = values.get("cert").map(|(value, _)| base.join(value));
     Ok(layer)
+}
+
+/// `2026-01-31`
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// What `strtobool` takes.

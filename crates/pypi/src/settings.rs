@@ -35,6 +35,8 @@ pub struct IndexOptions {
     pub find_links: Vec<String>,
     /// `--no-index`: only `find_links` count.
     pub no_index: bool,
+    /// `--exclude-newer`: files that were uploaded later are not resolved to; a time or a span, as uv writes them.
+    pub exclude_newer: Option<String>,
 }
 
 /// The indexes to ask, and what to show them.
@@ -53,6 +55,8 @@ pub struct IndexSettings {
     pub find_links: Vec<FindLinks>,
     /// No index is asked at all.
     pub no_index: bool,
+    /// Files that were uploaded later are not resolved to; a time or a span, as uv writes them.
+    pub exclude_newer: Option<String>,
     /// The certificate authorities that pip would trust (`PIP_CERT`): for
     /// [`wainwright_http::Settings::ca_file`].
     pub ca_file: Option<PathBuf>,
@@ -64,8 +68,8 @@ impl IndexSettings {
     ///
     /// `options` come first, the strongest at the front; then uv's variables (`UV_DEFAULT_INDEX`,
     /// `UV_INDEX_URL`, `UV_INDEX`, `UV_EXTRA_INDEX_URL`, `UV_FIND_LINKS`, `UV_NO_INDEX`, `UV_CONFIG_FILE`,
-    /// `UV_INDEX_<NAME>_USERNAME`...) and files; then pip's (`PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`,
-    /// `PIP_FIND_LINKS`, `PIP_NO_INDEX`, `PIP_CERT`, `PIP_CONFIG_FILE`). The first default index wins; the
+    /// `UV_INDEX_<NAME>_USERNAME`, `UV_EXCLUDE_NEWER`...) and files; then pip's (`PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`,
+    /// `PIP_FIND_LINKS`, `PIP_NO_INDEX`, `PIP_UPLOADED_PRIOR_TO`, `PIP_CERT`, `PIP_CONFIG_FILE`). The first default index wins; the
     /// extra ones add up.
     pub fn read(places: &Places<'_>, options: &[IndexOptions]) -> Result<Self, Error> {
         let mut layer = Layer::default();
@@ -90,8 +94,18 @@ impl IndexSettings {
             }
         }
         let (explicit, find_links, ca_file) = (layer.explicit, layer.find_links, layer.ca_file);
-        let no_index = layer.no_index.unwrap_or(false);
-        Ok(Self { default, is_default_chosen, extra, explicit, find_links, no_index, ca_file, netrc })
+        let (no_index, exclude_newer) = (layer.no_index.unwrap_or(false), layer.exclude_newer);
+        Ok(Self {
+            default,
+            is_default_chosen,
+            extra,
+            explicit,
+            find_links,
+            no_index,
+            exclude_newer,
+            ca_file,
+            netrc,
+        })
     }
 
     /// The passwords that were written for indexes, as they are and as they stand in a URL.
@@ -196,6 +210,7 @@ pub(crate) struct Layer {
     pub(crate) explicit: Vec<IndexUrl>,
     pub(crate) find_links: Vec<FindLinks>,
     pub(crate) no_index: Option<bool>,
+    pub(crate) exclude_newer: Option<String>,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
@@ -207,6 +222,7 @@ impl Layer {
         self.explicit.extend(weaker.explicit);
         self.find_links.extend(weaker.find_links);
         self.no_index = self.no_index.or(weaker.no_index);
+        self.exclude_newer = self.exclude_newer.take().or(weaker.exclude_newer);
         self.ca_file = self.ca_file.take().or(weaker.ca_file);
     }
 
@@ -223,7 +239,11 @@ impl Layer {
 }
 
 fn from_options(options: &IndexOptions, base: &Path) -> Result<Layer, Error> {
-    let mut layer = Layer { no_index: options.no_index.then_some(true), ..Layer::default() };
+    let mut layer = Layer {
+        no_index: options.no_index.then_some(true),
+        exclude_newer: options.exclude_newer.clone(),
+        ..Layer::default()
+    };
     if let Some(url) = &options.index_url {
         layer.default = Some(IndexUrl::read(url, base, &options.place)?);
     }
@@ -406,6 +426,27 @@ mod tests {
         let settings = machine.read(&[options]).unwrap();
         let order: Vec<String> = settings.order(None).into_iter().map(|index| index.url.into()).collect();
         assert_eq!(order, ["https://b/", "https://a/", "https://line/"]);
+    }
+
+    #[test]
+    fn the_strongest_cut_off_counts() {
+        let project = ("project/pyproject.toml", "[tool.uv]\nexclude-newer = \"2026-01-01\"\n");
+        let user = ("home/.config/uv/uv.toml", "exclude-newer = 2025-01-01\n");
+        let pip = ("home/.config/pip/pip.conf", "[global]\nuploaded-prior-to = 2024-01-01\n");
+        let of_uv = ("UV_EXCLUDE_NEWER", "7 days");
+        for (files, vars, line, expected) in [
+            (&[][..], &[][..], None, None),
+            (&[pip], &[], None, Some("2024-01-01T00:00:00")),
+            (&[pip], &[("PIP_UPLOADED_PRIOR_TO", "P3D")], None, Some("P3D")),
+            (&[pip, user], &[], None, Some("2025-01-01")),
+            (&[pip, user, project], &[], None, Some("2026-01-01")),
+            (&[pip, user, project], &[of_uv], None, Some("7 days")),
+            (&[pip, user, project], &[of_uv], Some("2020-01-01"), Some("2020-01-01")),
+        ] {
+            let options = IndexOptions { exclude_newer: line.map(str::to_owned), ..IndexOptions::default() };
+            let settings = Machine::new(files, vars).read(&[options]).unwrap();
+            assert_eq!(settings.exclude_newer.as_deref(), expected);
+        }
     }
 
     #[test]

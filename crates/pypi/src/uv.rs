@@ -42,6 +42,7 @@ fn from_vars(places: &Places<'_>) -> Result<Layer, Error> {
     if let Some(value) = places.var("UV_NO_INDEX") {
         layer.no_index = Some(read_flag(value, "UV_NO_INDEX")?);
     }
+    layer.exclude_newer = places.var("UV_EXCLUDE_NEWER").map(str::to_owned);
     Ok(layer)
 }
 
@@ -102,6 +103,7 @@ struct UvSettings {
     extra_index_url: Vec<String>,
     find_links: Vec<String>,
     no_index: Option<bool>,
+    exclude_newer: Option<toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +132,12 @@ impl UvSettings {
     fn into_layer(self, path: &Path) -> Result<Layer, Error> {
         let base = path.parent().unwrap_or(path);
         let place = |key: &str| format!("`{}`, {key}", path.display());
-        let mut layer = Layer { no_index: self.no_index, ..Layer::default() };
+        let exclude_newer = self.exclude_newer.and_then(|value| match value {
+            toml::Value::String(text) => Some(text),
+            toml::Value::Datetime(time) => Some(time.to_string()),
+            _ => None,
+        });
+        let mut layer = Layer { no_index: self.no_index, exclude_newer, ..Layer::default() };
         for index in self.index {
             let place = place("[[index]]");
             if index.format.as_deref() == Some("flat") {

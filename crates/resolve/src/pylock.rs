@@ -29,17 +29,9 @@ const ORDER: [&str; 10] = [
     "wheels",
 ];
 
-/// How paths of this machine stand in a lockfile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paths {
-    /// Relative to the folder of the project, which is that of the lockfile.
-    OfProject,
-    /// As they are on this machine, for a lockfile that is read and thrown away.
-    Absolute,
-}
-
 /// What a lockfile says about how it was made, in `[tool.wainwright]`; only ours do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Recorded {
     /// The name of the file that was resolved.
     pub from: String,
@@ -53,6 +45,9 @@ pub struct Recorded {
     /// The dependency groups that are in it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<PackageName>,
+    /// No file in it was uploaded later than this, as it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude_newer: Option<String>,
 }
 
 impl Recorded {
@@ -75,60 +70,73 @@ impl Recorded {
 
 /// uv's answer, as a lockfile.
 pub struct Resolution {
-    /// The text of `pylock.toml`; the same whichever uv wrote it.
+    /// The text of `pylock.toml`, for the folder of the project; the same whichever uv wrote it.
     pub text: String,
+    /// The same for any other folder of this machine, to be read and thrown away: its paths are absolute.
+    pub text_for_anywhere: String,
+    /// What uv says about it, without passwords: a package that was yanked, say.
+    pub warnings: Vec<String>,
 }
 
 impl Resolution {
-    pub(crate) fn read(answer: &Path, question: &Question<'_>) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Answer { reason };
-        let mut document: Table =
-            toml::from_str(&read(answer)?).map_err(|error| refuse(error.message().to_owned()))?;
-        let places = Places {
-            answer: answer.parent().unwrap_or(Path::new("/")).to_owned(),
-            root: std::path::absolute(question.root)
-                .map_err(|source| Error::Read { path: question.root.into(), source })?,
-            paths: question.paths,
-        };
-        let packages = match document.remove("packages") {
-            Some(Value::Array(packages)) => packages,
-            None => Vec::new(),
-            Some(_) => return Err(refuse("`packages` is not an array".into())),
-        };
-        let recorded = Recorded {
-            from: question.inputs.kind.file_name().into(),
-            inputs: question.inputs.digest,
-            python: PythonVersion::new(question.python.major, question.python.minor),
-            extras: question.inputs.extras.clone(),
-            groups: question.inputs.groups.clone(),
-        };
-        let mut text = format!(
-            "# Resolved by `wain lock` from {}; change that file, not this one.\n",
-            question.inputs.kind.file_name()
-        );
-        document.insert("created-by".into(), "wainwright".into());
-        for key in ["lock-version", "environments", "requires-python", "created-by"] {
-            if let Some(value) = document.get(key) {
-                let _ = writeln!(text, "{key} = {value}");
-            }
-        }
-        for package in packages {
-            let Value::Table(mut package) = package else {
-                return Err(refuse("a package is not a table".into()));
-            };
-            for (key, value) in &mut package {
-                match value {
-                    Value::String(index) if key == "index" => *index = without_credentials(index),
-                    value => places.settle(value)?,
-                }
-            }
-            text.push_str("\n[[packages]]\n");
-            write_package(&package, &mut text);
-        }
-        let recorded = toml::to_string(&recorded).map_err(|error| refuse(error.to_string()))?;
-        let _ = write!(text, "\n[tool.wainwright]\n{recorded}");
-        Ok(Self { text })
+    pub(crate) fn read(answer: &Path, question: &Question<'_>, warnings: Vec<String>) -> Result<Self, Error> {
+        let document: Table = toml::from_str(&read(answer)?)
+            .map_err(|error| Error::Answer { reason: error.message().to_owned() })?;
+        let root = std::path::absolute(question.root)
+            .map_err(|source| Error::Read { path: question.root.into(), source })?;
+        let folder = answer.parent().unwrap_or(Path::new("/")).to_owned();
+        let of_project = Places { answer: folder.clone(), root: Some(root) };
+        let anywhere = Places { answer: folder, root: None };
+        Ok(Self {
+            text: write(document.clone(), question, &of_project)?,
+            text_for_anywhere: write(document, question, &anywhere)?,
+            warnings,
+        })
     }
+}
+
+/// The lockfile, in an order of its own.
+fn write(mut document: Table, question: &Question<'_>, places: &Places) -> Result<String, Error> {
+    let refuse = |reason: String| Error::Answer { reason };
+    let packages = match document.remove("packages") {
+        Some(Value::Array(packages)) => packages,
+        None => Vec::new(),
+        Some(_) => return Err(refuse("`packages` is not an array".into())),
+    };
+    let recorded = Recorded {
+        from: question.inputs.kind.file_name().into(),
+        inputs: question.inputs.digest,
+        python: PythonVersion::new(question.python.major, question.python.minor),
+        extras: question.inputs.extras.clone(),
+        groups: question.inputs.groups.clone(),
+        exclude_newer: question.exclude_newer.map(str::to_owned),
+    };
+    let mut text = format!(
+        "# Resolved by `wain lock` from {}; change that file, not this one.\n",
+        question.inputs.kind.file_name()
+    );
+    document.insert("created-by".into(), "wainwright".into());
+    for key in ["lock-version", "environments", "requires-python", "created-by"] {
+        if let Some(value) = document.get(key) {
+            let _ = writeln!(text, "{key} = {value}");
+        }
+    }
+    for package in packages {
+        let Value::Table(mut package) = package else {
+            return Err(refuse("a package is not a table".into()));
+        };
+        for (key, value) in &mut package {
+            match value {
+                Value::String(index) if key == "index" => *index = without_credentials(index),
+                value => places.settle(value)?,
+            }
+        }
+        text.push_str("\n[[packages]]\n");
+        write_package(&package, &mut text);
+    }
+    let recorded = toml::to_string(&recorded).map_err(|error| refuse(error.to_string()))?;
+    let _ = write!(text, "\n[tool.wainwright]\n{recorded}");
+    Ok(text)
 }
 
 fn write_package(package: &Table, text: &mut String) {
@@ -153,8 +161,8 @@ fn write_package(package: &Table, text: &mut String) {
 /// From where to where paths lead.
 struct Places {
     answer: PathBuf,
-    root: PathBuf,
-    paths: Paths,
+    /// The folder that paths are relative to; `None` where they are absolute.
+    root: Option<PathBuf>,
 }
 
 impl Places {
@@ -187,9 +195,9 @@ impl Places {
             let hashes = Table::from_iter([("sha256".to_owned(), digest.hex().into())]);
             file.insert("hashes".into(), hashes.into());
         }
-        let shown = match self.paths {
-            Paths::OfProject => relative(&path, &self.root),
-            Paths::Absolute => path,
+        let shown = match &self.root {
+            Some(root) => relative(&path, root),
+            None => path,
         };
         let shown = shown.to_str().ok_or_else(|| Error::Answer {
             reason: format!("the path `{}` is not UTF-8", shown.display()),
@@ -240,7 +248,7 @@ mod tests {
     use crate::{Inputs, Upgrade};
 
     /// What we make of an answer; `scratch` is where uv wrote it.
-    fn settled(answer: &str, paths: Paths) -> String {
+    fn settled(answer: &str, choose: impl Fn(Resolution) -> String) -> String {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["project", "wheels", "scratch"] {
@@ -259,12 +267,12 @@ mod tests {
             before: None,
             upgrade: &Upgrade::Nothing,
             no_index: false,
+            exclude_newer: None,
             vars: &vars,
             passwords: &[],
             scratch: &at("scratch"),
-            paths,
         };
-        let text = Resolution::read(&at("scratch/pylock.toml"), &question).unwrap().text;
+        let text = choose(Resolution::read(&at("scratch/pylock.toml"), &question, Vec::new()).unwrap());
         std::fs::write(at("project/pylock.toml"), &text).unwrap();
         let recorded = Recorded::read(&at("project/pylock.toml")).unwrap().unwrap();
         assert!(inputs.fits(&recorded));
@@ -295,12 +303,12 @@ directory = { path = "../near" }
 
     #[test]
     fn an_answer_becomes_a_lockfile_that_can_be_shared() {
-        insta::assert_snapshot!(settled(ANSWER, Paths::OfProject));
+        insta::assert_snapshot!(settled(ANSWER, |made| made.text));
     }
 
     #[test]
     fn a_lockfile_that_is_thrown_away_has_absolute_paths() {
-        let text = settled(ANSWER, Paths::Absolute);
+        let text = settled(ANSWER, |made| made.text_for_anywhere);
         assert!(text.contains(r#"path = "$HERE/wheels/greet-1.0-py3-none-any.whl""#), "{text}");
     }
 

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use wainwright_http::Secret;
 use wainwright_python::{PackageName, PythonVersion};
 
-use crate::pylock::{FILE_NAME, Paths, Resolution};
+use crate::pylock::{FILE_NAME, Resolution};
 use crate::{Error, Inputs};
 
 /// The oldest uv that writes `pylock.toml` for all platforms; newer ones are taken whatever their number.
@@ -35,14 +35,14 @@ pub struct Question<'a> {
     pub upgrade: &'a Upgrade,
     /// Whether no index is asked; uv has no variable for it.
     pub no_index: bool,
+    /// Files that were uploaded later do not count; it is in `vars` too.
+    pub exclude_newer: Option<&'a str>,
     /// The environment, with what uv has to know of indexes in it. Passwords are in here and nowhere else.
     pub vars: &'a BTreeMap<String, String>,
     /// What must not be repeated when uv fails.
     pub passwords: &'a [Secret],
     /// An empty folder for uv's answer.
     pub scratch: &'a Path,
-    /// How paths are written.
-    pub paths: Paths,
 }
 
 /// Which versions of a lockfile are asked for again.
@@ -95,7 +95,9 @@ impl Resolver {
         if !output.status.success() {
             return Err(failure(inputs, &output, question.passwords));
         }
-        Resolution::read(&output_file, question)
+        let said = said(&output, question.passwords);
+        let warnings = said.lines().filter_map(|line| line.strip_prefix("warning: ")).map(str::to_owned);
+        Resolution::read(&output_file, question, warnings.collect())
     }
 }
 
@@ -105,7 +107,7 @@ fn words(question: &Question<'_>, output: &Path) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let mut add = |more: &[&str]| words.extend(more.iter().map(OsString::from));
     add(&["pip", "compile", inputs.kind.file_name(), "--universal", "--format", "pylock.toml"]);
-    add(&["--generate-hashes", "--no-header", "--quiet", "--color", "never", "--python-version"]);
+    add(&["--generate-hashes", "--no-header", "--color", "never", "--python-version"]);
     add(&[&question.python.short()]);
     // uv would fetch an interpreter from elsewhere; any that is here will do.
     add(&["--no-python-downloads"]);
@@ -163,12 +165,19 @@ fn is_new_enough(version: &str) -> bool {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= OLDEST
 }
 
-/// What uv said, by whose fault it is.
-fn failure(inputs: &Inputs, output: &Output, passwords: &[Secret]) -> Error {
+/// What uv said, without passwords, and without what it says about the Python of this machine: nothing is run with it.
+fn said(output: &Output, passwords: &[Secret]) -> String {
     let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
     for password in passwords.iter().filter(|password| !password.reveal().is_empty()) {
         said = said.replace(password.reveal(), "***");
     }
+    let lines = said.lines().filter(|line| !line.starts_with("warning: The requested Python version "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// By whose fault uv failed.
+fn failure(inputs: &Inputs, output: &Output, passwords: &[Secret]) -> Error {
+    let said = said(output, passwords);
     let lines: Vec<String> = said.lines().take(40).map(|line| format!("    {}", line.trim_end())).collect();
     let text = lines.join("\n");
     if said.contains("No interpreter found") {

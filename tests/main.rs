@@ -40,6 +40,7 @@ mod reproducible;
 mod runs;
 mod sdists;
 mod secrets;
+mod slim;
 mod sources;
 mod system_packages;
 mod trust;

@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use wainwright_build::{AllowedClash, Base, Check, ImageSource, Output, Subject};
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
-use wainwright_python::{Bytecode, PackageName, PythonVersion};
+use wainwright_python::{Bytecode, PackageName, PythonVersion, Slim};
 
 use crate::units::{Age, Limit, parse_age, parse_limit, parse_size, parse_time};
 
@@ -284,6 +284,15 @@ pub(crate) struct ProjectArguments {
     /// packages are installed without that file. Without this, E-CLASH refuses such packages.
     #[arg(long, value_name = "OWNER")]
     pub(crate) allow_clash: Vec<AllowedClash>,
+
+    /// Leave kinds of files out of packages: all, or some of docs, headers, locales, static-libraries, tests, type-stubs
+    ///
+    /// What is left out has no row in RECORD, and every build tells how much it is. Never what describes a package, scripts, or
+    /// what entry points name. A package that reads such files when it runs breaks: try the image (docs/python.md has the
+    /// rules). Also: slim in the settings.
+    #[arg(long, value_name = "KINDS", num_args = 0..=1, require_equals = true, default_missing_value = ALL,
+        value_delimiter = ',', value_parser = parse_slim)]
+    pub(crate) slim: Vec<SlimArgument>,
 
     /// Make layers that can be mounted before they were fetched: estargz or no [default: no]
     ///
@@ -909,6 +918,20 @@ fn parse_tag(text: &str) -> Result<String, String> {
 
 fn parse_output(text: &str) -> Result<Output, String> {
     text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+}
+
+/// A word of `--slim`: a kind of files, or all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct SlimArgument(pub(crate) Vec<Slim>);
+
+fn parse_slim(text: &str) -> Result<SlimArgument, String> {
+    match text {
+        ALL => Ok(SlimArgument(Slim::ALL.to_vec())),
+        kind => kind
+            .parse()
+            .map(|kind| SlimArgument(vec![kind]))
+            .map_err(|error: wainwright_python::Error| error.to_string()),
+    }
 }
 
 fn parse_lazy(text: &str) -> Result<Lazy, String> {

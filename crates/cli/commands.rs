@@ -11,7 +11,9 @@ use wainwright_oci::Reference;
 use wainwright_pypi::IndexOptions;
 use wainwright_store::Limits;
 
-use crate::args::{self, Arguments, ImageArguments, MachineArguments, NameOrAll, ProjectArguments};
+use crate::args::{
+    self, Arguments, ImageArguments, MachineArguments, NameOrAll, ProjectArguments, SlimArgument,
+};
 use crate::render::{Renderer, line, renderer};
 use crate::report::{Report, bytes};
 use crate::signals::{Ended, until_signal};
@@ -243,6 +245,7 @@ pub(crate) fn prepare(
         python: project.python,
         selection,
         allow_clash: project.allow_clash.clone(),
+        slim: project.slim.iter().flat_map(|SlimArgument(kinds)| kinds.iter().copied()).collect(),
         indexes: IndexOptions {
             place: "the command line".into(),
             index_url: project.index_url.clone(),

@@ -79,6 +79,10 @@ pub(crate) fn text(plan: &Plan, native: &[Native], fetches: &[(String, Option<u6
                 }
             }
         }
+        if !image.slim.is_empty() {
+            let kinds: Vec<&str> = image.slim.iter().map(|kind| kind.name()).collect();
+            let _ = writeln!(text, "  left out of packages: {}", kinds.join(", "));
+        }
         for warning in native.warnings() {
             let _ = writeln!(text, "  warning: {warning}");
         }

@@ -654,7 +654,7 @@ impl Error {
                 Some(format!("{}; or leave out --strict-native", remedy.as_deref().unwrap_or(unknown)))
             }
             Self::TooLarge { .. } => Some(
-                "cut what is not needed, or raise --size-limit; `wain analyze` says what packages and files cost".into(),
+                "cut what is not needed (--slim leaves tests and headers of packages out), or raise --size-limit; `wain analyze` says what packages and files cost".into(),
             ),
             Self::Open { .. } => None,
             Self::Threads { .. } => Some(

@@ -5,7 +5,7 @@ use serde_json::json;
 use wainwright_blob::{Entry, Options};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, Place, Platform, Reference};
 use wainwright_project::AllowedClash;
-use wainwright_python::{Bytecode, Target};
+use wainwright_python::{Bytecode, Slim, Target};
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::Layout;
 
@@ -23,6 +23,8 @@ use crate::{Error, Output};
 
 /// Raised when wheels are laid out in another way than before, or a wheel that made a layer would be refused now.
 const WHEELS: u32 = 3;
+/// Raised when other files than before are of a kind that can be left out.
+const SLIM: u32 = 1;
 /// Raised when an environment is laid out in another way than before.
 const ENVIRONMENT: u32 = 1;
 /// Raised when a project is laid out in another way than before.
@@ -66,6 +68,8 @@ pub struct ImagePlan {
     pub layers: Vec<LayerPlan>,
     /// Whose files stay where its packages clash; the first that fits decides.
     pub allow_clash: Vec<AllowedClash>,
+    /// The kinds of files that are left out of packages.
+    pub slim: BTreeSet<Slim>,
     /// The libraries of a base that is an image; of an assembled one they are found out when they are asked for.
     pub(crate) libraries: Arc<Libraries>,
     /// Whether `system-packages` can add something to its base.
@@ -214,6 +218,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             system,
             layers,
             allow_clash: resolution.allow_clash.clone(),
+            slim: resolved.layout.slim.clone(),
             libraries: resolved.libraries.clone(),
             takes_packages: resolved.takes_packages,
             codename: resolved.codename.clone(),
@@ -360,12 +365,17 @@ fn source(
 }
 
 pub(crate) fn layout_facts(layout: &Layout) -> serde_json::Value {
-    json!({
+    let mut facts = json!({
         "prefix": prefix(&layout.prefix),
         "python": layout.python.short(),
         "interpreter": layout.interpreter,
         "installer": layout.installer,
-    })
+    });
+    if !layout.slim.is_empty() {
+        facts["slim"] =
+            json!({ "rules": SLIM, "kinds": layout.slim.iter().map(|kind| kind.name()).collect::<Vec<_>>() });
+    }
+    facts
 }
 
 fn prefix(path: &ImagePath) -> String {

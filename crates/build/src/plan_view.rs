@@ -63,6 +63,7 @@ impl ImagePlan {
             "base": self.base.to_json(&self.base_name),
             "systemPackages": self.system.as_ref().map(|recipe| recipe.to_json()),
             "layers": self.layers.iter().map(LayerPlan::to_json).collect::<Vec<_>>(),
+            "slim": self.slim.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "config": self.config,
             "annotations": self.annotations,
         })

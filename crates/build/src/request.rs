@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use wainwright_lock::Selection;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_project::{AllowedClash, BuildSdists};
 use wainwright_pypi::IndexOptions;
-use wainwright_python::{Bytecode, PythonVersion};
+use wainwright_python::{Bytecode, PythonVersion, Slim};
 
 use crate::Error;
 use crate::oracle::Caches;
@@ -32,6 +32,8 @@ pub struct Request {
     pub selection: Selection,
     /// Whose files stay where packages own one path with different contents; asked before the settings.
     pub allow_clash: Vec<AllowedClash>,
+    /// Kinds of files that are left out of packages, besides those of the settings.
+    pub slim: BTreeSet<Slim>,
     /// Which package indexes to use.
     pub indexes: IndexOptions,
     /// Address of the Debian archive.

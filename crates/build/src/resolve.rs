@@ -150,7 +150,8 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
         let (more, later) = members(&needed, &found.target, &backends, tools).await?;
         wheels.extend(more);
         unbuilt.extend(later);
-        let layout = Layout::venv(app().join(".venv")?, found.target.python);
+        let slim = request.slim.union(&project.settings.slim).copied().collect();
+        let layout = Layout { slim, ..Layout::venv(app().join(".venv")?, found.target.python) };
         let short = found.target.python.short();
         let (source, source_digest) = match sources.get(&short) {
             Some((source, digest)) => (source.clone(), *digest),

@@ -137,10 +137,13 @@ pub(crate) fn owned(wheel: &Wheel, layout: &Layout) -> Result<Owned, Error> {
         let mark = if file.executable { "x" } else { "" };
         let _ = writeln!(files, "{digest}{mark} {}", file.path);
     }
-    let notes = wheel
-        .warnings()
-        .iter()
-        .map(|warning| format!("{}: {warning} (`wain explain {}`)", wheel.filename(), warning.rule))
-        .collect();
+    let name = wheel.filename();
+    let warnings = wheel.warnings().iter();
+    let mut notes: Vec<String> =
+        warnings.map(|warning| format!("{name}: {warning} (`wain explain {}`)", warning.rule)).collect();
+    let left_out = wheel.left_out(layout).map_err(wainwright_layer::Error::Wheel)?;
+    notes.extend(left_out.iter().map(|(kind, (files, bytes))| {
+        format!("{name}: {kind} are left out: {files} files of {bytes} bytes together")
+    }));
     Ok(Owned { files, notes })
 }

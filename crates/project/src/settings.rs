@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
-use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion};
+use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion, Slim};
 
 use crate::document::{Item, Table};
 use crate::rules::Rules;
@@ -59,6 +59,8 @@ pub struct Settings {
     pub allow_clash: Vec<AllowedClash>,
     /// Caches in registries that are asked for layers.
     pub cache_from: Vec<String>,
+    /// Kinds of files that are left out of packages.
+    pub slim: BTreeSet<Slim>,
     /// Debian packages to install.
     pub system_packages: Vec<String>,
     /// Whose build backends may run.
@@ -78,7 +80,7 @@ pub struct Settings {
 }
 
 /// Every key, as written.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "allow-clash",
     "annotations",
     "base",
@@ -101,6 +103,7 @@ const KEYS: [&str; 29] = [
     "ports",
     "python",
     "registries",
+    "slim",
     "stop-signal",
     "strict-native",
     "max-layers",
@@ -138,6 +141,7 @@ impl Settings {
             groups: distinct(list("groups")?, |item| item.parse())?,
             allow_clash: distinct(list("allow-clash")?, |item| item.parse())?,
             cache_from: distinct(list("cache-from")?, cache)?,
+            slim: get("slim").map(|item| slim(&item)).transpose()?.unwrap_or_default(),
             system_packages: distinct(list("system-packages")?, |item| checked(item, check_debian_package))?,
             build_sdists: get("build-sdists")
                 .map(|item| build_sdists(&item))
@@ -162,6 +166,17 @@ fn build_sdists(item: &Item<'_>) -> Result<BuildSdists, Error> {
         item.refuse_with("`build-sdists` must be true or an array", "write build-sdists = [\"name\"]")
     })?;
     Ok(BuildSdists::Only(distinct(items, |item| item.parse())?.into_iter().collect()))
+}
+
+/// `true` for all, or a list of kinds.
+fn slim(item: &Item<'_>) -> Result<BTreeSet<Slim>, Error> {
+    if let Ok(is_all) = item.boolean() {
+        return Ok(if is_all { Slim::ALL.into() } else { BTreeSet::new() });
+    }
+    let items = item.array().map_err(|_| {
+        item.refuse_with("`slim` must be true or an array", "write slim = [\"tests\", \"headers\"]")
+    })?;
+    Ok(distinct(items, |item| item.parse())?.into_iter().collect())
 }
 
 /// Reads every value of an array, and refuses one that stands there twice.

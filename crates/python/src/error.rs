@@ -28,6 +28,12 @@ pub enum Error {
         /// Which part is wrong, as half a sentence.
         reason: &'static str,
     },
+    /// No kind of files that can be left out.
+    #[error("`{}` is none of {}", text.escape_debug(), crate::Slim::ALL.map(crate::Slim::name).join(", "))]
+    Slim {
+        /// What was found.
+        text: String,
+    },
 }
 
 impl Error {
@@ -37,7 +43,7 @@ impl Error {
             Self::PythonVersion { .. } => Some("write it as `3.11` or `3.13.5`".into()),
             Self::Name { .. } => Some("names hold ASCII letters, digits, `.`, `-` and `_`".into()),
             Self::VersionRange { .. } => Some("write it as `>=1.2,<2`, `^1.2` or `~1.2`".into()),
-            Self::WheelFilename { .. } => None,
+            Self::WheelFilename { .. } | Self::Slim { .. } => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod bytecode;
 mod error;
 mod name;
+mod slim;
 mod tags;
 mod target;
 mod version_ranges;
@@ -14,6 +15,7 @@ pub use bytecode::Bytecode;
 pub use error::Error;
 pub use name::{ExtraName, PackageName};
 pub use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers};
+pub use slim::Slim;
 pub use tags::{Fit, Tags, WheelTag};
 pub use target::{Libc, PythonVersion, Target};
 pub use version_ranges::VersionRanges;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Fault, printable};
 use crate::rules::E_SCRIPT;
@@ -56,6 +56,14 @@ pub(crate) fn read_scripts(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, 
     }
     console.append(&mut graphical);
     Ok(console)
+}
+
+/// The modules that entry points of any group name; what does not read as one is passed over.
+pub(crate) fn read_modules(bytes: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let values = text.lines().filter_map(|line| line.split(['#', ';']).next()?.split_once('='));
+    let modules = values.filter_map(|(_, value)| value.split([':', '[']).next());
+    modules.map(|module| module.trim().to_owned()).filter(|module| !module.is_empty()).collect()
 }
 
 /// Where the reader of entry points is.

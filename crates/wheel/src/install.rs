@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::{Digest, ImagePath};
+use wainwright_python::Slim;
 
 use crate::entry_points::Script;
 use crate::error::Fault;
@@ -8,6 +9,7 @@ use crate::launcher::{PLACEHOLDER, launcher, rewrite};
 use crate::layout::{Place, relative};
 use crate::record::{Hash, verify};
 use crate::rules::{E_DUP, E_RECORD};
+use crate::slim::Slimming;
 use crate::zip::{Member, check_tree, head, read_all};
 use crate::{Error, Layout, Wheel};
 
@@ -107,12 +109,34 @@ impl Wheel {
         Ok(tree.files)
     }
 
+    /// What the layout has left out of the wheel: for each kind, how many files, and their bytes.
+    pub fn left_out(&self, layout: &Layout) -> Result<BTreeMap<Slim, (u64, u64)>, Error> {
+        let mut found: BTreeMap<Slim, (u64, u64)> = BTreeMap::new();
+        if layout.slim.is_empty() {
+            return Ok(found);
+        }
+        let slim = self.slimming(layout);
+        for file in self.install(&Layout { slim: BTreeSet::new(), ..layout.clone() })? {
+            if let Some(kind) = slim.kind_of(&file.path) {
+                let (files, bytes) = found.entry(kind).or_default();
+                *files += 1;
+                *bytes = bytes.saturating_add(file.content.size());
+            }
+        }
+        Ok(found)
+    }
+
+    fn slimming<'a>(&'a self, layout: &'a Layout) -> Slimming<'a> {
+        Slimming::new(&layout.slim, &layout.prefix, self.entry_modules.iter().map(String::as_str))
+    }
+
     /// Directories the wheel names that no installed file lies in, sorted; installers make them.
     pub fn empty_directories(&self, layout: &Layout) -> Result<Vec<ImagePath>, Error> {
         if !self.members.iter().any(|member| member.is_directory) {
             return Ok(Vec::new());
         }
         let files: Vec<ImagePath> = self.install(layout)?.into_iter().map(|file| file.path).collect();
+        let slim = self.slimming(layout);
         let mut empty = Vec::new();
         for member in self.members.iter().filter(|member| member.is_directory) {
             let place = Place::of(&member.name, self.data_directory.as_deref());
@@ -122,7 +146,9 @@ impl Wheel {
             // Files are sorted by bytes: those below the directory start where its name with a slash would stand.
             let below = [path.as_bytes(), b"/"].concat();
             let next = files.partition_point(|file| file.as_bytes() < below.as_slice());
-            if !files.get(next).is_some_and(|file| file.starts_with(&path)) {
+            let is_slim = slim.kind_of(&path).is_some()
+                || path.join("x").is_ok_and(|file| slim.kind_of(&file).is_some());
+            if !is_slim && !files.get(next).is_some_and(|file| file.starts_with(&path)) {
                 empty.push(path);
             }
         }
@@ -155,7 +181,8 @@ impl Tree<'_> {
         let line = format!("{}\n", self.layout.installer).into_bytes();
         self.add(path, false, FileContent::Generated(line));
         self.merge()?;
-        self.files.retain(|file| !is_left_out(&file.path));
+        let slim = self.wheel.slimming(self.layout);
+        self.files.retain(|file| !is_left_out(&file.path) && slim.kind_of(&file.path).is_none());
         let path = self.dist_info("RECORD")?;
         let bytes = self.record(&path)?;
         let place = self.files.partition_point(|file| file.path < path);

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use wainwright_oci::ImagePath;
-use wainwright_python::{PackageName, PythonVersion};
+use wainwright_python::{PackageName, PythonVersion, Slim};
 
 use crate::error::{Error, Fault};
 use crate::rules::E_NAME;
@@ -17,13 +18,15 @@ pub struct Layout {
     pub interpreter: String,
     /// The name written into INSTALLER.
     pub installer: String,
+    /// The kinds of files that are left out, and have no row in RECORD either.
+    pub slim: BTreeSet<Slim>,
 }
 
 impl Layout {
     /// An environment whose scripts start its own `bin/python`, installed by `wain`.
     pub fn venv(prefix: ImagePath, python: PythonVersion) -> Self {
         let interpreter = format!("/{prefix}/bin/python");
-        Self { prefix, python, interpreter, installer: "wain".into() }
+        Self { prefix, python, interpreter, installer: "wain".into(), slim: BTreeSet::new() }
     }
 
     /// Refuses what would break the first line of scripts or the INSTALLER file.

@@ -15,6 +15,7 @@ mod metadata;
 mod pack;
 mod record;
 mod rules;
+mod slim;
 mod source;
 mod warning;
 mod wheel;

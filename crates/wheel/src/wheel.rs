@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wainwright_python::{PackageName, Version, WheelFilename};
 
 use crate::Error;
-use crate::entry_points::{Script, is_reserved, read_scripts};
+use crate::entry_points::{Script, is_reserved, read_modules, read_scripts};
 use crate::error::{Fault, printable};
 use crate::layout::Place;
 use crate::metadata::{Metadata, check_wheel_file, is_same_version, read_metadata};
@@ -45,6 +45,8 @@ pub struct Wheel {
     pub(crate) data_directory: Option<String>,
     pub(crate) metadata: Metadata,
     pub(crate) scripts: BTreeMap<String, Script>,
+    /// The modules that entry points of any kind name.
+    pub(crate) entry_modules: BTreeSet<String>,
     warnings: Vec<Warning>,
 }
 
@@ -150,9 +152,12 @@ fn read(file: Arc<File>, filename: &WheelFilename, limits: &Limits) -> Result<Wh
     let record_file = find("RECORD").ok_or_else(|| missing(E_RECORD, "RECORD"))?;
     let record = Record::read(&members[record_file].name, &content(record_file, RECORD_LIMIT)?, &members)?;
     let entry_points = find("entry_points.txt");
-    let scripts = match entry_points {
-        Some(index) => read_scripts(&members[index].name, &content(index, METADATA_LIMIT)?)?,
-        None => BTreeMap::new(),
+    let (scripts, entry_modules) = match entry_points {
+        Some(index) => {
+            let bytes = content(index, METADATA_LIMIT)?;
+            (read_scripts(&members[index].name, &bytes)?, read_modules(&bytes))
+        }
+        None => Default::default(),
     };
     // What was used already must be what RECORD vouches for.
     for index in [Some(wheel_file), Some(metadata_file), entry_points].into_iter().flatten() {
@@ -171,6 +176,7 @@ fn read(file: Arc<File>, filename: &WheelFilename, limits: &Limits) -> Result<Wh
         data_directory,
         metadata,
         scripts,
+        entry_modules,
         warnings: warnings.finish(),
     })
 }

@@ -1,0 +1,173 @@
+use std::collections::BTreeSet;
+
+use wainwright_oci::ImagePath;
+use wainwright_python::Slim;
+
+/// Decides which files of a wheel are left out.
+///
+/// Never those that describe the package (`.dist-info`), scripts, and modules that entry points name, with what lies in
+/// their folder.
+pub(crate) struct Slimming<'a> {
+    kinds: &'a BTreeSet<Slim>,
+    prefix: &'a ImagePath,
+    /// Folders below the folder of packages: `demo/tests`.
+    kept: BTreeSet<String>,
+}
+
+impl<'a> Slimming<'a> {
+    /// `modules` are those that entry points name: `demo.tests.plugin`.
+    pub(crate) fn new(
+        kinds: &'a BTreeSet<Slim>,
+        prefix: &'a ImagePath,
+        modules: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        // A module is a file of its folder, or a folder itself.
+        let kept = modules.flat_map(|module| {
+            let path = module.replace('.', "/");
+            let folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            folder.into_iter().chain([path])
+        });
+        Self { kinds, prefix, kept: kept.collect() }
+    }
+
+    /// Why a file of the image is left out, if it is.
+    pub(crate) fn kind_of(&self, path: &ImagePath) -> Option<Slim> {
+        if self.kinds.is_empty() {
+            return None;
+        }
+        let below = path.as_bytes().strip_prefix(self.prefix.as_bytes())?;
+        let kind = kind_of(std::str::from_utf8(below).ok()?.strip_prefix('/')?)?;
+        (self.kinds.contains(&kind.0) && !kind.1.is_some_and(|folder| self.is_kept(folder))).then_some(kind.0)
+    }
+
+    /// Whether a folder of tests holds, or is, something that an entry point names.
+    fn is_kept(&self, folder: &str) -> bool {
+        self.kept.iter().any(|kept| {
+            kept.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// The kind of a file by its path below the environment; for tests also their folder, relative to the folder of packages.
+fn kind_of(path: &str) -> Option<(Slim, Option<&str>)> {
+    let Some(inside) = below_packages(path) else {
+        let is_below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        return match () {
+            () if is_below("include") => Some((Slim::Headers, None)),
+            () if ["share/man", "share/doc", "share/info"].into_iter().any(is_below) => {
+                Some((Slim::Docs, None))
+            }
+            () if is_below("share/locale") => locale(path).map(|kind| (kind, None)),
+            () => None,
+        };
+    };
+    let (package, rest) = inside.split_once('/')?;
+    if package.ends_with(".dist-info") {
+        return None;
+    }
+    let name = rest.rsplit('/').next().unwrap_or(rest);
+    let folders = || rest.strip_suffix(name).unwrap_or_default().split('/').filter(|part| !part.is_empty());
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if folders().any(|folder| folder == "tests") {
+        let end = inside.find("/tests/").map_or(0, |at| at + "/tests".len());
+        return Some((Slim::Tests, inside.get(..end)));
+    }
+    let kind = match ending {
+        "pyi" => Slim::TypeStubs,
+        "a" | "la" | "lib" => Slim::StaticLibraries,
+        "h" | "hh" | "hpp" | "hxx" | "cuh" | "inl" | "pxd" | "pxi" => Slim::Headers,
+        "po" | "pot" | "mo" => locale(rest)?,
+        "rst" | "md" | "html" | "css" | "pdf" | "ipynb" | "svg" | "png" | "gif" | "jpg" | "txt"
+            if folders().any(|folder| matches!(folder, "doc" | "docs")) =>
+        {
+            Slim::Docs
+        }
+        _ => return None,
+    };
+    Some((kind, None))
+}
+
+/// The path below `lib/python3.13/site-packages`.
+fn below_packages(path: &str) -> Option<&str> {
+    let (python, rest) = path.strip_prefix("lib/")?.split_once('/')?;
+    python.strip_prefix("python").and_then(|_| rest.strip_prefix("site-packages/"))
+}
+
+/// A catalogue of translations (gettext): `LANGUAGE/LC_MESSAGES/NAME.mo`.
+fn locale(path: &str) -> Option<Slim> {
+    if path.ends_with(".po") || path.ends_with(".pot") {
+        return Some(Slim::Locales);
+    }
+    let mut parts = path.rsplit('/').skip(1);
+    let is_catalogue = path.ends_with(".mo") && parts.next() == Some("LC_MESSAGES");
+    let language = parts.next()?;
+    let is_english = language == "en" || language.starts_with("en_") || language.starts_with("en@");
+    (is_catalogue && !is_english).then_some(Slim::Locales)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(path: &str, modules: &[&str]) -> Option<Slim> {
+        let (all, prefix) = (Slim::ALL.into(), ImagePath::new("app/.venv").unwrap());
+        let path = ImagePath::new(format!("app/.venv/{path}")).unwrap();
+        Slimming::new(&all, &prefix, modules.iter().copied()).kind_of(&path)
+    }
+
+    fn site(path: &str) -> Option<Slim> {
+        kind(&format!("lib/python3.13/site-packages/{path}"), &[])
+    }
+
+    #[test]
+    fn files_have_kinds_by_their_paths() {
+        for (path, expected) in [
+            ("demo/tests/data/x.bin", Some(Slim::Tests)),
+            ("demo/sub/tests/test_a.py", Some(Slim::Tests)),
+            ("demo/a.pyi", Some(Slim::TypeStubs)),
+            ("demo/lib/libx.a", Some(Slim::StaticLibraries)),
+            ("demo/include/x.h", Some(Slim::Headers)),
+            ("demo/locale/de/LC_MESSAGES/demo.mo", Some(Slim::Locales)),
+            ("demo/locale/de/LC_MESSAGES/demo.po", Some(Slim::Locales)),
+            ("demo/docs/index.html", Some(Slim::Docs)),
+            // What only looks like it.
+            ("demo/locale/en_GB/LC_MESSAGES/demo.mo", None),
+            ("demo/data/sound.mo", None),
+            ("demo/docs/templates.py", None),
+            ("demo/test/client.py", None),
+            ("demo/py.typed", None),
+            ("tests/__init__.py", None),
+            ("demo-1.dist-info/tests/x", None),
+            ("demo-1.dist-info/licenses/docs/a.txt", None),
+            ("demo/templates/index.html", None),
+        ] {
+            assert_eq!(site(path), expected, "{path}");
+        }
+        assert_eq!(kind("share/man/man1/demo.1", &[]), Some(Slim::Docs));
+        assert_eq!(kind("include/site/python3.13/demo/x.h", &[]), Some(Slim::Headers));
+        assert_eq!(kind("bin/tests", &[]), None);
+        assert_eq!(kind("share/demo/tests/x", &[]), None);
+    }
+
+    #[test]
+    fn what_entry_points_name_stays_with_its_folder() {
+        let test = "lib/python3.13/site-packages/demo/tests/plugin.py";
+        assert_eq!(kind(test, &["demo.main"]), Some(Slim::Tests));
+        assert_eq!(kind(test, &["demo.tests.plugin"]), None);
+        assert_eq!(kind(test, &["demo.tests"]), None);
+        assert_eq!(kind(test, &["demo.tests.deep.plugin"]), None);
+        assert_eq!(
+            kind("lib/python3.13/site-packages/demo/sub/tests/a.py", &["demo.tests"]),
+            Some(Slim::Tests)
+        );
+    }
+
+    #[test]
+    fn only_the_kinds_asked_for_are_left_out() {
+        let (kinds, prefix) = (BTreeSet::from([Slim::Tests]), ImagePath::new("v").unwrap());
+        let slim = Slimming::new(&kinds, &prefix, std::iter::empty());
+        let path = |path: &str| ImagePath::new(format!("v/lib/python3.13/site-packages/{path}")).unwrap();
+        assert_eq!(slim.kind_of(&path("demo/a.pyi")), None);
+        assert_eq!(slim.kind_of(&path("demo/tests/a.pyi")), Some(Slim::Tests));
+    }
+}

@@ -308,6 +308,8 @@ impl Inflater {
     /// Decodes symbols until the block ends, the output is full or the input runs low.
     fn symbols(&mut self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Corrupt> {
         self.many_symbols(input, output)?;
+        // It may have read ahead up to where reading stops, without a symbol it knew; that one is read here.
+        self.unread(&mut input.next);
         // Reading stops 16 bytes before the end of a part; at the end of the whole, when padding would be used up.
         let last_in = if input.is_whole { input.length } else { input.length.saturating_sub(16) };
         while self.state == State::Symbols {
@@ -575,6 +577,21 @@ mod tests {
                     assert_eq!(packed[(last / 8) as usize] >> (last % 8) & 1, 1);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_block_may_end_anywhere_in_a_part() {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
+        for seed in 1..=4 {
+            encoder.write_all(&sample(8000, seed)).unwrap();
+            encoder.flush().unwrap();
+        }
+        let packed = encoder.finish().unwrap();
+        let data: Vec<u8> = (1..=4).flat_map(|seed| sample(8000, seed)).collect();
+        assert!(packed.len() > 3 * LONGEST_HEADER);
+        for piece_in in LONGEST_HEADER + 8..packed.len() {
+            assert!(inflate(&packed, piece_in, 1 << 16).unwrap().0 == data, "parts of {piece_in} bytes");
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wainwright_oci::{Digest, media_type};
-use wainwright_testing::{Access, RegistryServer, With as _, Workshop, need, run};
+use wainwright_testing::{Access, Asked, RegistryServer, With as _, Workshop, need, run};
 
 use crate::workshop;
 
@@ -128,6 +128,27 @@ fn one_platform_is_picked_and_keeps_its_digest() {
     let none = pull(&["--platform", "linux/s390x", "-o", "layout:none"]);
     assert_eq!(none.code, 1);
     assert!(none.stderr.contains("linux/amd64, linux/arm64"), "{}", none.stderr);
+}
+
+#[test]
+fn an_index_that_lies_about_a_size_is_refused_at_once() {
+    let Some(server) = RegistryServer::start(Access::Open) else { return };
+    let shop = workshop();
+    let name = format!("{}/team/api:1", server.address());
+    let manifest = run(&mut shop.build().with(&["--tag", &name, "--push"])).digest();
+    // Without a platform, so that the manifest has to be read.
+    let entry = json!({"mediaType": media_type::MANIFEST, "digest": manifest, "size": 3});
+    let index = json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": [entry]}).to_string();
+    let put = Asked::new("PUT", "/v2/team/api/manifests/lie").header("content-type", media_type::INDEX);
+    assert_eq!(put.send_to(&server.address(), index.as_bytes()).unwrap().status, 201);
+
+    fs::remove_dir_all(shop.path("store")).unwrap();
+    let before = server.requests().len();
+    let lie = format!("{}/team/api:lie", server.address());
+    let pulled = run(&mut shop.wain(&["pull", &lie, "--platform", "linux/amd64", "-o", "layout:lie"]));
+    assert_eq!(pulled.code, 1);
+    assert!(pulled.stderr.contains("its descriptor says 3"), "{}", pulled.stderr);
+    assert!(server.requests().len() <= before + 2, "{:?}", &server.requests()[before..]);
 }
 
 /// Writes a layout with an index of one image and an attestation of it, and gives the digest of the index.

@@ -51,10 +51,16 @@ async fn fetch_document(
         return Err(wainwright_registry::Error::Document { reference: reference.to_string(), reason }.into());
     }
     if what.contains("config") {
-        fetch_blob(reference, descriptor, None, tools).await
-    } else {
-        fetch_manifest(&at_digest(reference, &descriptor.digest)?, tools).await.map(drop)
+        return fetch_blob(reference, descriptor, None, tools).await;
     }
+    let Descriptor { size: found, .. } =
+        fetch_manifest(&at_digest(reference, &descriptor.digest)?, tools).await?;
+    if found == descriptor.size {
+        return Ok(());
+    }
+    // It would be asked for again and again.
+    let (path, what, expected) = (reference.to_string().into(), what.to_owned(), descriptor.size);
+    Err(BaseError::Size { path, what, expected, found }.into())
 }
 
 async fn fetch_manifest(reference: &Reference, tools: &Tools) -> Result<Descriptor, Error> {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use wainwright_testing::Kind::{GetBlob, GetManifest};
+use wainwright_testing::Kind::{GetBlob, GetManifest, HeadManifest};
 use wainwright_testing::{Act, Asked, Length, Reply};
 
 use super::row::{self, Job, Row, alter, page, pull, refusal, status};
@@ -318,11 +318,25 @@ fn redirects() -> Vec<Row> {
                 (asked.host == world.address()).then_some(())?;
                 away(asked, &format!("http://cdn.example{}", asked.target))
             }),
-        pull("redirect_manifest", "manifests are redirected")
-            .first(GetManifest, 1, || {
-                Act::Answer(Reply::status(307).header("location", "/v2/elsewhere/manifests/1"))
+        pull("redirect_manifest", "manifests are on another host").wants_token().script(|asked, world| {
+            let to = format!("http://{}{}", world.stranger.address(), asked.target);
+            is_for_manifest(asked).then(|| Act::Answer(Reply::status(307).header("location", to)))
+        }),
+        pull("redirect_manifest_loop", "manifests are redirected to themselves")
+            .script(|asked, _| {
+                let target = asked.target.clone();
+                is_for_manifest(asked).then(|| Act::Answer(Reply::status(307).header("location", target)))
             })
-            .fails(&["307"]),
+            .fails(&["one redirect too many"])
+            .requests(13),
+        pull("redirect_manifest_file", "manifests are redirected to a file")
+            .first(GetManifest, 1, || {
+                Act::Answer(Reply::status(307).header("location", "file:///etc/passwd"))
+            })
+            .fails(&["only http and https"]),
+        pull("redirect_manifest_nowhere", "a manifest is redirected without Location")
+            .first(GetManifest, 1, || Act::Answer(Reply::status(302)))
+            .fails(&["GET http://", "302"]),
     ]
 }
 
@@ -357,6 +371,10 @@ fn cut_large(count: usize) -> impl Fn(&Asked, &World) -> Option<Act> + Send + Sy
 /// What a server answers that knows no ranges.
 fn whole(target: &str, host: &str) -> Reply {
     Asked::new("GET", target).send_to(host, &[]).unwrap()
+}
+
+fn is_for_manifest(asked: &Asked) -> bool {
+    matches!(asked.kind, GetManifest | HeadManifest)
 }
 
 fn away(asked: &Asked, to: &str) -> Option<Act> {

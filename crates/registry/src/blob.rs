@@ -25,8 +25,8 @@ pub enum Source {
     },
 }
 
-/// The most redirects that are followed to the bytes of a blob.
-const MOST_REDIRECTS: usize = 10;
+/// The most redirects that are followed to the bytes of a blob or a manifest.
+pub(crate) const MOST_REDIRECTS: usize = 10;
 /// Bytes that make a failed try worth something.
 const PROGRESS: u64 = 64 << 10;
 
@@ -44,7 +44,7 @@ impl Registry {
             200..=299 if crate::manifest::is_html(&answer) => None,
             200..=299 => Some(true),
             // A registry that keeps blobs elsewhere sends us there.
-            301 | 302 | 303 | 307 | 308 => Some(true),
+            status if is_redirect(status) => Some(true),
             404 => Some(false),
             _ => None,
         })
@@ -103,7 +103,7 @@ impl Registry {
                 tracing::debug!(from = redacted(&from), to = redacted(&url), "followed without credentials");
             }
             match answer.status() {
-                301 | 302 | 303 | 307 | 308 if answer.header("location").is_some() => {
+                status if is_redirect(status) && answer.header("location").is_some() => {
                     let location = answer.header("location").unwrap_or_default();
                     let next = target(&url, location).map_err(Failure::is_final)?;
                     from = Some(url);
@@ -155,6 +155,10 @@ impl Registry {
         };
         Err(Failure::is_final(error))
     }
+}
+
+pub(crate) fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// A blob that is arriving.

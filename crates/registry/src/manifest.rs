@@ -1,7 +1,8 @@
-use wainwright_http::{Answer, Body, Method, redacted};
+use wainwright_http::{Answer, Body, Method, redacted, target};
 use wainwright_oci::{Digest, Document, Reference, media_type};
 
 use crate::ask::{Ask, To, refusal};
+use crate::blob::{MOST_REDIRECTS, is_redirect};
 use crate::error::clean;
 use crate::{Error, Registry, Scope};
 
@@ -78,7 +79,7 @@ impl Registry {
         let ask = manifest(reference, scope, Method::GET);
         let mut tries = self.tries(ask.registry, &self.base(ask.registry)?);
         loop {
-            let answer = self.ask(&ask).await?;
+            let answer = self.ask_where_it_leads(&ask).await?;
             let url = redacted(answer.url());
             match answer.status() {
                 200 => {}
@@ -109,6 +110,22 @@ impl Registry {
             }
             return Ok(Some((bytes, content_type)));
         }
+    }
+
+    /// Some registries are no more than a sign that points to the one that has the images.
+    async fn ask_where_it_leads(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
+        let mut ask = ask.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.ask(&ask).await?;
+            let location = answer.header("location").filter(|_| is_redirect(answer.status()));
+            let Some(location) = location else { return Ok(answer) };
+            ask.to = To::Url(target(answer.url(), location)?);
+        }
+        Err(Error::Elsewhere {
+            from: redacted(&self.base(ask.registry)?),
+            to: if let To::Url(url) = &ask.to { redacted(url) } else { String::new() },
+            reason: "that is one redirect too many (10 are followed)",
+        })
     }
 
     /// Puts a manifest or an index, by its digest or under a tag.

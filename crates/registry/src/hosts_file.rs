@@ -77,7 +77,11 @@ fn host(text: &str) -> Result<String, String> {
     });
     match is_host && !text.contains('/') {
         true => Ok(text.to_owned()),
-        false => Err(format!("`{}` is no host with an optional port", text.escape_debug())),
+        false => {
+            // What stands before it may be a password.
+            let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("***@{host}"));
+            Err(format!("`{}` is no host with an optional port", shown.escape_debug()))
+        }
     }
 }
 
@@ -113,12 +117,14 @@ mod tests {
             ("[\"a.example\"]\nmirrors = \"b\"", "is no list"),
             ("[\"a.example\"]\nmirrors = [1]", "is no host"),
             ("[\"a.example\"]\nmirrors = [\"https://b\"]", "is no host"),
-            ("[\"u:p@a.example\"]\ninsecure = true", "is no host"),
+            ("[\"u:CANARY@a.example\"]\ninsecure = true", "`***@a.example` is no host"),
+            ("[\"a.example\"]\nmirrors = [\"u:CANARY@b.example\"]", "`***@b.example` is no host"),
             ("[\"a.example\"]\ninsecure = \"yes\"", "neither true nor false"),
             ("[", "cannot use"),
         ] {
             let error = read(text).err().unwrap_or_else(|| panic!("{text}")).to_string();
             assert!(error.contains(wanted), "{error} lacks {wanted}");
+            assert!(!error.contains("CANARY"), "{error}");
         }
         assert!(Hosts::default().read(Path::new("/absent/registries.toml")).is_ok());
     }

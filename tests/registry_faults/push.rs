@@ -326,6 +326,13 @@ fn manifests() -> Vec<Row> {
         push("known_is_wrong_invalid", "blobs that were there are gone: 400 MANIFEST_INVALID")
             .job(Job::PushKnown)
             .first(PutManifest, 1, refusal(400, "MANIFEST_INVALID")),
+        push(
+            "known_is_wrong_unsaid",
+            "blobs are gone with their tags, and manifests are taken without a look",
+        )
+        .job(Job::PushKnown)
+        .first(HeadManifest, 1, status(404))
+        .script(unseen_until_a_blob_came()),
         push("manifest_unknown_after_put", "404 MANIFEST_UNKNOWN to the first HEAD after the PUT")
             .script(after_put(|| Act::Answer(Reply::status(404)), 1))
             .waits(0.5, 3.0),
@@ -448,6 +455,16 @@ fn no_mount(status: u16) -> impl Fn(&Asked, &World) -> Option<Act> + Send + Sync
     move |asked, _| {
         let is_mount = asked.kind == PostUpload && asked.target.contains("mount=");
         is_mount.then(|| Act::Answer(Reply::refusal(status, "DENIED", "no mounts")))
+    }
+}
+
+/// Manifests are taken, and not kept, as long as no blob was sent.
+fn unseen_until_a_blob_came() -> impl Fn(&Asked, &World) -> Option<Act> + Send + Sync {
+    let has_come = std::sync::atomic::AtomicBool::new(false);
+    move |asked, _| {
+        use std::sync::atomic::Ordering::SeqCst;
+        has_come.fetch_or(asked.kind == PutUpload, SeqCst);
+        (asked.kind == PutManifest && !has_come.load(SeqCst)).then(|| Act::Answer(Reply::status(201)))
     }
 }
 

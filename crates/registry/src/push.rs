@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use wainwright_oci::{Descriptor, Digest, Document, Reference};
 
 use crate::upload::Uploaded;
@@ -88,6 +88,7 @@ impl Registry {
             scope: Scope::write(&push.repository, mounts),
             names: names(push),
             blobs: push.blobs.iter().map(|blob| (blob.descriptor.digest, blob)).collect(),
+            known: push.known.clone(),
             listener,
             pushed: Pushed::default(),
         };
@@ -143,17 +144,23 @@ struct Run<'a> {
     /// What the root is put under, in this order.
     names: Vec<String>,
     blobs: BTreeMap<Digest, &'a Blob>,
+    /// What is believed to be there.
+    known: BTreeSet<Digest>,
     listener: &'a Listener,
     pushed: Pushed,
 }
 
 impl Run<'_> {
-    async fn is_there(&self) -> Result<bool, Error> {
+    async fn is_there(&mut self) -> Result<bool, Error> {
         let asked = if self.push.is_settled { self.names.len().saturating_sub(1) } else { 0 };
         for name in self.names.iter().skip(asked) {
             let found = self.registry.digest(&reference(self.push, name)?, &self.scope).await;
             match found {
                 Ok(Some(digest)) if digest == self.push.root.digest() => {}
+                Ok(None) => {
+                    self.doubt().await?;
+                    return Ok(false);
+                }
                 // Whoever may write need not be able to ask what is there. A 401 is about the credentials themselves.
                 Ok(_) | Err(Error::Denied { status: 403, .. } | Error::Refused { status: 400..=499, .. }) => {
                     return Ok(false);
@@ -164,9 +171,20 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// A tag that is absent is a new one, or everything got lost with it: some registries take manifests without a look
+    /// at what they name.
+    async fn doubt(&mut self) -> Result<(), Error> {
+        for (digest, answer) in self.answers_for_known().await? {
+            if answer == Some(false) {
+                self.known.remove(&digest);
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self) -> Result<(), Error> {
         let push = self.push;
-        let missing = self.blobs.values().filter(|blob| !push.known.contains(&blob.descriptor.digest));
+        let missing = self.blobs.values().filter(|blob| !self.known.contains(&blob.descriptor.digest));
         let missing = missing.map(|blob| (*blob).clone()).collect();
         self.upload_all(missing).await?;
         for child in &push.children {
@@ -215,7 +233,7 @@ impl Run<'_> {
     async fn put(&mut self, name: &str, document: &Document) -> Result<(), Error> {
         let mut waits = PATIENCE.iter();
         let mut asked = BTreeSet::new();
-        let mut is_checked = self.push.known.is_empty();
+        let mut is_checked = self.known.is_empty();
         loop {
             let put = self.registry.put_manifest(name, &self.push.registry, document, &self.scope).await;
             let error = match put {
@@ -259,13 +277,20 @@ impl Run<'_> {
 
     /// The blobs that were there once and are no more.
     async fn lost(&self) -> Result<Vec<Blob>, Error> {
-        let mut lost = Vec::new();
-        for (digest, blob) in self.blobs.iter().filter(|(digest, _)| self.push.known.contains(digest)) {
-            if self.registry.has_blob(&self.push.registry, &self.scope, digest).await? != Some(true) {
-                lost.push((*blob).clone());
-            }
-        }
-        Ok(lost)
+        let answers = self.answers_for_known().await?;
+        let lost = answers.into_iter().filter(|(_, answer)| *answer != Some(true));
+        Ok(lost.filter_map(|(digest, _)| self.blobs.get(&digest).copied().cloned()).collect())
+    }
+
+    /// What the registry says of the blobs of this image that we believe it has.
+    async fn answers_for_known(&self) -> Result<Vec<(Digest, Option<bool>)>, Error> {
+        let known: Vec<Digest> =
+            self.blobs.keys().filter(|digest| self.known.contains(digest)).copied().collect();
+        let (registry, scope, host) = (self.registry, &self.scope, &self.push.registry);
+        let answers = known.into_iter().map(|digest| async move {
+            Ok::<_, Error>((digest, registry.has_blob(host, scope, &digest).await?))
+        });
+        futures_util::stream::iter(answers).buffered(MOST_UPLOADS).try_collect().await
     }
 
     async fn stands(&self, name: &str, document: &Document) -> bool {

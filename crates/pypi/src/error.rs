@@ -118,10 +118,12 @@ pub enum Error {
         found: u64,
     },
     /// A wheel whose bytes did not come.
-    #[error("cannot fetch `{filename}`")]
+    #[error("cannot fetch `{filename}`{}", of(index.as_deref()))]
     Fetch {
         /// The wheel.
         filename: String,
+        /// The index it was locked from, else the configured one on that server.
+        index: Option<String>,
         /// What went wrong.
         #[source]
         source: Box<wainwright_http::Error>,
@@ -137,6 +139,10 @@ pub enum Error {
     },
 }
 
+fn of(index: Option<&str>) -> String {
+    index.map(|index| format!(" of the package index `{index}`")).unwrap_or_default()
+}
+
 fn list(asked: &[String]) -> String {
     if asked.is_empty() { "none (there is no index)".into() } else { format!("`{}`", asked.join("`, `")) }
 }
@@ -144,7 +150,12 @@ fn list(asked: &[String]) -> String {
 impl Error {
     /// Sorts what went wrong with a download: a file that is another one than the lockfile means is told
     /// apart.
-    pub(crate) fn fetch(filename: &str, digest: Digest, source: wainwright_http::Error) -> Self {
+    pub(crate) fn fetch(
+        filename: &str,
+        digest: Digest,
+        index: Option<&wainwright_http::Url>,
+        source: wainwright_http::Error,
+    ) -> Self {
         let filename = filename.to_owned();
         match source {
             wainwright_http::Error::Digest { url, expected, found } => {
@@ -153,7 +164,7 @@ impl Error {
             wainwright_http::Error::Size { url, expected, found } => {
                 Self::Size { filename, url, digest, expected, found }
             }
-            source => Self::Fetch { filename, source: Box::new(source) },
+            source => Self::Fetch { filename, index: index.map(redacted), source: Box::new(source) },
         }
     }
 
@@ -167,6 +178,11 @@ impl Error {
             Self::Setting { .. } => {
                 Some("write an index as `https://host/simple/`, with `user:password@` before the host if needed".into())
             }
+            Self::Fetch { index: Some(_), source, .. } if matches!(source.status(), Some(401 | 403)) => Some(
+                "the index wants credentials or does not accept these: put them in its URL (`https://user:password@host/simple/` \
+                 as --index-url, UV_INDEX or PIP_INDEX_URL), in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD"
+                    .into(),
+            ),
             Self::Index { source, .. } if matches!(source.status(), Some(401 | 403)) => Some(
                 "the index wants credentials: put them in its URL, in ~/.netrc, or in \
                  UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; the next index is not asked, since anybody \

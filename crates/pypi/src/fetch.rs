@@ -237,7 +237,7 @@ impl Index {
         let url = match listed.page.scheme() {
             "file" => listed.url.clone(),
             _ => wainwright_http::target(&listed.page, listed.url.as_str())
-                .map_err(|source| Error::fetch(wanted.filename, wanted.digest, source))?,
+                .map_err(|source| self.failed(wanted, source))?,
         };
         Ok((url, Some(listed)))
     }
@@ -262,7 +262,20 @@ impl Index {
             return Ok(None);
         }
         let length = self.http.length(&url, self.settings.auth_for(&url)).await;
-        length.map_err(|source| Error::fetch(wanted.filename, wanted.digest, source))
+        length.map_err(|source| self.failed(wanted, source))
+    }
+
+    /// Names the index that has to do with it: credentials are given to indexes.
+    fn failed(&self, wanted: Target<'_>, source: wainwright_http::Error) -> Error {
+        let index = match wanted.location {
+            Location::Url { registry: Some(index), .. } | Location::Index { registry: Some(index) } => {
+                Some(index)
+            }
+            Location::Url { url, .. } => self.settings.nearest(url).map(|index| &index.url),
+            Location::Listed(file) => self.settings.nearest(&file.page).map(|index| &index.url),
+            Location::Index { .. } | Location::Path(_) => None,
+        };
+        Error::fetch(wanted.filename, wanted.digest, index, source)
     }
 
     /// The first file of that name that indexes or pages of links know.
@@ -335,7 +348,7 @@ impl Index {
             wainwright_http::Error::Write { source, .. } => {
                 keep_failed(wanted, wainwright_store::Error::not_written(&path, wanted.size, source))
             }
-            error => Error::fetch(wanted.filename, wanted.digest, error),
+            error => self.failed(wanted, error),
         })?;
         Ok(moved.into_inner())
     }

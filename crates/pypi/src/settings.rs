@@ -156,16 +156,25 @@ impl IndexSettings {
         if !url.username().is_empty() || url.password().is_some() {
             return None;
         }
-        let shared = |index: &IndexUrl| {
+        // One server may hold several indexes, each with its own users.
+        let of_index =
+            self.nearest_of(url, |index| index.auth.is_some()).and_then(|index| index.auth.as_ref());
+        of_index.or_else(|| self.netrc.auth_for(url.host_str()?))
+    }
+
+    /// The configured index that a file belongs to, as far as addresses tell.
+    pub(crate) fn nearest(&self, url: &Url) -> Option<&IndexUrl> {
+        self.nearest_of(url, |_| true)
+    }
+
+    /// Of the indexes on the same server, the one whose path is shared furthest.
+    fn nearest_of(&self, url: &Url, counts: impl Fn(&IndexUrl) -> bool) -> Option<&IndexUrl> {
+        let shared = |index: &&IndexUrl| {
             let pairs = index.url.path().split('/').zip(url.path().split('/'));
             pairs.take_while(|(a, b)| a == b).count()
         };
         let indexes = [&self.default].into_iter().chain(&self.extra).chain(&self.explicit);
-        let here = indexes.filter(|index| is_same_server(&index.url, url));
-        let of_index = here.filter_map(|index| Some((shared(index), index.auth.as_ref()?)));
-        // One server may hold several indexes, each with its own users.
-        let nearest = of_index.max_by_key(|(shared, _)| *shared).map(|(_, auth)| auth);
-        nearest.or_else(|| self.netrc.auth_for(url.host_str()?))
+        indexes.filter(|index| is_same_server(&index.url, url) && counts(index)).max_by_key(shared)
     }
 
     fn all(&self) -> Vec<IndexUrl> {

@@ -89,7 +89,9 @@ impl Error {
             Self::Start { .. } => "install uv anew, so that `uv --version` works",
             Self::NoPython => "install any python3, or lock with `uv lock` elsewhere",
             Self::Network { said }
-                if ["authentication credentials", "(401", "(403"].iter().any(|one| said.contains(one)) =>
+                if ["authentication credentials", "401 Unauthorized", "403 Forbidden"]
+                    .iter()
+                    .any(|one| said.contains(one)) =>
             {
                 "put credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; \
                  the next index is not asked, since anybody could have put a package of that name there"

@@ -6,6 +6,8 @@ use crate::Error;
 
 /// No file of requirements comes near this.
 const MOST: u64 = 32 << 20;
+/// Nor does a line; uv would read a longer one for as long as it takes.
+const MOST_OF_A_LINE: usize = 1 << 20;
 /// Files that include files that include files ...
 const DEPTH: usize = 16;
 
@@ -57,6 +59,9 @@ impl Requirements {
         path.push(file.into());
         let folder = file.parent().unwrap_or(Path::new(""));
         for line in lines(&text) {
+            if line.len() > MOST_OF_A_LINE {
+                return Err(Error::Syntax { path: file.into(), reason: "a line is over 1 MiB".into() });
+            }
             self.lines.push(line.clone());
             self.has_hashes |= line.contains("--hash") || line.contains("#sha256=");
             let Some((option, value)) = option(&line) else {

@@ -183,9 +183,17 @@ fn failure(inputs: &Inputs, output: &Output, passwords: &[Secret]) -> Error {
     if said.contains("No interpreter found") {
         return Error::NoPython;
     }
-    let is_network = ["error sending request", "Failed to fetch", "authentication credentials", "dns error"]
-        .iter()
-        .any(|words| said.contains(words));
+    // What is not known for want of an answer is not unknown.
+    let is_network = [
+        "error sending request",
+        "Failed to fetch",
+        "authentication credentials",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "dns error",
+    ]
+    .iter()
+    .any(|words| said.contains(words));
     match is_network {
         true => Error::Network { said: text },
         false => Error::Unresolved { file: inputs.kind.file_name().into(), said: text },

@@ -122,3 +122,12 @@ fn passwords_come_from_standard_input_alone() {
     assert_eq!(code, 3, "{said}");
     assert!(!shop.path("home/.docker").exists());
 }
+
+#[test]
+fn no_cache_is_needed() {
+    let shop = Workshop::empty(crate::WAIN);
+    // Nobody can make a folder of it.
+    shop.write("store", "");
+    let out = run(&mut shop.wain(&["logout", "registry.example"])).ok();
+    assert!(out.stderr.contains("nobody was logged in") && !out.stderr.contains("cache"), "{}", out.stderr);
+}

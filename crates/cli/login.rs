@@ -19,9 +19,10 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
         Ok(password) => password,
         Err(message) => return usage(&message),
     };
-    let machine = machine::read(&arguments.machine, None);
+    let without_cache = machine::without_cache(&arguments.machine);
+    let machine = machine::read(&without_cache, None);
     let (registry, user) = (&arguments.registry, &arguments.username);
-    run_with(&arguments.machine, machine, Tools::without_project, async |tools, screen| {
+    run_with(&without_cache, machine, Tools::without_project, async |tools, screen| {
         let kept = wainwright_build::login(registry, user, &password, tools).await?;
         screen.finish(&match kept {
             Keeper::Helper(helper) => {
@@ -38,9 +39,10 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
 
 /// `wain logout`
 pub(crate) fn logout(arguments: &args::Logout) -> u8 {
-    let machine = machine::read(&arguments.machine, None);
+    let without_cache = machine::without_cache(&arguments.machine);
+    let machine = machine::read(&without_cache, None);
     let registry = &arguments.registry;
-    run_with(&arguments.machine, machine, Tools::without_project, async |tools, _| {
+    run_with(&without_cache, machine, Tools::without_project, async |tools, _| {
         line(&match wainwright_build::logout(registry, tools).await? {
             true => format!("logged out of {registry}"),
             false => format!("nobody was logged in to {registry}"),

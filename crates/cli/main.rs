@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    if std::env::args_os().any(|argument| secret_argument::is_one(&argument)) {
+    if secret_argument::is_among(std::env::args_os().skip(1)) {
         return secret_argument::refuse();
     }
     let arguments = match Arguments::try_parse() {

@@ -12,7 +12,8 @@ use crate::stdout::print;
 
 /// `wain registry probe`
 pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {
-    let machine = machine::read(&arguments.machine, None);
+    let without_cache = machine::without_cache(&arguments.machine);
+    let machine = machine::read(&without_cache, None);
     let repository = &arguments.repository;
     let name = format!("{}/{}", repository.registry(), repository.repository());
     if !arguments.read_only && !arguments.machine.offline {
@@ -20,7 +21,7 @@ pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {
             "writing some small blobs and manifests to {name}, one manifest of 4 MiB, and no tag; what can be removed is removed"
         ));
     }
-    run_with(&arguments.machine, machine, Tools::without_project, async |tools, _| {
+    run_with(&without_cache, machine, Tools::without_project, async |tools, _| {
         let (other, read_only) = (arguments.other.as_deref(), arguments.read_only);
         let found = wainwright_build::probe(repository, other, read_only, tools).await?;
         Ok(print(&match arguments.json {

@@ -1,11 +1,20 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use crate::render::line;
 
-/// Whether an argument is the name of an image with a user and a password before its registry.
+/// Whether one of the arguments is a registry, or the name of an image, with a user and a password before it.
 ///
 /// Whatever is wrong with an argument is told with the argument; this one must not be.
-pub(crate) fn is_one(argument: &OsStr) -> bool {
+pub(crate) fn is_among(arguments: impl Iterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.collect();
+    // What `NAME:X@Y` is elsewhere nobody knows; these take nothing but the name of a registry.
+    let is_about_hosts = arguments.iter().any(|word| word == "login" || word == "logout");
+    arguments
+        .iter()
+        .any(|argument| is_one(argument) || is_about_hosts && is_host(&argument.to_string_lossy()))
+}
+
+fn is_one(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     // `--base=NAME` as well.
     let name = text.rsplit_once('=').map_or(&*text, |(_, name)| name);
@@ -13,8 +22,12 @@ pub(crate) fn is_one(argument: &OsStr) -> bool {
     if ["layout:", "archive:", "last:"].iter().any(|place| name.starts_with(place)) {
         return false;
     }
-    let Some((first, _)) = name.split_once('/') else { return false };
-    match first.rsplit_once('@') {
+    name.split_once('/').is_some_and(|(first, _)| is_host(first))
+}
+
+/// Whether it is a host with a user and a password before it.
+fn is_host(text: &str) -> bool {
+    match text.rsplit_once('@') {
         Some((user, host)) => user.contains(':') && !host.is_empty(),
         None => false,
     }
@@ -48,5 +61,9 @@ mod tests {
         ] {
             assert!(!is_one(OsStr::new(other)), "{other}");
         }
+        let is_among = |words: &[&str]| is_among(words.iter().map(OsString::from));
+        assert!(is_among(&["login", "u:pw@h.example"]));
+        assert!(!is_among(&["login", "h.example:5000", "-u", "a@b"]));
+        assert!(!is_among(&["build", "--label", "a=b:c@d"]));
     }
 }

@@ -253,7 +253,11 @@ fn check_host(text: &str) -> Result<(), String> {
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     match !text.is_empty() && text.bytes().all(is_host) {
         true => Ok(()),
-        false => Err(format!("`{}` is no host with an optional port", text.escape_debug())),
+        false => {
+            // What stands before an `@` may be a password.
+            let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("***@{host}"));
+            Err(format!("`{}` is no host with an optional port", shown.escape_debug()))
+        }
     }
 }
 

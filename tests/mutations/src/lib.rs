@@ -34,6 +34,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "oci", feed: images::documents, seeds: images::documents_of_an_image },
     Target { name: "uv-lock", feed: packages::uv_lock, seeds: packages::uv_locks },
     Target { name: "pylock", feed: packages::pylock, seeds: packages::pylocks },
+    Target { name: "poetry-lock", feed: packages::poetry_lock, seeds: packages::poetry_locks },
+    Target { name: "pdm-lock", feed: packages::pdm_lock, seeds: packages::pdm_locks },
+    Target { name: "pipfile-lock", feed: packages::pipfile_lock, seeds: packages::pipfile_locks },
     Target { name: "requirements", feed: packages::requirements, seeds: packages::requirement_files },
     Target { name: "marker", feed: packages::marker, seeds: packages::markers },
     Target { name: "deb", feed: packages::deb, seeds: packages::debs },
@@ -87,6 +90,9 @@ mod tests {
         oci: "oci", 2000;
         uv_lock: "uv-lock", 1000;
         pylock: "pylock", 1000;
+        poetry_lock: "poetry-lock", 1000;
+        pdm_lock: "pdm-lock", 1000;
+        pipfile_lock: "pipfile-lock", 1000;
         requirements: "requirements", 3000;
         marker: "marker", 5000;
         deb: "deb", 300;

@@ -17,21 +17,40 @@ fn target() -> Target {
 }
 
 pub(crate) fn uv_lock(bytes: &[u8]) {
-    lockfile("uv.lock", bytes);
+    lockfile("uv.lock", bytes, None);
 }
 
 pub(crate) fn pylock(bytes: &[u8]) {
-    lockfile("pylock.toml", bytes);
+    lockfile("pylock.toml", bytes, None);
 }
 
 pub(crate) fn requirements(bytes: &[u8]) {
-    lockfile("requirements.txt", bytes);
+    lockfile("requirements.txt", bytes, None);
 }
 
-fn lockfile(name: &str, bytes: &[u8]) {
+/// Older ones are read with the project beside them.
+pub(crate) fn poetry_lock(bytes: &[u8]) {
+    let project = include_str!("../../../fixtures/locks/poetry-1/pyproject.toml");
+    lockfile("poetry.lock", bytes, Some(("pyproject.toml", project)));
+}
+
+pub(crate) fn pdm_lock(bytes: &[u8]) {
+    let project = include_str!("../../../fixtures/locks/pdm-plain/pyproject.toml");
+    lockfile("pdm.lock", bytes, Some(("pyproject.toml", project)));
+}
+
+pub(crate) fn pipfile_lock(bytes: &[u8]) {
+    let pipfile = include_str!("../../../fixtures/locks/pipenv/Pipfile");
+    lockfile("Pipfile.lock", bytes, Some(("Pipfile", pipfile)));
+}
+
+fn lockfile(name: &str, bytes: &[u8], beside: Option<(&str, &str)>) {
     scratch::with_folder(|folder, _| {
         let file = folder.join(name);
         fs::write(&file, bytes).unwrap();
+        if let Some((name, text)) = beside {
+            fs::write(folder.join(name), text).unwrap();
+        }
         let all = Selection { all_extras: true, all_groups: true, ..Selection::default() };
         match wainwright_lock::read(&file) {
             Ok(lock) => {
@@ -95,6 +114,24 @@ pub(crate) fn uv_locks() -> Vec<Vec<u8>> {
 
 pub(crate) fn pylocks() -> Vec<Vec<u8>> {
     vec![include_bytes!("../../../fixtures/locks/shop/pylock.toml").to_vec()]
+}
+
+pub(crate) fn poetry_locks() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../../fixtures/locks/poetry/poetry.lock").to_vec(),
+        include_bytes!("../../../fixtures/locks/poetry-1/poetry.lock").to_vec(),
+    ]
+}
+
+pub(crate) fn pdm_locks() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../../fixtures/locks/pdm/pdm.lock").to_vec(),
+        include_bytes!("../../../fixtures/locks/pdm-plain/pdm.lock").to_vec(),
+    ]
+}
+
+pub(crate) fn pipfile_locks() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../../fixtures/locks/pipenv/Pipfile.lock").to_vec()]
 }
 
 pub(crate) fn requirement_files() -> Vec<Vec<u8>> {

@@ -77,7 +77,7 @@ def prepare(name: str, work: Path, wain: Path) -> DataSet:
     return data
 
 
-def make_base(shared: Path, wain: Path) -> None:
+def make_base(shared: Path, wain: Path, base: str = "debian:trixie") -> None:
     """Has wain assemble its base, with an empty project on it, and takes that project off again.
 
     Another wain makes another one: what an older one remembers may mean nothing to it, and a cold build would pay.
@@ -90,16 +90,18 @@ def make_base(shared: Path, wain: Path) -> None:
     (project / "main.py").touch()
     quiet("uv", "lock", "--quiet", "--offline", "--python", sys.executable, cwd=project)
     store, whole = shared / "store", shared / "whole"
-    words = [wain, "build", project, "--cache-dir", store, "--base", "debian:trixie", "--progress", "quiet"]
+    words = [wain, "build", project, "--cache-dir", store, "--base", base, "--progress", "quiet"]
     quiet(*words, "--output", f"layout:{whole}")
-    plan = json.loads(quiet(wain, "plan", project, "--cache-dir", store, "--base", "debian:trixie", "--json"))
+    plan = json.loads(quiet(wain, "plan", project, "--cache-dir", store, "--base", base, "--json"))
     count = len(plan["images"][0]["base"]["layers"])
-    base = first_layers(Layout(whole), count, shared / "base.new")
-    base_archive(base, shared / "base.tar")
+    layout = first_layers(Layout(whole), count, shared / "base.new")
+    base_archive(layout, shared / "base.tar")
     (shared / "uv").mkdir()
-    shutil.copy2(shutil.which("uv"), shared / "uv")
+    # What is on the PATH may be a script that finds uv.
+    find = ["run", "--no-project", "--offline", "--python", sys.executable, "sh", "-c", 'echo "$UV"']
+    shutil.copy2(quiet("uv", *find), shared / "uv/uv")
     folder_archive(shared / "uv", "bench/uv", shared / "uv.tar")
-    base.path.rename(shared / "base")
+    layout.path.rename(shared / "base")
 
 
 def fetch_wheels(data: DataSet) -> None:

@@ -287,6 +287,8 @@ def main() -> None:
     kept = Path(tempfile.gettempdir()) / "wain-bench"
     parser.add_argument("--work", type=Path, default=kept, help="where base, index and pex are kept for the next time")
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds wants 1 or more")
     need("dockerd", "uv")
     if not Path(PYTHON).exists():
         sys.exit(f"{PYTHON} is missing: pex builds for a Python of this machine, and the base has that of Debian 12")

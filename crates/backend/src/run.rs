@@ -12,16 +12,51 @@ use crate::Error;
 
 /// Starts a program in a process group, sets the umask, and ends the whole group when the program ends, or when whoever
 /// holds the other end of standard input does, however suddenly: the system closes that end for the killed as well.
+/// Servers that compilers and build tools start leave the group. Where the system has `prctl` (36 is
+/// `PR_SET_CHILD_SUBREAPER`) they become children of this one when whoever started them ends, and are found in `/proc`.
 const SUPERVISOR: &str = "\
 import os, signal, subprocess, sys, threading
+def adopt():
+    import ctypes
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+def below(me):
+    of = {}
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/' + name + '/stat', 'rb') as file:
+                state, parent = file.read().rpartition(b')')[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        of.setdefault(int(parent), []).append((int(name), state))
+    found, new = [], [me]
+    while new:
+        children = of.pop(new.pop(), [])
+        new += [pid for pid, state in children]
+        found += [pid for pid, state in children if state not in (b'Z', b'X')]
+    return found
 def end():
-    os.killpg(0, signal.SIGKILL)
+    try:
+        for attempt in range(100):
+            left = below(os.getpid())
+            if not left:
+                break
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+    finally:
+        os.killpg(0, signal.SIGKILL)
 def watch():
     while os.read(0, 4096):
         pass
     end()
 threading.Thread(target=watch, daemon=True).start()
 os.umask(0o022)
+try:
+    adopt()
+except Exception:
+    pass
 try:
     try:
         code = subprocess.call(sys.argv[2:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -211,6 +246,18 @@ mod tests {
         assert_eq!(ran.said(&[]), "    here");
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!runs("sleep 471.2"));
+    }
+
+    #[tokio::test]
+    async fn a_server_in_a_session_of_its_own_ends_with_it() {
+        let Some(ran) = sh("(setsid sleep 471.4 >/dev/null &) ; sleep 0.3; echo done", 30).await else {
+            return;
+        };
+        assert_eq!(ran.code, Some(0));
+        let Some(ran) = sh("(setsid sleep 471.5 &) ; sleep 471.5", 1).await else { return };
+        assert_eq!(ran.code, None);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!runs("sleep 471.4") && !runs("sleep 471.5"));
     }
 
     #[tokio::test]

@@ -160,7 +160,7 @@ fn analyze_image(image: &Image, store: &Store) -> Result<Analysis, Error> {
             cost.files += 1;
             let share = share(layer.descriptor.size, size, unpacked);
             let one = Cost { unpacked: size, compressed: share, files: 1 };
-            let package = owners.get(&file.path).map_or("-", String::as_str);
+            let package = owner(&owners, &file.path).unwrap_or("-");
             packages.entry(package.to_owned()).or_default().add(one);
             types.entry(kind(&file.path)).or_default().add(one);
             let path = format!("/{}", shown(&file.path));
@@ -275,6 +275,20 @@ impl PackageList {
     }
 }
 
+/// Whose a file is; bytecode that nobody lists is that of who owns its source.
+fn owner<'a>(owners: &'a Owners, path: &[u8]) -> Option<&'a str> {
+    let found = owners.get(path).or_else(|| owners.get(&source(path)?));
+    found.map(String::as_str)
+}
+
+/// `a/b.py` for `a/__pycache__/b.cpython-313.pyc`.
+fn source(path: &[u8]) -> Option<Vec<u8>> {
+    let (folder, name) = std::str::from_utf8(path).ok()?.split_once("__pycache__/")?;
+    let (stem, tag) = name.strip_suffix(".pyc")?.rsplit_once('.')?;
+    let is_bytecode = tag.starts_with("cpython-") && !stem.contains('/');
+    is_bytecode.then(|| format!("{folder}{stem}.py").into_bytes())
+}
+
 /// `a/b` and `../c` is `a/c`.
 fn below(root: &str, path: &str) -> String {
     let mut parts: Vec<&str> = if path.starts_with('/') {
@@ -319,6 +333,21 @@ mod tests {
             ]
         );
         assert!(list_of_a_package(b"usr/share/RECORD").is_none());
+    }
+
+    #[test]
+    fn bytecode_is_of_the_package_that_owns_its_source() {
+        let owners: Owners = [("np/a.b.py", "np 2.1"), ("np/__pycache__/own.cpython-313.pyc", "other 1")]
+            .map(|(path, name)| (path.into(), name.into()))
+            .into();
+        let found = |path: &str| owner(&owners, path.as_bytes());
+        assert_eq!(found("np/__pycache__/a.b.cpython-313.pyc"), Some("np 2.1"));
+        assert_eq!(found("np/__pycache__/own.cpython-313.pyc"), Some("other 1"));
+        for path in
+            ["np/__pycache__/c.cpython-313.pyc", "np/__pycache__/a.b.pyc", "np/a.b.cpython-313.pyc", "x"]
+        {
+            assert_eq!(found(path), None, "{path}");
+        }
     }
 
     #[test]

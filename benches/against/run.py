@@ -45,6 +45,7 @@ DOCKER = ["dockerd", "/usr/bin/docker"]
 def main() -> None:
     arguments = read_arguments()
     check_machine(arguments.wain)
+    arguments.work.mkdir(parents=True, exist_ok=True)
     clear(arguments.work / "runs")
     missed = 0
     for part in arguments.parts:

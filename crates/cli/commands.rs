@@ -297,6 +297,16 @@ fn find_links(text: &str) -> Result<String, String> {
     path.into_os_string().into_string().map_err(|_| format!("--find-links: `{text}` is not UTF-8"))
 }
 
+/// Runs a command that keeps nothing, and works where no cache can be made.
+pub(crate) fn run_without_cache(
+    arguments: &MachineArguments,
+    command: impl AsyncFnOnce(&Arc<Tools>, &Arc<Screen>) -> Result<u8, Error>,
+) -> u8 {
+    let arguments = MachineArguments { no_cache: true, ..arguments.clone() };
+    let machine = machine::read(&arguments, None);
+    run_with(&arguments, machine, Tools::without_project, command)
+}
+
 /// Opens the store, runs a command on it until it is done or interrupted, and says how it ended.
 pub(crate) fn run(
     project: &ProjectArguments,

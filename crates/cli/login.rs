@@ -1,10 +1,9 @@
 use std::io::Read as _;
 
-use wainwright_build::{Keeper, Secret, Tools};
+use wainwright_build::{Keeper, Secret};
 
 use crate::args;
-use crate::commands::{run_with, usage};
-use crate::machine;
+use crate::commands::{run_without_cache, usage};
 use crate::render::line;
 
 /// Longer than any password or token.
@@ -19,10 +18,8 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
         Ok(password) => password,
         Err(message) => return usage(&message),
     };
-    let without_cache = machine::without_cache(&arguments.machine);
-    let machine = machine::read(&without_cache, None);
     let (registry, user) = (&arguments.registry, &arguments.username);
-    run_with(&without_cache, machine, Tools::without_project, async |tools, screen| {
+    run_without_cache(&arguments.machine, async |tools, screen| {
         let kept = wainwright_build::login(registry, user, &password, tools).await?;
         screen.finish(&match kept {
             Keeper::Helper(helper) => {
@@ -39,10 +36,8 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
 
 /// `wain logout`
 pub(crate) fn logout(arguments: &args::Logout) -> u8 {
-    let without_cache = machine::without_cache(&arguments.machine);
-    let machine = machine::read(&without_cache, None);
     let registry = &arguments.registry;
-    run_with(&without_cache, machine, Tools::without_project, async |tools, _| {
+    run_without_cache(&arguments.machine, async |tools, _| {
         line(&match wainwright_build::logout(registry, tools).await? {
             true => format!("logged out of {registry}"),
             false => format!("nobody was logged in to {registry}"),

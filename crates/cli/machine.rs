@@ -36,11 +36,6 @@ pub(crate) fn read(arguments: &MachineArguments, jobs: Option<u16>) -> Machine {
     }
 }
 
-/// The same for a command that keeps nothing: it works where no cache can be made.
-pub(crate) fn without_cache(arguments: &MachineArguments) -> MachineArguments {
-    MachineArguments { no_cache: true, ..arguments.clone() }
-}
-
 /// The cache folder that applies when none is given; `None` without a home.
 pub(crate) fn cache() -> Option<PathBuf> {
     let vars = vars();

@@ -1,19 +1,16 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use wainwright_build::{Probe, Tools};
+use wainwright_build::Probe;
 
 use crate::args;
-use crate::commands::run_with;
+use crate::commands::run_without_cache;
 use crate::failure::clean;
-use crate::machine;
 use crate::render::line;
 use crate::stdout::print;
 
 /// `wain registry probe`
 pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {
-    let without_cache = machine::without_cache(&arguments.machine);
-    let machine = machine::read(&without_cache, None);
     let repository = &arguments.repository;
     let name = format!("{}/{}", repository.registry(), repository.repository());
     if !arguments.read_only && !arguments.machine.offline {
@@ -21,7 +18,7 @@ pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {
             "writing some small blobs and manifests to {name}, one manifest of 4 MiB, and no tag; what can be removed is removed"
         ));
     }
-    run_with(&without_cache, machine, Tools::without_project, async |tools, _| {
+    run_without_cache(&arguments.machine, async |tools, _| {
         let (other, read_only) = (arguments.other.as_deref(), arguments.read_only);
         let found = wainwright_build::probe(repository, other, read_only, tools).await?;
         Ok(print(&match arguments.json {

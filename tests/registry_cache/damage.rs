@@ -31,13 +31,7 @@ const DAMAGES: &[Damage] = &[
     Damage {
         what: "a negative size",
         said: "do not read",
-        harm: |cache| {
-            let mut entries = cache.entries();
-            for entry in entries["layers"].as_object_mut().unwrap().values_mut() {
-                entry["descriptor"]["size"] = json!(-1);
-            }
-            cache.put_entries(entries.to_string().as_bytes());
-        },
+        harm: |cache| cache.change_layers(|entry| entry["descriptor"]["size"] = json!(-1)),
     },
     Damage {
         what: "a digest that is none",
@@ -51,23 +45,13 @@ const DAMAGES: &[Damage] = &[
         what: "an entry whose layer the manifest does not name",
         said: "does not name",
         harm: |cache| {
-            let mut entries = cache.entries();
-            for entry in entries["layers"].as_object_mut().unwrap().values_mut() {
-                entry["descriptor"]["digest"] = json!(Digest::of("elsewhere"));
-            }
-            cache.put_entries(entries.to_string().as_bytes());
+            cache.change_layers(|entry| entry["descriptor"]["digest"] = json!(Digest::of("elsewhere")));
         },
     },
     Damage {
         what: "a layer that is a web page",
         said: "no layer of ours",
-        harm: |cache| {
-            let mut entries = cache.entries();
-            for entry in entries["layers"].as_object_mut().unwrap().values_mut() {
-                entry["descriptor"]["mediaType"] = json!("text/html");
-            }
-            cache.put_entries(entries.to_string().as_bytes());
-        },
+        harm: |cache| cache.change_layers(|entry| entry["descriptor"]["mediaType"] = json!("text/html")),
     },
     Damage {
         what: "entries that claim to be huge",

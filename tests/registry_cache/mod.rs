@@ -153,6 +153,13 @@ impl Cache<'_> {
         assert_eq!(status, 201, "{head}{}", String::from_utf8_lossy(&body));
     }
 
+    /// Changes what the entry of every layer says.
+    fn change_layers(&self, change: impl Fn(&mut Value)) {
+        let mut entries = self.entries();
+        entries["layers"].as_object_mut().unwrap().values_mut().for_each(change);
+        self.put_entries(entries.to_string().as_bytes());
+    }
+
     /// Writes entries as somebody would who may push.
     fn put_entries(&self, bytes: &[u8]) {
         let mut manifest = self.manifest();

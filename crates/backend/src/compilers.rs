@@ -2,11 +2,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use tokio::process::Command;
 
 use crate::Error;
+use crate::programs::{ask, folders};
 
 /// Names of compilers, by themselves and behind a triple: `x86_64-linux-gnu-gcc`.
 const NAMES: [&str; 6] = ["cc", "gcc", "clang", "c++", "g++", "clang++"];
@@ -25,10 +23,8 @@ pub(crate) async fn stand_in(
     let option = format!("-ffile-prefix-map={}=/build", hidden.display());
     for (name, program) in compilers(vars) {
         // Compilers before gcc 8 and clang 10 do not know it.
-        let mut probe = Command::new(&program);
-        probe.args([&option, "-E", "-x", "c", "/dev/null"]).current_dir("/").env_clear().envs(vars);
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        if !probe.status().await.is_ok_and(|status| status.success()) {
+        let answer = ask(&program, &[&option, "-E", "-x", "c", "/dev/null"], vars).await;
+        if !answer.is_ok_and(|answer| answer.status.success()) {
             continue;
         }
         let path = folder.join(&name);
@@ -45,9 +41,8 @@ pub(crate) async fn stand_in(
 
 /// The first program of each name.
 fn compilers(vars: &BTreeMap<String, String>) -> BTreeMap<String, PathBuf> {
-    let path = vars.get("PATH").map(String::as_str).unwrap_or_default();
     let mut found = BTreeMap::new();
-    for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
+    for folder in folders(vars) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let is_compiler = NAMES.iter().any(|end| {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
-use wainwright_http::Secret;
+use wainwright_http::{Secret, without_secrets};
 
 use crate::Error;
-use crate::run::redacted;
+use crate::programs::named;
 use crate::unpack::inside;
 
 /// A commit to check out.
@@ -47,7 +47,8 @@ const SETTINGS: &[&str] = &[
 /// Fetches one commit of a repository into a folder; nothing of it is run. Returns whether it has submodules, which are
 /// left out.
 pub async fn checkout(wanted: &Checkout<'_>) -> Result<bool, Error> {
-    let git = program(wanted.vars).ok_or_else(|| Error::NoGit { what: wanted.what.to_owned() })?;
+    let git =
+        named("git", wanted.vars).next().ok_or_else(|| Error::NoGit { what: wanted.what.to_owned() })?;
     let failed =
         |said: String| Error::Git { what: wanted.what.to_owned(), commit: wanted.commit.to_owned(), said };
     let written = |source| Error::Write { path: wanted.into.to_owned(), source };
@@ -125,11 +126,6 @@ fn link_out(root: &Path) -> Option<PathBuf> {
     None
 }
 
-fn program(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
-    let folders = std::env::split_paths(vars.get("PATH")?).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join("git")).find(|program| program.is_file())
-}
-
 async fn call(
     git: &Path,
     words: &[OsString],
@@ -147,7 +143,7 @@ async fn call(
 }
 
 fn last_words(output: &Output, secrets: &[Secret]) -> String {
-    let text = redacted(&String::from_utf8_lossy(&output.stderr), secrets);
+    let text = without_secrets(&String::from_utf8_lossy(&output.stderr), secrets);
     let hide = |word: &str| match word.split_once("://") {
         Some((scheme, rest)) if rest.contains('@') => {
             format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default())

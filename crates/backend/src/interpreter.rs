@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 use wainwright_python::{Libc, PythonVersion};
+
+use crate::programs::{ask, named};
 
 /// What an interpreter says of itself, in one line of JSON.
 const ASK: &str = "\
@@ -64,21 +64,21 @@ impl Interpreter {
         let is_wanted =
             |found: &Self| (found.version.major, found.version.minor) == (wanted.major, wanted.minor);
         let own = format!("python{}", wanted.short());
-        for program in on_path(vars, &own).into_iter().chain(on_path(vars, "python3")) {
-            if let Some(found) = ask(&program, vars).await.filter(is_wanted) {
+        for program in named(&own, vars).chain(named("python3", vars)) {
+            if let Some(found) = about(&program, vars).await.filter(is_wanted) {
                 return Some(found);
             }
         }
         if let Some(uv) = uv
             && let Some(program) = managed(uv, wanted, vars).await
-            && let Some(found) = ask(&program, vars).await.filter(is_wanted)
+            && let Some(found) = about(&program, vars).await.filter(is_wanted)
         {
             return Some(found);
         }
         let numbered = (OLDEST.1..=NEWEST.1).rev().map(|minor| format!("python3.{minor}"));
         for name in ["python3".to_owned()].into_iter().chain(numbered) {
-            for program in on_path(vars, &name) {
-                let found = ask(&program, vars).await;
+            for program in named(&name, vars) {
+                let found = about(&program, vars).await;
                 let is_new = |found: &Self| (found.version.major, found.version.minor) >= OLDEST;
                 if let Some(found) = found.filter(is_new) {
                     return Some(found);
@@ -89,17 +89,9 @@ impl Interpreter {
     }
 }
 
-fn on_path(vars: &BTreeMap<String, String>, name: &str) -> Vec<PathBuf> {
-    let path = vars.get("PATH").map(String::as_str).unwrap_or_default();
-    let programs = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    programs.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect()
-}
-
 /// What a program says; `None` for one that is no CPython of the usual build.
-async fn ask(program: &Path, vars: &BTreeMap<String, String>) -> Option<Interpreter> {
-    let mut command = Command::new(program);
-    command.args(["-I", "-S", "-c", ASK]).current_dir("/").env_clear().envs(vars);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
+async fn about(program: &Path, vars: &BTreeMap<String, String>) -> Option<Interpreter> {
+    let output = ask(program, &["-I", "-S", "-c", ASK], vars).await.ok()?;
     let answer: Answer = serde_json::from_slice(&output.stdout).ok()?;
     let is_usual = answer.implementation == "cpython" && !answer.free_threaded;
     // A 32-bit interpreter on a 64-bit kernel is told the kernel's machine.
@@ -123,10 +115,9 @@ async fn ask(program: &Path, vars: &BTreeMap<String, String>) -> Option<Interpre
 
 /// An interpreter that uv installed earlier.
 async fn managed(uv: &Path, wanted: PythonVersion, vars: &BTreeMap<String, String>) -> Option<PathBuf> {
-    let mut command = Command::new(uv);
-    command.args(["python", "find", "--no-python-downloads", "--no-project", "--system", &wanted.short()]);
-    command.current_dir("/").env_clear().envs(vars).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.ok().filter(|output| output.status.success())?;
+    let wanted = wanted.short();
+    let words = ["python", "find", "--no-python-downloads", "--no-project", "--system", &wanted];
+    let output = ask(uv, &words, vars).await.ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().into())
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod git;
 mod interpreter;
 mod make;
+mod programs;
 mod run;
 mod system;
 mod unpack;

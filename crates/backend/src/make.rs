@@ -8,6 +8,7 @@ use wainwright_http::Secret;
 use wainwright_python::{PackageName, Version, WheelFilename};
 
 use crate::compilers::stand_in;
+use crate::programs::ask;
 use crate::run::{Ran, Step};
 use crate::{BuildSystem, Clean, Error, Interpreter, system};
 
@@ -56,9 +57,7 @@ impl Tool {
 
     /// The pip that an interpreter has.
     pub async fn pip(python: &Interpreter, vars: &BTreeMap<String, String>) -> Option<Self> {
-        let mut command = tokio::process::Command::new(&python.program);
-        command.args(["-I", "-m", "pip", "--version"]).current_dir("/").env_clear().envs(vars);
-        let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output().await.ok()?;
+        let output = ask(&python.program, &["-I", "-m", "pip", "--version"], vars).await.ok()?;
         // `pip 24.0 from ...`; from 22.3 on it installs for another interpreter.
         let said = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
         let version = said.strip_prefix("pip ")?.split_whitespace().next()?.to_owned();

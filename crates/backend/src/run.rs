@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
-use wainwright_http::Secret;
+use wainwright_http::{Secret, without_secrets};
 
 use crate::Error;
 
@@ -104,7 +104,7 @@ impl Ran {
     /// The last lines of what it said, without secrets.
     pub(crate) fn said(&self, secrets: &[Secret]) -> String {
         let bytes: Vec<u8> = self.said.iter().copied().collect();
-        let text = redacted(&String::from_utf8_lossy(&bytes), secrets);
+        let text = without_secrets(&String::from_utf8_lossy(&bytes), secrets);
         let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         let shown = lines.iter().skip(lines.len().saturating_sub(SHOWN));
         let clean = |line: &&str| -> String {
@@ -116,12 +116,6 @@ impl Ran {
             false => shown.map(clean).collect::<Vec<_>>().join("\n"),
         }
     }
-}
-
-/// A text without some words.
-pub(crate) fn redacted(text: &str, secrets: &[Secret]) -> String {
-    let secrets = secrets.iter().map(Secret::reveal).filter(|secret| !secret.is_empty());
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 
 impl Step<'_> {

@@ -30,6 +30,6 @@ pub use error::Error;
 pub use exchange::{Answer, Body, Exchange, Method};
 pub use redirect::{is_same_server, target};
 pub use retry::{Fault, Retry, Tries, is_passing, retry_after};
-pub use secret::{Auth, Secret, redacted, take_credentials};
+pub use secret::{Auth, Secret, redacted, take_credentials, without_secrets};
 pub use settings::{Proxies, Settings, WaitListener};
 pub use url::Url;

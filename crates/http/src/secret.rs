@@ -14,6 +14,12 @@ impl Secret {
     }
 }
 
+/// A text, such as what a program said, without some secrets.
+pub fn without_secrets(text: &str, secrets: &[Secret]) -> String {
+    let secrets = secrets.iter().map(Secret::reveal).filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
 /// Credentials for one server, ready to be sent. Like [`Secret`], it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Auth(HeaderValue);

@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use wainwright_http::Secret;
+use wainwright_http::{Secret, without_secrets};
 use wainwright_python::{PackageName, PythonVersion};
 
 use crate::pylock::{FILE_NAME, Resolution};
@@ -167,10 +167,7 @@ fn is_new_enough(version: &str) -> bool {
 
 /// What uv said, without passwords, and without what it says about the Python of this machine: nothing is run with it.
 fn said(output: &Output, passwords: &[Secret]) -> String {
-    let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
-    for password in passwords.iter().filter(|password| !password.reveal().is_empty()) {
-        said = said.replace(password.reveal(), "***");
-    }
+    let said = without_secrets(&String::from_utf8_lossy(&output.stderr), passwords);
     let lines = said.lines().filter(|line| !line.starts_with("warning: The requested Python version "));
     lines.map(|line| format!("{line}\n")).collect()
 }

@@ -116,11 +116,18 @@ impl Wheel {
             return Ok(found);
         }
         let slim = self.slimming(layout);
-        for file in self.install(&Layout { slim: BTreeSet::new(), ..layout.clone() })? {
-            if let Some(kind) = slim.kind_of(&file.path) {
+        // One file may stand under two schemes.
+        let mut seen = BTreeSet::new();
+        for member in self.members.iter().filter(|member| !member.is_directory) {
+            let Some(place) = Place::of(&member.name, self.data_directory.as_deref()) else { continue };
+            let path =
+                layout.path(&place, &self.metadata.name).map_err(|fault| fault.in_wheel(&self.filename))?;
+            if let Some(kind) = slim.kind_of(&path)
+                && seen.insert(path)
+            {
                 let (files, bytes) = found.entry(kind).or_default();
                 *files += 1;
-                *bytes = bytes.saturating_add(file.content.size());
+                *bytes = bytes.saturating_add(member.size);
             }
         }
         Ok(found)

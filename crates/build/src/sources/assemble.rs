@@ -10,7 +10,7 @@ use wainwright_python::{Target, WheelFilename};
 use wainwright_store::CacheKey;
 use wainwright_wheel::{PackedContent, PackedFile, pack};
 
-use super::{Backends, Folder, Made, Origin, SourcePackage, Unbuilt, chosen};
+use super::{Backends, Folder, Made, Origin, SourcePackage, Unbuilt, chosen, keep};
 use crate::choose::ChosenWheel;
 use crate::error::{Refusal, Refused};
 use crate::{Error, Tools};
@@ -120,10 +120,7 @@ async fn assemble(
                 (name, PackedFile { is_executable: file.is_executable, content })
             })
             .collect();
-        let mut draft = store.draft()?;
-        pack(&filename, &files, draft.file()?).map_err(wainwright_layer::Error::Wheel)?;
-        let size = draft.file()?.metadata().map(|found| found.len()).unwrap_or_default();
-        let digest = draft.commit_hashed()?;
+        let (digest, size) = keep(&store, |file| pack(&filename, &files, file))?;
         store.remember(&key, &json!({ "filename": filename.to_string(), "digest": digest, "size": size }))?;
         let made = Made { from: origin(&folder), by: None, wheel: filename.to_string(), digest };
         Ok(Ok(chosen(&member.name, filename, digest, size, made, &store)))

@@ -9,14 +9,13 @@ use tokio::sync::Mutex;
 use wainwright_backend::{Built, Checkout, Job, build, checkout, unpack};
 use wainwright_http::Secret;
 use wainwright_lock::GitSource;
-use wainwright_oci::Digest;
 use wainwright_project::{BuildSdists, Project};
 use wainwright_python::{Libc, Tags, Target, WheelFilename};
 use wainwright_store::CacheKey;
 use wainwright_wheel::Wheel;
 
 use super::tool::{Builder, installer_vars};
-use super::{BuiltPin, Folder, Made, MadeBy, Origin, SourcePackage, Unbuilt, chosen, what};
+use super::{BuiltPin, Folder, Made, MadeBy, Origin, SourcePackage, Unbuilt, chosen, keep, what};
 use crate::choose::ChosenWheel;
 use crate::wain_lock::WainLock;
 use crate::{Error, Event, Request, Tools};
@@ -197,16 +196,13 @@ impl<'a> Backends<'a> {
         .await?;
         let (path, filename) = (built.path.clone(), built.filename.clone());
         let store = tools.store.clone();
-        let keep = move || {
+        let job = move || {
             let read = |source| Error::Source { path: path.clone(), source };
             let wheel = Wheel::open(Arc::new(File::open(&path).map_err(read)?), &filename);
             let wheel = wheel.map_err(wainwright_layer::Error::Wheel)?;
-            let mut draft = store.draft()?;
-            wheel.repack(draft.file()?).map_err(wainwright_layer::Error::Wheel)?;
-            let size = draft.file()?.metadata().map(|found| found.len()).map_err(read)?;
-            Ok((draft.commit_hashed()?, size))
+            keep(&store, |file| wheel.repack(file))
         };
-        let (digest, size): (Digest, u64) = tools.cpu().await?.run(keep).await?;
+        let (digest, size) = tools.cpu().await?.run(job).await?;
         let Built { filename, backend, with, .. } = built;
         let by = MadeBy { backend, tool: tool.name(), python: builder.python.version.to_string(), with };
         let wheel = filename.to_string();

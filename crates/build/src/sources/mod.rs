@@ -7,6 +7,7 @@ mod pins;
 mod tool;
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub(crate) use self::backend::Backends;
 pub(crate) use self::folder::Folder;
 pub(crate) use self::pins::{BuiltPin, settle};
 
+use crate::Error;
 use crate::choose::ChosenWheel;
 
 /// A package to make a wheel of.
@@ -121,6 +123,19 @@ impl Unbuilt {
 
 pub(crate) fn what(name: &PackageName, version: Option<&Version>) -> String {
     version.map_or_else(|| name.to_string(), |version| format!("{name} {version}"))
+}
+
+/// Puts a wheel into the store that was made here: its digest and its size.
+fn keep(
+    store: &Store,
+    write: impl FnOnce(&mut File) -> Result<(), wainwright_wheel::Error>,
+) -> Result<(Digest, u64), Error> {
+    let mut draft = store.draft()?;
+    let path = draft.path().to_owned();
+    let file = draft.file()?;
+    write(file).map_err(wainwright_layer::Error::Wheel)?;
+    let size = file.metadata().map_err(|source| Error::Source { path, source })?.len();
+    Ok((draft.commit_hashed()?, size))
 }
 
 /// A wheel of the store that was made here, like one that an index has.

@@ -151,7 +151,7 @@ fn a_broken_file_of_credentials_is_no_matter_where_nobody_asks() {
 }
 
 #[test]
-fn layers_that_unpack_to_something_else_are_not_pulled() {
+fn layers_that_unpack_to_something_else_are_loaded_by_nobody() {
     let shop = workshop();
     let other = Digest::of("other");
     let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -160,9 +160,9 @@ fn layers_that_unpack_to_something_else_are_not_pulled() {
     let wrong = Shelf::new().layer(media_type::LAYER_GZIP, zipped.clone(), other).start();
     let name = format!("{}/name:1", wrong.address());
     for words in [
-        &["-o", "layout:out"][..],
-        &["-o", "archive:out"],
-        &["-o", "layout:out", "--platform", "linux/amd64"],
+        &["-o", "archive:out"][..],
+        &["-o", "layout:out", "-o", "archive:out.tar"],
+        &["-o", "archive:out", "--platform", "linux/amd64"],
     ] {
         let said = fails(&shop, &[&["pull", &name][..], words].concat(), 1);
         assert!(said.contains(&format!("`{name}` for linux/amd64 is not pulled")), "{said}");
@@ -170,10 +170,14 @@ fn layers_that_unpack_to_something_else_are_not_pulled() {
         assert!(!shop.path("out").exists());
     }
     let right = Shelf::new().layer(media_type::LAYER_GZIP, zipped.clone(), Digest::of(tar())).start();
-    run(&mut shop.wain(&["pull", &format!("{}/name:1", right.address()), "-o", "layout:out"])).ok();
+    run(&mut shop.wain(&["pull", &format!("{}/name:1", right.address()), "-o", "archive:right"])).ok();
     let cut = Shelf::new().layer(media_type::LAYER_GZIP, zipped[..20].to_vec(), Digest::of(tar())).start();
-    let said = fails(&shop, &["pull", &format!("{}/name:1", cut.address()), "-o", "layout:cut"], 1);
+    let said = fails(&shop, &["pull", &format!("{}/name:1", cut.address()), "-o", "archive:cut"], 1);
     assert!(said.contains("layer 1, ") && said.contains("cannot be read"), "{said}");
+    // A layout is a copy of what the digests name; it is seen as a base, and by what unpacks it.
+    run(&mut shop.wain(&["pull", &name, "-o", "layout:copy"])).ok();
+    let said = fails(&shop, &["build", "project", "--base", "layout:copy", "-o", "layout:out"], 1);
+    assert!(said.contains("layer 1 unpacks to"), "{said}");
 }
 
 #[test]

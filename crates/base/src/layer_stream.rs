@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use serde_json::json;
 use wainwright_oci::{Digest, Hasher, Layer, Place, media_type};
@@ -92,6 +92,9 @@ const DIFF_ID_FORMAT: u32 = 1;
 /// The bytes say how they are compressed, for runtimes go by them: Docker pushes what it pulled uncompressed under the type
 /// of a gzip layer. What we cannot unpack passes: another compression, or a type that is no tar we know. `position` counts
 /// from 1 and is for messages.
+///
+/// The bytes themselves were held against their digest when they came into the store; it is done again only where what they
+/// unpack to is wrong.
 pub fn check_diff_id(layer: &Layer, position: usize, store: &Store) -> Result<(), Error> {
     let Layer { descriptor, diff_id, .. } = layer;
     if packing(&descriptor.media_type).is_none() {
@@ -104,18 +107,25 @@ pub fn check_diff_id(layer: &Layer, position: usize, store: &Store) -> Result<()
     if store.recall(&key)?.is_some() {
         return Ok(());
     }
-    let all = |tar: &mut dyn Read| io::copy(tar, &mut io::sink()).map_err(Failure::Tar);
-    let mut head = Vec::new();
     let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
+    let mut head = Vec::new();
     open(layer, store)?.take(6).read_to_end(&mut head).map_err(damaged)?;
     let Some(packing) = packing_of(&head) else { return Ok(()) };
-    let passed = unpacked(layer, packing, position, store, &mut LARGEST_IMAGE.clone(), all)?;
-    passed.check(layer, position, store)?;
-    match passed.tar {
-        Ok((_, found)) if found == diff_id.0 => Ok(store.remember(&key, &json!(true))?),
-        Ok((_, found)) => Err(Error::DiffId { position, expected: diff_id.0, found }),
-        Err(failure) => Err(failure.in_layer(layer, position)),
+    let mut blob = BufReader::with_capacity(CHUNK, open(layer, store)?);
+    let tar = decompressed(packing, &mut blob).and_then(|tar| {
+        let mut tar = BufReader::with_capacity(CHUNK, Hashing::new(tar, LARGEST_IMAGE));
+        io::copy(&mut tar, &mut io::sink())?;
+        Ok(tar.into_inner().hasher.finish())
+    });
+    match tar {
+        Ok(found) if found == diff_id.0 => return Ok(store.remember(&key, &json!(true))?),
+        // Our copy may be what is wrong.
+        _ => check_bytes(layer, position, store)?,
     }
+    Err(match tar {
+        Ok(found) => Error::DiffId { position, expected: diff_id.0, found },
+        Err(source) => Failure::Tar(source).in_layer(layer, position),
+    })
 }
 
 /// What the bytes of a layer turned out to be.
@@ -176,44 +186,32 @@ pub(crate) fn pass<T>(
     let Some(packing) = packing(media_type) else {
         return Err(Error::MediaType { position, media_type: media_type.clone() });
     };
-    unpacked(layer, packing, position, store, left, |tar| {
-        let mut stream = TarStream::new(tar);
-        let done = work(&mut stream)?;
-        stream.finish().map_err(Failure::Tar)?;
-        Ok(done)
-    })
-}
-
-/// As [`pass`], for whoever wants the bytes of the tar and not its members. `work` has to read all of them.
-fn unpacked<T>(
-    layer: &Layer,
-    packing: Packing,
-    position: usize,
-    store: &Store,
-    left: &mut u64,
-    work: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
-) -> Result<Passed<T>, Error> {
-    let descriptor = &layer.descriptor;
-    let file = open(layer, store)?;
-    let mut blob = BufReader::with_capacity(CHUNK, Hashing::new(file, u64::MAX));
+    let mut blob = BufReader::with_capacity(CHUNK, Hashing::new(open(layer, store)?, u64::MAX));
     let tar = (|| {
-        let tar: Box<dyn Read + '_> = match packing {
-            Packing::Plain => Box::new(&mut blob),
-            Packing::Gzip => Box::new(Gzip::new(&mut blob)),
-            Packing::Zstd => {
-                Box::new(zstd::stream::read::Decoder::with_buffer(&mut blob).map_err(Failure::Tar)?)
-            }
+        let mut tar = Hashing::new(decompressed(packing, &mut blob).map_err(Failure::Tar)?, *left);
+        let done = {
+            let mut buffered = BufReader::with_capacity(CHUNK, &mut tar);
+            let mut stream = TarStream::new(&mut buffered as &mut dyn Read);
+            let done = work(&mut stream)?;
+            stream.finish().map_err(Failure::Tar)?;
+            done
         };
-        let mut tar = BufReader::with_capacity(CHUNK, Hashing::new(tar, *left));
-        let done = work(&mut tar)?;
-        let tar = tar.into_inner();
         *left = tar.left;
         Ok((done, tar.hasher.finish()))
     })();
     // On success nothing is left to read here.
-    let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };
+    let damaged = |source| Error::Layer { position, digest: layer.descriptor.digest, source };
     io::copy(&mut blob, &mut io::sink()).map_err(damaged)?;
     Ok(blob.into_inner().passed(tar))
+}
+
+/// The bytes behind a compression.
+fn decompressed<'a>(packing: Packing, blob: &'a mut dyn BufRead) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match packing {
+        Packing::Plain => Box::new(blob),
+        Packing::Gzip => Box::new(Gzip::new(blob)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(blob)?),
+    })
 }
 
 fn open(layer: &Layer, store: &Store) -> Result<io::Take<File>, Error> {

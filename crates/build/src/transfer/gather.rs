@@ -7,7 +7,7 @@ use crate::remote::{at_digest, fetch_blob};
 use crate::{Error, Event, Tools};
 
 /// How many blobs are on their way at once; the client's own limit of connections may be narrower.
-const MOST_FETCHES: usize = 16;
+pub(crate) const MOST_FETCHES: usize = 16;
 
 /// Finds out what belongs to a reference: documents are fetched, blobs stay in the registry.
 ///

@@ -1,12 +1,11 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
-use wainwright_base::{Walk, check_diff_id, images_in};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use wainwright_base::{Walk, check_diff_id, images_in, is_image_config};
 use wainwright_image::Release;
-use wainwright_oci::{Digest, Held, Image, Place, Platform, Reference, Tree, media_type};
+use wainwright_oci::{Held, Image, Place, Platform, Reference, Tree, media_type};
 
-use super::gather::{fetch_blobs, gather, tell_kept_back};
+use super::gather::{MOST_FETCHES, fetch_blobs, gather, tell_kept_back};
 use crate::deliver::put;
 use crate::{Delivery, Error, Event, Output, Tools, remote};
 
@@ -40,7 +39,6 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
             tree
         }
     };
-    fetch_blobs(&tree.blobs, tools).await?;
     let media_type = tree.root.descriptor.media_type.as_str();
     let is_in_layout = outputs.iter().any(|output| matches!(output, Output::Layout(_)));
     if is_in_layout && [media_type::DOCKER_INDEX, media_type::DOCKER_MANIFEST].contains(&media_type) {
@@ -52,13 +50,19 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
     for document in tree.children.iter().chain([&tree.root]).chain(&tree.configs) {
         tools.store.put(document.bytes())?;
     }
+    let is_config = |held: &&Held| is_image_config(&held.descriptor.media_type);
+    fetch_blobs(tree.blobs.iter().filter(is_config), tools).await?;
+    let is_index = [media_type::INDEX, media_type::DOCKER_INDEX].contains(&media_type);
+    let images = images_in(&tree, reference, &tools.store)?;
+    // A layout is a copy, byte for byte, of what the digests name; what reads it unpacks it later, or never.
+    let is_copied_only = outputs.iter().all(|output| matches!(output, Output::Layout(_)));
+    match is_copied_only {
+        true => fetch_blobs(&tree.blobs, tools).await?,
+        false => fetch_checked(&tree, &images, reference, tools).await?,
+    }
     for held in &mut tree.blobs {
         held.place = Place::Store;
     }
-    let is_index = [media_type::INDEX, media_type::DOCKER_INDEX].contains(&media_type);
-    let images = images_in(&tree, reference, &tools.store)?;
-    let fetched: BTreeSet<Digest> = tree.blobs.iter().map(|held| held.descriptor.digest).collect();
-    check_layers(&images, &fetched, reference, tools).await?;
     let release = Release {
         images,
         index: is_index.then(|| tree.root.clone()),
@@ -68,27 +72,34 @@ pub async fn pull(pull: &Pull, tools: &Arc<Tools>) -> Result<Delivery, Error> {
     put(&Arc::new(release), outputs, 0, tools).await
 }
 
-/// Some runtimes never compare what a layer unpacks to with the config, so that is done before any of them has it.
-async fn check_layers(
+/// Fetches blobs, and holds each layer against its diff ID when it has come: some runtimes that load an image never do.
+async fn fetch_checked(
+    tree: &Tree,
     images: &[Image],
-    fetched: &BTreeSet<Digest>,
     reference: &Reference,
     tools: &Arc<Tools>,
 ) -> Result<(), Error> {
     let cpu = tools.cpu().await?;
-    let checks = images.iter().flat_map(|image| {
-        let layers = image.layers.iter().enumerate();
-        let layers = layers.filter(|(_, layer)| fetched.contains(&layer.descriptor.digest));
-        layers.map(move |(index, layer)| async move {
-            let (layer, store) = (layer.clone(), tools.store.clone());
-            let platform = image.platform.clone();
-            let reference = reference.to_string();
-            cpu.run(move || {
-                let checked = check_diff_id(&layer, index + 1, &store);
-                checked.map_err(|source| Error::Pulled { reference, platform, source })
-            })
-            .await
-        })
-    });
-    try_join_all(checks).await.map(drop)
+    let check = async |held: &Held| {
+        for image in images {
+            let layers = image.layers.iter().enumerate();
+            for (index, layer) in
+                layers.filter(|(_, layer)| layer.descriptor.digest == held.descriptor.digest)
+            {
+                let (layer, store) = (layer.clone(), tools.store.clone());
+                let checked = cpu.run(move || Ok(check_diff_id(&layer, index + 1, &store))).await?;
+                checked.map_err(|source| Error::Pulled {
+                    reference: reference.to_string(),
+                    platform: image.platform.clone(),
+                    source,
+                })?;
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    let both = async |held: &Held| {
+        fetch_blobs([held], tools).await?;
+        check(held).await
+    };
+    stream::iter(&tree.blobs).map(both).buffer_unordered(MOST_FETCHES).try_collect().await
 }

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("backend", 2),
     ("image", 2),
     ("base", 2),
+    ("emit", 2),
     ("project", 1),
     ("lock", 1),
     ("wheel", 1),

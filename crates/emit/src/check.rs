@@ -1,0 +1,577 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use wainwright_oci::{Platform, Reference};
+
+use crate::release::SCHEMA;
+use crate::{Component, Error, Release, Resources, Service, secret};
+
+/// More components than a project has; each costs some kilobytes of files.
+const MOST_PARTS: usize = 1000;
+/// What Linux takes as one string of the environment (`MAX_ARG_STRLEN`), its name, `=` and the final zero among it.
+const LONGEST_VARIABLE: usize = 128 << 10;
+/// The longest key of a ConfigMap, and so the longest name of a variable.
+const LONGEST_NAME: usize = 253;
+/// The longest path, which keeps the names of volumes made of it within a DNS label.
+const LONGEST_PATH: usize = 60;
+
+/// What is wrong, as half a sentence, and the way out.
+type Fault = (String, Option<String>);
+
+fn fault<T>(reason: impl Into<String>) -> Result<T, Fault> {
+    Err((reason.into(), None))
+}
+
+fn fault_with<T>(reason: impl Into<String>, remedy: &str) -> Result<T, Fault> {
+    Err((reason.into(), Some(remedy.into())))
+}
+
+impl Release {
+    /// Checks that a release can be deployed: names, images, ports, amounts, edges, and that nothing in it is a secret.
+    ///
+    /// # Errors
+    /// What is wrong first, with its place. Values are never quoted: one of them may be the secret that is complained of.
+    pub fn check(&self) -> Result<(), Error> {
+        let at = |place: &str| {
+            let place = place.to_owned();
+            move |(reason, remedy): Fault| Error::Invalid { place, reason, remedy }
+        };
+        self.check_head().map_err(at("release"))?;
+        for component in &self.components {
+            component.check().map_err(at(&format!("component `{}`", shown(&component.name))))?;
+        }
+        for service in &self.services {
+            service.check().map_err(at(&format!("service `{}`", shown(&service.name))))?;
+        }
+        self.check_names().map_err(at("release"))?;
+        self.check_edges().map_err(at("release"))
+    }
+
+    fn check_head(&self) -> Result<(), Fault> {
+        if self.schema != SCHEMA {
+            return fault_with(
+                format!("schema {} is none that this version reads; it reads {SCHEMA}", self.schema),
+                "build the components again with this version",
+            );
+        }
+        if !is_project(&self.project) {
+            return fault(format!(
+                "project `{}` is not a name: up to 63 letters and digits, with `.`, `_` and `-` between",
+                shown(&self.project)
+            ));
+        }
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+!_-".contains(&byte);
+        if self.version.is_empty() || self.version.len() > 128 || !self.version.bytes().all(is_inner) {
+            return fault(format!("version `{}` is not one", shown(&self.version)));
+        }
+        if let Some(namespace) = self.namespace.as_ref().filter(|name| !is_label(name)) {
+            return fault(format!("namespace `{}` is not a DNS label", shown(namespace)));
+        }
+        match self.components.len() + self.services.len() {
+            0 => fault_with("it has no components", "build the components first"),
+            count if count > MOST_PARTS => {
+                fault(format!("it has {count} components and services, and {MOST_PARTS} are the most"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Names and host names stand for one thing each.
+    fn check_names(&self) -> Result<(), Fault> {
+        let mut names = BTreeSet::new();
+        let mut hosts = BTreeMap::new();
+        for (name, host) in self.parts() {
+            if !names.insert(name) {
+                return fault(format!("two parts are called `{name}`"));
+            }
+            if let Some(other) = hosts.insert(host, name) {
+                return fault_with(
+                    format!("`{other}` and `{name}` both have the host name `{host}`"),
+                    "rename one of them: capitals, and `_` against `-`, make no difference in host names",
+                );
+            }
+        }
+        let mut published = BTreeMap::new();
+        for component in &self.components {
+            let Some(port) = component.published else { continue };
+            if let Some(other) = published.insert(port, &component.name) {
+                return fault(format!(
+                    "`{other}` and `{}` are both published on port {port}",
+                    component.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is needed exists, and nothing waits for itself: no order of starting would be right.
+    fn check_edges(&self) -> Result<(), Fault> {
+        let components = self.components.iter().map(|part| (&part.name, &part.service, &part.needs));
+        let services = self.services.iter().map(|part| (&part.name, &part.service, &part.needs));
+        let edges: BTreeMap<&str, Vec<&str>> = components
+            .chain(services)
+            .map(|(name, host, needs)| {
+                let needs = needs.iter().map(|need| {
+                    self.host_of(need)
+                        .ok_or((format!("`{name}` needs `{}`, which is not there", shown(need)), None))
+                });
+                Ok((host.as_str(), needs.collect::<Result<_, _>>()?))
+            })
+            .collect::<Result<_, Fault>>()?;
+        let mut done = BTreeSet::new();
+        for start in edges.keys() {
+            if let Some(path) = cycle(&edges, start, &mut done) {
+                return fault(format!("these wait for each other: {}", path.join(" -> ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every name with its host name.
+    fn parts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let components = self.components.iter().map(|part| (part.name.as_str(), part.service.as_str()));
+        components.chain(self.services.iter().map(|part| (part.name.as_str(), part.service.as_str())))
+    }
+
+    /// The host name of what goes by a name or by a host name.
+    pub(crate) fn host_of(&self, name: &str) -> Option<&str> {
+        let by_name = self.parts().find(|(known, _)| *known == name);
+        by_name.or_else(|| self.parts().find(|(_, host)| *host == name)).map(|(_, host)| host)
+    }
+}
+
+/// A path that leads back to where it began. Walks without recursion: a chain may have a thousand links.
+fn cycle<'a>(
+    edges: &BTreeMap<&'a str, Vec<&'a str>>,
+    start: &'a str,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<&'a str>> {
+    let none = Vec::new();
+    let mut path = vec![(start, edges.get(start).unwrap_or(&none).iter())];
+    while let Some((host, rest)) = path.last_mut() {
+        let host = *host;
+        match rest.next() {
+            None => {
+                done.insert(host);
+                path.pop();
+            }
+            Some(next) if done.contains(next) => {}
+            Some(next) => {
+                if let Some(begin) = path.iter().position(|(known, _)| known == next) {
+                    let mut found: Vec<&str> = path.iter().skip(begin).map(|(host, _)| *host).collect();
+                    found.push(next);
+                    return Some(found);
+                }
+                path.push((next, edges.get(next).unwrap_or(&none).iter()));
+            }
+        }
+    }
+    None
+}
+
+impl Component {
+    fn check(&self) -> Result<(), Fault> {
+        check_part(&self.name, &self.service)?;
+        for (what, word) in [("kind", &self.kind), ("type", &self.type_)] {
+            let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            if !word.starts_with(|letter: char| letter.is_ascii_lowercase())
+                || word.ends_with('_')
+                || word.len() > 63
+                || !word.bytes().all(is_inner)
+            {
+                return fault(format!("{what} `{}` is not a word", shown(word)));
+            }
+        }
+        if let Some(repository) = &self.image.repository {
+            check_repository(repository)?;
+        }
+        if let Some(tag) = &self.image.tag {
+            check_tagged(tag)?;
+        }
+        if self.image.repository.is_none() && self.image.tag.is_none() {
+            return fault_with(
+                "its image is in no registry, and not in Docker either",
+                "build with `--registry REGISTRY --push` or with `--load`, and emit again",
+            );
+        }
+        for platform in &self.platforms {
+            match platform.parse::<Platform>() {
+                Ok(known) if known.os == "linux" && known.to_string() == *platform => {}
+                _ => return fault(format!("`{}` is not a platform of Linux", shown(platform))),
+            }
+        }
+        check_ports(std::iter::once(self.port).chain(self.published))?;
+        for (what, words) in [("command", Some(&self.command)), ("health", self.health.as_ref())] {
+            words.map_or(Ok(()), |words| check_command(what, words))?;
+        }
+        if self.user == 0 {
+            return fault_with("it would run as root", "give it another user; 10001 is usual");
+        }
+        check_user(self.user)?;
+        check_variables(&self.environment, &self.secrets)?;
+        check_paths(self.writable.iter().chain(self.volumes.keys()))?;
+        check_resources(&self.resources)?;
+        if self.replicas > 1000 {
+            return fault(format!("{} replicas are more than 1000", self.replicas));
+        }
+        if let Some(scale) = &self.autoscale {
+            if scale.min == 0 || scale.max < scale.min || scale.max > 1000 {
+                return fault("autoscale needs `min` of at least 1 and `max` from `min` to 1000");
+            }
+            if !(1..=1000).contains(&scale.cpu) {
+                return fault("autoscale needs `cpu` in percent, from 1 to 1000");
+            }
+            if self.resources.cpu.is_none() {
+                return fault_with(
+                    "autoscale follows the share of the processors asked for, and none are",
+                    "set `cpu` of its resources",
+                );
+            }
+        }
+        if self.disruption.is_some_and(|count| count == 0) {
+            return fault("a disruption of 0 would keep machines from being maintained");
+        }
+        self.sources.iter().try_for_each(|path| check_source(path))
+    }
+}
+
+impl Service {
+    fn check(&self) -> Result<(), Fault> {
+        check_part(&self.name, &self.service)?;
+        check_tagged(&self.image)?;
+        check_ports(std::iter::once(self.port).chain(self.ports.iter().copied()))?;
+        self.health.as_ref().map_or(Ok(()), |words| check_command("health", words))?;
+        self.user.map_or(Ok(()), check_user)?;
+        check_variables(&self.environment, &self.secrets)?;
+        check_paths(self.writable.iter().chain(self.volumes.keys()))?;
+        check_resources(&self.resources)
+    }
+}
+
+fn check_part(name: &str, host: &str) -> Result<(), Fault> {
+    if !is_project(name) && !is_project(name.trim_matches('_')) {
+        return fault("its name is not one: up to 63 letters and digits, with `.`, `_` and `-` between");
+    }
+    match is_label(host) {
+        true => Ok(()),
+        false => fault(format!(
+            "its host name `{}` is not a DNS label: a lower-case letter, then up to 62 lower-case letters, digits and `-`",
+            shown(host)
+        )),
+    }
+}
+
+/// Letters and digits, with `.`, `_` and `-` between: also what the value of a Kubernetes label may be.
+fn is_project(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.len() <= 63
+        && name.bytes().all(is_inner)
+        && is_edge(name.bytes().next())
+        && is_edge(name.bytes().next_back())
+}
+
+/// A DNS label as Kubernetes wants it for services (RFC 1035).
+pub(crate) fn is_label(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 63
+        && name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(is_inner)
+}
+
+/// The name of an object of Kubernetes: DNS labels with dots between (RFC 1123).
+pub(crate) fn is_subdomain(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(is_inner) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
+fn check_repository(text: &str) -> Result<(), Fault> {
+    let last = text.rsplit('/').next().unwrap_or(text);
+    if last.contains([':', '@']) {
+        return fault("the repository of its image has a tag or digest; it goes by its digest alone");
+    }
+    text.parse::<Reference>().map(drop).map_err(|error| (error.to_string(), error.hint()))
+}
+
+/// A reference with a tag that is not `latest`, or with a digest; not with both, which some readers refuse.
+fn check_tagged(text: &str) -> Result<(), Fault> {
+    let reference: Reference =
+        text.parse().map_err(|error: wainwright_oci::Error| (error.to_string(), error.hint()))?;
+    match (reference.tag(), reference.digest()) {
+        (Some("latest"), _) => fault_with(
+            format!("`{text}` stands for another image every week"),
+            "name a version, or a digest: `redis:7.4`, `redis@sha256:...`",
+        ),
+        (Some(_), Some(_)) => {
+            fault_with(format!("`{text}` has both a tag and a digest"), "leave out the tag")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_ports(ports: impl Iterator<Item = u16>) -> Result<(), Fault> {
+    let mut ports = ports;
+    match ports.any(|port| port == 0) {
+        true => fault("0 is not a port"),
+        false => Ok(()),
+    }
+}
+
+fn check_user(user: u32) -> Result<(), Fault> {
+    // Identifiers of Linux reach further; Kubernetes takes those of a signed number.
+    match i32::try_from(user) {
+        Ok(_) => Ok(()),
+        Err(_) => fault(format!("{user} is not a user")),
+    }
+}
+
+fn check_command(what: &str, words: &[String]) -> Result<(), Fault> {
+    if words.first().is_some_and(String::is_empty) || (what == "health" && words.is_empty()) {
+        return fault(format!("its {what} has no program"));
+    }
+    for word in words {
+        check_text(word).map_err(|reason| (format!("its {what} {reason}"), None))?;
+        if let Some(why) = secret::text(word) {
+            return fault_with(
+                format!("its {what} has a secret in it: {why}"),
+                "pass it by an environment variable",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can be part of a process: no zero, and not longer than Linux takes.
+fn check_text(text: &str) -> Result<(), &'static str> {
+    match (text.contains('\0'), text.len() < LONGEST_VARIABLE) {
+        (true, _) => Err("has a zero byte, which no process can be given"),
+        (_, false) => Err("is longer than Linux takes, 128 KiB"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text can be the name of a variable that shells, Compose and ConfigMaps take.
+pub(crate) fn is_variable(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= LONGEST_NAME
+        && name.bytes().all(is_inner)
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+fn check_variables(environment: &BTreeMap<String, String>, secrets: &[String]) -> Result<(), Fault> {
+    for name in environment.keys().chain(secrets) {
+        if !is_variable(name) {
+            return fault(format!(
+                "`{}` is not the name of a variable: letters, digits and `_`, at most {LONGEST_NAME}",
+                // What follows may be the value.
+                shown(name.split('=').next().unwrap_or_default())
+            ));
+        }
+    }
+    for (name, value) in environment {
+        let length = name.len() + 1 + value.len();
+        check_text(value).map_err(|reason| (format!("variable {name} {reason}"), None))?;
+        if length >= LONGEST_VARIABLE {
+            return fault(format!("variable {name} is longer than Linux takes, 128 KiB"));
+        }
+        if let Some(why) = secret::why(name, value) {
+            return fault_with(
+                format!("variable {name} would be written into files, and {why}"),
+                "list its name among the secrets, and remove its value",
+            );
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for name in secrets {
+        if environment.contains_key(name) || !seen.insert(name) {
+            return fault(format!("variable {name} is given twice"));
+        }
+    }
+    Ok(())
+}
+
+fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), Fault> {
+    let mut names = BTreeMap::new();
+    for path in paths {
+        let is_part = |part: &str| !matches!(part, "" | "." | "..");
+        // Compose parts the text at `:` and `,`.
+        let is_letter = |letter: char| !letter.is_control() && !":,\\".contains(letter);
+        let inner = path.strip_prefix('/').unwrap_or_default();
+        if !inner.split('/').all(is_part) || !path.chars().all(is_letter) || path.len() > LONGEST_PATH {
+            return fault(format!(
+                "`{}` is not a path to write to: absolute, plain, below `/`, up to {LONGEST_PATH} characters",
+                shown(path)
+            ));
+        }
+        if let Some(other) = names.insert(path_name(path), path)
+            && other != path
+        {
+            return fault(format!("`{other}` and `{path}` are too alike to name volumes after"));
+        }
+    }
+    Ok(())
+}
+
+/// The name of the volume at a path: `app-data` for `/app/data`.
+pub(crate) fn path_name(path: &str) -> String {
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    if name.is_empty() { "path".into() } else { name }
+}
+
+fn check_resources(resources: &Resources) -> Result<(), Fault> {
+    for (what, wanted, limit) in [
+        ("cpu", &resources.cpu, &resources.cpu_limit),
+        ("memory", &resources.memory, &resources.memory_limit),
+    ] {
+        if let (Some(wanted), Some(limit)) = (wanted, limit)
+            && wanted.milli() > limit.milli()
+        {
+            return fault(format!("it asks for {wanted} of {what}, and its limit is {limit}"));
+        }
+    }
+    // Less than a program needs to start: somebody forgot the unit.
+    let smallest =
+        [&resources.memory, &resources.memory_limit].into_iter().flatten().min_by_key(|size| size.milli());
+    if let Some(size) = smallest.filter(|size| size.units() < 1 << 20) {
+        return fault_with(format!("{size} of memory is less than 1Mi"), "give a unit: `256Mi`");
+    }
+    Ok(())
+}
+
+fn check_source(path: &str) -> Result<(), Fault> {
+    if path == "." {
+        return fault_with(
+            "the whole project, mounted on /app, would hide what the image keeps there",
+            "name files and folders: `hooks`, `prompts/answer.txt`",
+        );
+    }
+    let is_part = |part: &str| !matches!(part, "" | "." | "..");
+    match path.split('/').all(is_part) && !path.chars().any(|letter| letter.is_control() || letter == ':') {
+        true => Ok(()),
+        false => fault(format!("source `{}` is not a plain path inside the project", shown(path))),
+    }
+}
+
+/// A text of a stranger in a message: short, and nothing that a terminal obeys.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(80).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::samples::{sample, told};
+
+    /// Changes the sample's JSON at a pointer, reads it, and gives the error.
+    fn with(pointer: &str, value: Value) -> String {
+        let mut release = serde_json::to_value(sample()).unwrap();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        match release.pointer_mut(parent).unwrap() {
+            Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+            object => object[key] = value,
+        }
+        match Release::read(release.to_string().as_bytes()) {
+            Ok(_) => "it was read".into(),
+            Err(error) => told(&error),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let text = sample().to_json();
+        assert_eq!(Release::read(&text).unwrap().to_json(), text);
+        assert_eq!(text, include_bytes!("../../../fixtures/releases/support.json"));
+    }
+
+    #[test]
+    fn what_cannot_be_deployed_is_refused() {
+        let long = "a".repeat(64);
+        let cases = [
+            ("/schema", json!(2)),
+            ("/project", json!("de mo")),
+            ("/version", json!("")),
+            ("/namespace", json!("Prod")),
+            ("/colour", json!("red")),
+            ("/bus", json!("nats")),
+            ("/components/0/name", json!("a\nb")),
+            ("/components/0/name", json!("model")),
+            ("/components/0/service", json!("Out")),
+            ("/components/0/service", json!("1st")),
+            ("/components/0/service", json!(long)),
+            ("/components/0/service", json!("redis")),
+            ("/components/0/kind", json!("a b")),
+            ("/components/0/image/digest", json!("sha256:12")),
+            ("/components/0/image/repository", json!("registry.example/x:latest")),
+            ("/components/0/image/repository", json!("Registry/X")),
+            ("/components/0/image/repository", Value::Null),
+            ("/components/0/platforms", json!(["windows/amd64"])),
+            ("/components/0/port", json!(0)),
+            ("/components/0/port", json!(65536)),
+            ("/components/0/user", json!(0)),
+            ("/components/0/user", json!(-1)),
+            ("/components/0/environment", json!({"A B": "x"})),
+            ("/components/0/environment", json!({"A": "x\u{0}"})),
+            ("/components/0/environment", json!({"A": "x".repeat(200_000)})),
+            ("/components/0/environment", json!({"OPENAI_API_KEY": "hunter2"})),
+            ("/components/0/environment", json!({"DATABASE": "postgres://ann:hunter2@db/x"})),
+            ("/components/0/secrets", json!(["WOODWORK_ENV"])),
+            ("/components/0/secrets", json!(["KEY=hunter2"])),
+            ("/components/0/secrets", json!("KEY=hunter2")),
+            ("/components/0/needs", json!(["nobody"])),
+            ("/components/3/needs", json!(["Support_Agent"])),
+            ("/components/0/needs", json!(["out"])),
+            ("/components/0/writable", json!(["/"])),
+            ("/components/0/writable", json!(["/app/../etc"])),
+            ("/components/0/writable", json!(["/a:b"])),
+            ("/components/0/writable", json!(["/a/b", "/a-b"])),
+            ("/components/0/volumes", json!({"/app/data": "1e3"})),
+            ("/components/0/resources", json!({"memory": "512"})),
+            ("/components/0/resources", json!({"memory": "2Gi", "memory_limit": "1Gi"})),
+            ("/components/0/replicas", json!(1001)),
+            ("/components/0/autoscale", json!({"min": 3, "max": 2, "cpu": 80})),
+            ("/components/0/disruption", json!(0)),
+            ("/components/0/health", json!([])),
+            ("/components/0/health", json!(["curl", "http://ann:hunter2@localhost"])),
+            ("/components/0/sources", json!(["."])),
+            ("/components/0/sources", json!(["../secrets"])),
+            ("/services/0/image", json!("redis")),
+            ("/services/0/image", json!("redis:latest")),
+            ("/services/0/image", json!(format!("redis:7@sha256:{}", "a".repeat(64)))),
+        ];
+        let told: Vec<String> = cases
+            .into_iter()
+            .map(|(pointer, value)| {
+                let text: String = value.to_string().chars().take(60).collect();
+                let error = with(pointer, value);
+                assert!(!error.contains("hunter2"), "a secret is quoted: {error}");
+                format!("{pointer} = {text}\n  {}\n", error.replace('\n', "\n  "))
+            })
+            .collect();
+        insta::assert_snapshot!(told.concat());
+    }
+
+    #[test]
+    fn a_long_chain_is_no_cycle() {
+        let mut release = sample();
+        let mut component = release.components[4].clone();
+        component.needs.clear();
+        release.components = (0..900)
+            .map(|number| {
+                component.name = format!("c{number}");
+                component.service = component.name.clone();
+                let part = component.clone();
+                component.needs = vec![component.name.clone()];
+                part
+            })
+            .collect();
+        release.check().unwrap();
+        release.components[0].needs = vec!["c899".into()];
+        assert!(release.check().is_err());
+    }
+}

@@ -1,0 +1,76 @@
+/// Why files for a deployment cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The release is not JSON, or has other keys.
+    #[error("the release is not one that Wainwright wrote: {reason}")]
+    Json {
+        /// What is wrong, and where, as half a sentence.
+        reason: String,
+    },
+    /// More than any deployment needs.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What is.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Not an amount of processors or memory.
+    #[error("`{text}` is not an amount of processors or memory")]
+    Quantity {
+        /// What was found.
+        text: String,
+    },
+    /// Something in the release cannot be deployed.
+    #[error("{place}: {reason}")]
+    Invalid {
+        /// Where: `component `assistant`, environment`.
+        place: String,
+        /// What is wrong, as half a sentence.
+        reason: String,
+        /// The way out, where one is known.
+        remedy: Option<String>,
+    },
+    /// Something in the file of values is not as it must be.
+    #[error("values, line {line}, column {column}: {reason}")]
+    Values {
+        /// The line; the first is 1.
+        line: usize,
+        /// The character in the line; the first is 1.
+        column: usize,
+        /// What is wrong, as half a sentence.
+        reason: String,
+        /// The way out, where one is known.
+        remedy: Option<String>,
+    },
+    /// A cluster cannot fetch what no registry has.
+    #[error("no registry has the images of {}", list(components))]
+    NotPushed {
+        /// The components that are on this machine alone.
+        components: Vec<String>,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Json { .. } => Some("build the components again; docs/emit.md describes the file".into()),
+            Self::Quantity { .. } => Some("write it as `250m`, `2`, `512Mi` or `1Gi`".into()),
+            Self::Invalid { remedy, .. } | Self::Values { remedy, .. } => remedy.clone(),
+            Self::NotPushed { .. } => Some("build with `--registry REGISTRY --push`, and emit again".into()),
+            Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// Whether the fault lies outside: nothing here reads a disk or a network.
+    pub fn is_outside(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,55 @@
+//! Turns a release into files that deploy it: for Docker Compose, for Kubernetes, and a chart for Helm.
+//!
+//! [`Release`] is what was built and how it runs. [`compose`], [`kubernetes`] and [`helm`] make [`File`]s of it: pure functions,
+//! the same bytes for the same release, and nothing is read or written. [`deployment`] is what later programs want to know.
+//!
+//! No secret is ever in a file: a release names the environment variables that hold some, and the files refer to them.
+
+mod check;
+mod compose;
+mod error;
+mod quantity;
+mod release;
+#[cfg(test)]
+mod samples;
+mod secret;
+mod workload;
+mod yaml;
+
+pub use compose::compose;
+pub use error::Error;
+pub use quantity::Quantity;
+pub use release::{Autoscale, Bus, Component, Image, Profile, Release, Resources, SCHEMA, Service};
+
+/// A file of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File {
+    /// Relative to the folder that is written, with `/` between.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Every file of a deployment, sorted by path.
+pub type Files = Vec<File>;
+
+/// What the user decides about the files, besides the release.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which readers a Compose file is for.
+    pub compat: Compat,
+    /// The profile of Compose that services of others are put into, so that they are started on demand.
+    pub services_profile: Option<String>,
+    /// The path from the folder of the files to the project, for sources that are mounted: `..`; absent for `.`.
+    pub to_project: Option<String>,
+}
+
+/// Which readers a Compose file is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Those that follow the Compose Specification: `docker compose`, podman-compose.
+    #[default]
+    Specification,
+    /// docker-compose 1.29 too, which refuses a `name` and some keys that came later.
+    Compose129,
+}

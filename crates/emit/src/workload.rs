@@ -1,0 +1,183 @@
+use std::collections::BTreeMap;
+
+use wainwright_oci::Reference;
+
+use crate::check::path_name;
+use crate::{Autoscale, Component, Error, Quantity, Release, Resources, Service};
+
+/// What runs, a component or a service, in the one shape that everything that is emitted is made of.
+#[derive(Debug)]
+pub(crate) struct Workload<'a> {
+    /// As the workflow calls it.
+    pub(crate) name: &'a str,
+    /// Its host name, and the name of its objects.
+    pub(crate) host: &'a str,
+    /// Present for components.
+    pub(crate) component: Option<&'a Component>,
+    pub(crate) image: WorkloadImage<'a>,
+    /// Where it listens; the first is the one that others ask.
+    pub(crate) ports: Vec<u16>,
+    pub(crate) published: Option<u16>,
+    pub(crate) user: Option<u32>,
+    pub(crate) read_only: bool,
+    pub(crate) environment: &'a BTreeMap<String, String>,
+    /// Sorted.
+    pub(crate) secrets: Vec<&'a str>,
+    /// Host names of what it asks; sorted.
+    pub(crate) needs: Vec<&'a str>,
+    /// Host names of what asks it; sorted.
+    pub(crate) users: Vec<&'a str>,
+    /// Where it writes what is not kept; sorted.
+    pub(crate) writable: Vec<Mount<'a>>,
+    /// Where it writes what is kept; sorted.
+    pub(crate) volumes: Vec<Mount<'a>>,
+    pub(crate) resources: &'a Resources,
+    pub(crate) replicas: u16,
+    pub(crate) autoscale: Option<&'a Autoscale>,
+    pub(crate) disruption: Option<u16>,
+    pub(crate) health: Option<&'a [String]>,
+}
+
+/// Where an image is.
+#[derive(Debug)]
+pub(crate) enum WorkloadImage<'a> {
+    /// In a registry: the repository, a tag or nothing, a digest or nothing; one of both is there.
+    Registry { repository: String, tag: Option<&'a str>, digest: Option<String> },
+    /// In the Docker of this machine alone, by this name.
+    Local { tag: &'a str },
+}
+
+/// A path that is written to.
+#[derive(Debug)]
+pub(crate) struct Mount<'a> {
+    /// A name made of the path: `app-data`.
+    pub(crate) name: String,
+    pub(crate) path: &'a str,
+    /// How large, for what is kept.
+    pub(crate) size: Option<&'a Quantity>,
+}
+
+/// Everything that runs: the components in their order, then the services.
+pub(crate) fn workloads(release: &Release) -> Result<Vec<Workload<'_>>, Error> {
+    release.check()?;
+    let mut all: Vec<Workload<'_>> = release.components.iter().map(of_component).collect();
+    all.extend(release.services.iter().map(of_service));
+    let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for workload in &mut all {
+        for need in &mut workload.needs {
+            // Checked: what is needed is there.
+            *need = release.host_of(need).unwrap_or(need);
+        }
+        workload.needs.sort_unstable();
+        workload.needs.dedup();
+        for need in &workload.needs {
+            users.entry(need).or_default().push(workload.host);
+        }
+    }
+    for workload in &mut all {
+        workload.users = users.remove(workload.host).unwrap_or_default();
+        workload.users.sort_unstable();
+    }
+    Ok(all)
+}
+
+fn of_component(component: &Component) -> Workload<'_> {
+    let image = match (&component.image.repository, &component.image.tag) {
+        (None, Some(tag)) => WorkloadImage::Local { tag },
+        (repository, _) => WorkloadImage::Registry {
+            repository: repository.clone().unwrap_or_default(),
+            tag: None,
+            digest: Some(component.image.digest.to_string()),
+        },
+    };
+    Workload {
+        name: &component.name,
+        host: &component.service,
+        component: Some(component),
+        image,
+        ports: vec![component.port],
+        published: component.published,
+        user: Some(component.user),
+        read_only: true,
+        environment: &component.environment,
+        secrets: sorted(&component.secrets),
+        needs: component.needs.iter().map(String::as_str).collect(),
+        users: Vec::new(),
+        writable: writable(&component.writable, &component.volumes),
+        volumes: volumes(&component.volumes),
+        resources: &component.resources,
+        replicas: component.replicas,
+        autoscale: component.autoscale.as_ref(),
+        disruption: component.disruption,
+        health: component.health.as_deref(),
+    }
+}
+
+fn of_service(service: &Service) -> Workload<'_> {
+    let mut ports = vec![service.port];
+    for port in &service.ports {
+        if !ports.contains(port) {
+            ports.push(*port);
+        }
+    }
+    Workload {
+        name: &service.name,
+        host: &service.service,
+        component: None,
+        image: image_of_service(&service.image),
+        ports,
+        published: None,
+        user: service.user,
+        read_only: service.read_only,
+        environment: &service.environment,
+        secrets: sorted(&service.secrets),
+        needs: service.needs.iter().map(String::as_str).collect(),
+        users: Vec::new(),
+        writable: writable(&service.writable, &service.volumes),
+        volumes: volumes(&service.volumes),
+        resources: &service.resources,
+        replicas: 1,
+        autoscale: None,
+        disruption: None,
+        health: service.health.as_deref(),
+    }
+}
+
+/// The parts of a reference, with its repository in full: not every cluster looks for `redis` where Docker does.
+fn image_of_service(text: &str) -> WorkloadImage<'_> {
+    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
+    let repository = text.parse::<Reference>().map_or_else(
+        |_| name.to_owned(),
+        |reference| format!("{}/{}", reference.registry(), reference.repository()),
+    );
+    WorkloadImage::Registry { repository, tag, digest: digest.map(ToOwned::to_owned) }
+}
+
+fn sorted(names: &[String]) -> Vec<&str> {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+fn writable<'a>(paths: &'a [String], volumes: &BTreeMap<String, Quantity>) -> Vec<Mount<'a>> {
+    let mut paths: Vec<&str> =
+        paths.iter().map(String::as_str).filter(|path| !volumes.contains_key(*path)).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.into_iter().map(|path| Mount { name: path_name(path), path, size: None }).collect()
+}
+
+fn volumes(volumes: &BTreeMap<String, Quantity>) -> Vec<Mount<'_>> {
+    volumes.iter().map(|(path, size)| Mount { name: path_name(path), path, size: Some(size) }).collect()
+}
+
+impl Workload<'_> {
+    /// Where it answers HTTP about itself; services of others need not.
+    pub(crate) fn speaks_http(&self) -> bool {
+        self.component.is_some()
+    }
+}
+
+/// How much a path may hold that is written to and not kept, in MiB.
+pub(crate) const SCRATCH: u16 = 256;

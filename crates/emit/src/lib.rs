@@ -1,13 +1,15 @@
 //! Turns a release into files that deploy it: for Docker Compose, for Kubernetes, and a chart for Helm.
 //!
-//! [`Release`] is what was built and how it runs. [`compose`], [`kubernetes`] and [`helm`] make [`File`]s of it: pure functions,
+//! [`Release`] is what was built and how it runs. [`compose`] makes [`File`]s of it: a pure function,
 //! the same bytes for the same release, and nothing is read or written. [`deployment`] is what later programs want to know.
 //!
 //! No secret is ever in a file: a release names the environment variables that hold some, and the files refer to them.
 
 mod check;
 mod compose;
+mod deployment;
 mod error;
+mod known;
 mod quantity;
 mod release;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod workload;
 mod yaml;
 
 pub use compose::compose;
+pub use deployment::deployment;
 pub use error::Error;
 pub use quantity::Quantity;
 pub use release::{Autoscale, Bus, Component, Image, Profile, Release, Resources, SCHEMA, Service};

@@ -172,12 +172,5 @@ fn volumes(volumes: &BTreeMap<String, Quantity>) -> Vec<Mount<'_>> {
     volumes.iter().map(|(path, size)| Mount { name: path_name(path), path, size: Some(size) }).collect()
 }
 
-impl Workload<'_> {
-    /// Where it answers HTTP about itself; services of others need not.
-    pub(crate) fn speaks_http(&self) -> bool {
-        self.component.is_some()
-    }
-}
-
 /// How much a path may hold that is written to and not kept, in MiB.
 pub(crate) const SCRATCH: u16 = 256;

@@ -9,6 +9,7 @@ mod archives;
 mod bytecode;
 mod cache;
 mod clashes;
+mod component_runtime;
 mod diff;
 mod docker;
 mod equality;

@@ -38,6 +38,7 @@ busybox busybox
 bsdcat libarchive-tools
 debootstrap debootstrap
 7z p7zip-full
+redis-server redis-server
 zstd zstd
 docker-registry docker-registry
 TOOLS

@@ -1,0 +1,111 @@
+"""From the environment to a serving component, and from a signal to the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any, List, Mapping
+
+from . import __version__, config, log, paths, secrets
+from .components.input_api import Input
+from .endpoints import Endpoints
+from .errors import EXIT_CONFIG, StartError
+from .server import Server
+from .settings import Settings
+from .world import World
+
+USAGE = "usage: python -m component_runtime [--check | --health]"
+# How long streams have to send their last event, and exit handlers of scripts to run.
+LAST_SECONDS = 2.0
+
+
+def main(arguments: List[str], environment: Mapping[str, str]) -> int:
+    """The exit code: 0 after a signal, 78 when the component is set up wrongly, 2 for wrong arguments."""
+    if arguments not in ([], ["--check"]):
+        print(USAGE, file=sys.stderr)
+        return 2
+    # As process 1 of a container nothing ends us that we do not listen to; loading scripts may take a while.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    log.set_up(environment.get("WOODWORK_COMPONENT_NAME", "component"), "info", False)
+    try:
+        settings = Settings.read(environment)
+        log.set_up(environment.get("WOODWORK_COMPONENT_NAME", "component"), settings.log_level, settings.log_json)
+        secrets.learn_url(settings.redis_url or "")
+        component = config.load(settings.component_file, environment, settings.peers)
+        log.set_up(component.part.name, settings.log_level, settings.log_json)
+        paths.arrange(os.path.dirname(os.path.abspath(settings.component_file)))
+        world = World(settings, component, environment)
+        built = world.build()
+        running = Running(world, built)
+        if arguments:
+            log.info("the component can be started", part=component.part)
+            return 0
+        running.listen()
+    except StartError as problem:
+        log.error(str(problem))
+        return EXIT_CONFIG
+    return running.run()
+
+
+class Running:
+    """A component that serves."""
+
+    def __init__(self, world: World, component: Any):
+        self.world = world
+        self.component = component
+        self.endpoints = Endpoints(world, component, lambda: self.server.draining)
+        self.server = Server(world.settings, world.metrics, self.endpoints)
+
+    def listen(self) -> None:
+        """Takes the ports."""
+        part = self.component.part
+        port = self.server.listen(self.world.settings.port)
+        ports = [port]
+        if isinstance(self.component, Input) and self.component.port not in (0, port):
+            ports.append(self.server.listen(self.component.port))
+        labels = {"name": part.name, "kind": part.kind, "type": part.type, "runtime": __version__}
+        self.world.metrics.count("woodwork_component_info", **labels)
+        log.info("listening", ports=",".join(map(str, ports)), part=part)
+
+    def run(self) -> int:
+        """Serves until a signal comes, then finishes what was begun."""
+        waker, wake = socket.socketpair()
+        waker.setblocking(False)
+
+        def stop(number: int, _: object) -> None:
+            if self.server.draining:
+                os._exit(0)  # The second signal: whoever sends it does not want to wait.
+            try:
+                waker.send(b"\0")
+            except OSError:
+                pass
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        self.server.serve(wake)
+        started = time.monotonic()
+        log.info("shutting down", grace=self.world.settings.grace)
+        self._drain(started + self.world.settings.grace)
+        self.component.close()
+        log.info("ended", seconds=round(time.monotonic() - started, 2))
+        # Threads and exit handlers of scripts must not keep the container.
+        end = threading.Timer(LAST_SECONDS, os._exit, (0,))
+        end.daemon = True
+        end.start()
+        return 0
+
+    def _drain(self, deadline: float) -> None:
+        # Streams that are still written to at the end of the grace are told, and sent, that it is over.
+        while not self.endpoints.wait_for_jobs() and time.monotonic() < deadline - min(LAST_SECONDS, self.world.settings.grace / 4):
+            time.sleep(0.02)
+        self.world.streams.close(f"{self.component.part} is shutting down")
+        finished = self.server.drain(max(deadline, time.monotonic() + 0.2))
+        finished = self.endpoints.forwarder.drain(deadline) and finished
+        finished = self.world.events.drain(deadline) and finished
+        if not finished:
+            log.warning("not everything was finished within the grace (WOODWORK_GRACE)")

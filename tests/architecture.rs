@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("blob", 1),
     ("store", 1),
     ("http", 1),
+    ("woodwork", 1),
     ("elf", 0),
     ("oci", 0),
     ("python", 0),

@@ -35,6 +35,8 @@ fn the_whole_help() {
         &["logout", "--help"],
         &["registry", "--help"],
         &["registry", "probe", "--help"],
+        &["ww", "--help"],
+        &["ww", "check", "--help"],
         &["completions", "--help"],
         &["--version"],
     ];

@@ -144,6 +144,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RegistryCommand,
     },
+    /// Look at workflows, `.ww` files of the Woodwork language
+    Ww {
+        #[command(subcommand)]
+        command: WwCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -183,6 +188,12 @@ Examples:
   wain analyze .wain/image                 the image that `wain build` left here
   wain analyze api.tar --html api.html     a page with a map, which needs no network
   wain analyze layout:out:1 --json";
+
+const WW_CHECK_EXAMPLES: &str = "\
+Examples:
+  wain ww check main.ww
+  wain ww check main.ww --json --stage resolve
+  wain ww check main.ww --ww-compat engine     for a file that the `woodwork` command reads, too";
 
 const PUSH_EXAMPLES: &str = "\
 Examples:
@@ -681,6 +692,78 @@ pub(crate) struct ProbeArguments {
 
     #[command(flatten)]
     pub(crate) machine: MachineArguments,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WwCommand {
+    /// Say whether a workflow is sound, and what else reads it differently
+    ///
+    /// Reads the file in stages: `parse` judges the language, `resolve` what components refer to, `validate` what every
+    /// kind of component needs. Errors and warnings go to standard error as `FILE:LINE:COLUMN: CODE: text`; the first
+    /// stage with errors ends the work, and tells all it finds. `E-` codes are errors, `W-` warnings, `D-` warnings of
+    /// what the `woodwork` command would read differently. Nothing is run, and no other file is read.
+    #[command(after_help = WW_CHECK_EXAMPLES)]
+    Check(WwCheck),
+}
+
+#[derive(Args)]
+pub(crate) struct WwCheck {
+    /// The workflow
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// The last stage to go through
+    #[arg(long, value_enum, value_name = "STAGE", default_value_t)]
+    pub(crate) stage: WwStage,
+
+    /// Print what was found as JSON: components, their order, names of environment variables; or the error
+    ///
+    /// The object goes to standard output also when there is an error: `result` is `ok` or `error`.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What becomes of constructs that the `woodwork` command reads differently
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(crate) ww_compat: WwCompat,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WwStage {
+    /// Is it the language?
+    Parse,
+    /// Is everything there that is named?
+    Resolve,
+    /// Does every component have what its kind wants?
+    #[default]
+    Validate,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WwCompat {
+    /// They mean what they say, and are warned of
+    #[default]
+    Strict,
+    /// They are errors: the file is for both
+    Engine,
+}
+
+impl From<WwStage> for wainwright_woodwork::Stage {
+    fn from(stage: WwStage) -> Self {
+        match stage {
+            WwStage::Parse => Self::Parse,
+            WwStage::Resolve => Self::Resolve,
+            WwStage::Validate => Self::Validate,
+        }
+    }
+}
+
+impl From<WwCompat> for wainwright_woodwork::Compat {
+    fn from(compat: WwCompat) -> Self {
+        match compat {
+            WwCompat::Strict => Self::Strict,
+            WwCompat::Engine => Self::Engine,
+        }
+    }
 }
 
 #[derive(Subcommand)]

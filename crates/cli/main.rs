@@ -24,6 +24,7 @@ mod trace;
 mod transfer;
 mod units;
 mod verify;
+mod ww;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ fn run() -> u8 {
         Command::Login(arguments) => login::login(&arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
+        Command::Ww { command } => ww::run(&command),
         Command::Completions { shell } => commands::completions(shell),
     }
 }

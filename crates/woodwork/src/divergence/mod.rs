@@ -1,0 +1,127 @@
+//! What the `woodwork` command reads differently.
+//!
+//! It reads lines, not a grammar: it looks for `= .. {`, counts braces without regard to strings and comments, cuts lines at
+//! the first `:`, and takes what it does not know for the name of a component. Each construct that it misreads by that has
+//! a rule here, and a code. A file without warnings means the same to both.
+
+mod comments;
+mod dicts;
+mod headers;
+mod lines;
+mod lists;
+mod strings;
+
+use std::collections::BTreeSet;
+
+use lines::Lines;
+
+use crate::problem::{Problem, Stage};
+use crate::span::Span;
+use crate::syntax::{Content, Dict, Node, Tree, Value};
+
+/// Warnings of this sort that are told.
+const MOST: usize = 200;
+
+/// Every construct that is read differently, and what is read alike and may not be meant.
+pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
+    let mut finder = Finder {
+        source: &tree.text,
+        lines: Lines::new(&tree.text),
+        names: tree.components.iter().map(|node| node.name.text.as_str()).collect(),
+        found: Vec::new(),
+    };
+    headers::find(&mut finder, tree);
+    comments::find(&mut finder, tree);
+    for node in &tree.components {
+        finder.component(node);
+    }
+    finder.found.sort_by_key(|problem| problem.at);
+    finder.found.truncate(MOST);
+    finder.found
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Default)]
+struct Inside {
+    list: bool,
+    dict: bool,
+}
+
+struct Finder<'t> {
+    source: &'t str,
+    lines: Lines,
+    names: BTreeSet<&'t str>,
+    found: Vec<Problem>,
+}
+
+impl<'t> Finder<'t> {
+    fn component(&mut self, node: &'t Node) {
+        dicts::body(self, &node.body);
+        dicts::same_keys(self, &node.body);
+        self.dict(&node.body, Inside::default());
+    }
+
+    fn dict(&mut self, dict: &'t Dict, inside: Inside) {
+        for entry in &dict.entries {
+            dicts::entry(self, entry, inside.dict);
+            self.value(&entry.value, inside);
+        }
+    }
+
+    fn value(&mut self, value: &'t Value, inside: Inside) {
+        match &value.content {
+            Content::Text(text) => strings::find(self, text, value.at, inside),
+            Content::Number(_) => {
+                let text = "it takes a number for the name of a component, or for text in a list";
+                self.tell("D-NUMBER", value.at, text, "write it in quotes for both");
+            }
+            Content::Boolean(_) if inside.list => {
+                let text = "it takes a boolean in a list for the name of a component";
+                self.tell("D-LIST-BOOLEAN", value.at, text, "put the boolean into a key of its own");
+            }
+            Content::Env(_) if inside.list => {
+                let text = "it takes an environment variable in a list for text";
+                self.tell("D-LIST-ENV", value.at, text, "put it into a key of its own");
+            }
+            Content::List(items) => {
+                lists::find(self, value, items, inside);
+                // The keys of its dictionaries are judged with it.
+                items.iter().for_each(|item| self.value(item, Inside { list: true, ..inside }));
+            }
+            Content::Dict(dict) if inside.list => {
+                let inner = Inside { list: false, dict: true };
+                dict.entries.iter().for_each(|entry| {
+                    dicts::key(self, entry);
+                    self.value(&entry.value, inner);
+                });
+            }
+            Content::Dict(dict) => {
+                dicts::lines(self, dict);
+                self.dict(dict, Inside { dict: true, ..inside });
+            }
+            Content::Env(_) | Content::Boolean(_) | Content::Reference { .. } => {}
+        }
+    }
+
+    fn tell(&mut self, code: &'static str, at: Span, text: &str, hint: &str) {
+        // Many more than are told: those that are told are the first of the file.
+        if self.found.len() < 64 * MOST {
+            self.found.push(Problem::new(self.source, Stage::Parse, code, at, text).hint(hint));
+        }
+    }
+
+    /// The text from one place to another.
+    fn between(&self, start: usize, end: usize) -> &'t str {
+        self.source.get(start..end).unwrap_or_default()
+    }
+
+    /// Whether two places are in one line.
+    fn is_one_line(&self, start: usize, end: usize) -> bool {
+        self.lines.number(start) == self.lines.number(end)
+    }
+
+    /// What is before a place in its line.
+    fn before(&self, at: usize) -> &'t str {
+        self.between(self.lines.at(at).start, at)
+    }
+}

@@ -1,0 +1,61 @@
+//! Names that somebody may have meant.
+
+/// Letters of a name that are compared.
+const LONGEST: usize = 64;
+/// Names that are suggested.
+const MOST: usize = 3;
+
+/// The names next to `name`: the same but for case, or but for at most two letters; the nearest first.
+pub(crate) fn similar<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
+    // Of short names nearly all are two letters apart.
+    let most = if name.chars().count() < 5 { 1 } else { 2 };
+    let near = names.into_iter().filter(|other| other.len().abs_diff(name.len()) <= 2 * 4);
+    let near = near.map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other));
+    let mut near: Vec<_> = near.filter(|(distance, _)| *distance <= most).collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, name)| name).take(MOST).collect()
+}
+
+/// `did you mean ...?`, if there is something to suggest.
+pub(crate) fn did_you_mean(names: &[&str]) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    (!quoted.is_empty()).then(|| format!("did you mean {}?", quoted.join(" or ")))
+}
+
+/// Letters to insert, remove or replace.
+fn distance(one: &str, two: &str) -> usize {
+    let two: Vec<char> = two.chars().collect();
+    let mut row: Vec<usize> = (0..=two.len()).collect();
+    for (number, letter) in one.chars().enumerate() {
+        let mut diagonal = number;
+        let mut left = number + 1;
+        for (cell, other) in row.iter_mut().skip(1).zip(&two) {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = *cell;
+            left = replaced.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+    }
+    if two.is_empty() { one.chars().count() } else { row.last().copied().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found() {
+        let names = ["assistant", "Assistant", "assist", "tools", "memory"];
+        assert_eq!(similar("asistant", names), ["Assistant", "assistant"]);
+        assert_eq!(similar("MEMORY", names), ["memory"]);
+        assert_eq!(similar("tool", names), ["tools"]);
+        assert_eq!(similar("x", names), [""; 0]);
+        assert_eq!(distance("", "ab"), 2);
+        assert_eq!(distance("ab", ""), 2);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -60,7 +60,8 @@ impl Release {
             ));
         }
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+!_-".contains(&byte);
-        if self.version.is_empty() || self.version.len() > 128 || !self.version.bytes().all(is_inner) {
+        let begins = self.version.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+        if !begins || self.version.len() > 128 || !self.version.bytes().all(is_inner) {
             return fault(format!("version `{}` is not one", shown(&self.version)));
         }
         if let Some(namespace) = self.namespace.as_ref().filter(|name| !is_label(name)) {
@@ -203,9 +204,6 @@ impl Component {
         for (what, words) in [("command", Some(&self.command)), ("health", self.health.as_ref())] {
             words.map_or(Ok(()), |words| check_command(what, words))?;
         }
-        if self.user == 0 {
-            return fault_with("it would run as root", "give it another user; 10001 is usual");
-        }
         check_user(self.user)?;
         check_variables(&self.environment, &self.secrets)?;
         check_paths(self.writable.iter().chain(self.volumes.keys()))?;
@@ -312,6 +310,9 @@ fn check_ports(ports: impl Iterator<Item = u16>) -> Result<(), Fault> {
 }
 
 fn check_user(user: u32) -> Result<(), Fault> {
+    if user == 0 {
+        return fault_with("it would run as root", "give it another user; 10001 is usual");
+    }
     // Identifiers of Linux reach further; Kubernetes takes those of a signed number.
     match i32::try_from(user) {
         Ok(_) => Ok(()),

@@ -1,7 +1,7 @@
 //! Turns a release into files that deploy it: for Docker Compose, for Kubernetes, and a chart for Helm.
 //!
-//! [`Release`] is what was built and how it runs. [`compose`] makes [`File`]s of it: a pure function,
-//! the same bytes for the same release, and nothing is read or written. [`deployment`] is what later programs want to know.
+//! [`Release`] is what was built and how it runs. [`compose`](compose()), [`kubernetes`](kubernetes()) and [`helm`](helm()) make [`File`]s of it: pure functions,
+//! the same bytes for the same release, and nothing is read or written. [`deployment`](deployment()) is what later programs want to know.
 //!
 //! No secret is ever in a file: a release names the environment variables that hold some, and the files refer to them.
 
@@ -9,7 +9,10 @@ mod check;
 mod compose;
 mod deployment;
 mod error;
+mod helm;
 mod known;
+mod kubernetes;
+mod labels;
 mod quantity;
 mod release;
 #[cfg(test)]
@@ -21,6 +24,8 @@ mod yaml;
 pub use compose::compose;
 pub use deployment::deployment;
 pub use error::Error;
+pub use helm::helm;
+pub use kubernetes::kubernetes;
 pub use quantity::Quantity;
 pub use release::{Autoscale, Bus, Component, Image, Profile, Release, Resources, SCHEMA, Service};
 
@@ -45,6 +50,10 @@ pub struct Options {
     pub services_profile: Option<String>,
     /// The path from the folder of the files to the project, for sources that are mounted: `..`; absent for `.`.
     pub to_project: Option<String>,
+    /// The Secret of Kubernetes that has the values of all secrets; absent for `PROJECT-secrets`.
+    pub existing_secret: Option<String>,
+    /// Secrets of Kubernetes with logins for registries.
+    pub image_pull_secrets: Vec<String>,
 }
 
 /// Which readers a Compose file is for.

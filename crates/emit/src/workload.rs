@@ -172,5 +172,54 @@ fn volumes(volumes: &BTreeMap<String, Quantity>) -> Vec<Mount<'_>> {
     volumes.iter().map(|(path, size)| Mount { name: path_name(path), path, size: Some(size) }).collect()
 }
 
+/// How a part is asked whether it is well.
+pub(crate) enum Probe<'a> {
+    /// By HTTP, at `/health` and `/ready`: what every component answers.
+    Http,
+    /// By a command in its container.
+    Command(&'a [String]),
+    /// By a connection to its port.
+    Port,
+}
+
+impl<'a> Workload<'a> {
+    /// What kind of part it is: `agent`; `service` for those of others.
+    pub(crate) fn kind(&self) -> &'a str {
+        self.component.map_or("service", |component| &component.kind)
+    }
+
+    /// How it is asked whether it is well.
+    pub(crate) fn probe(&self) -> Probe<'a> {
+        match (self.component, self.health) {
+            (Some(_), _) => Probe::Http,
+            (None, Some(words)) => Probe::Command(words),
+            (None, None) => Probe::Port,
+        }
+    }
+
+    /// The name of one of its ports: `http`, or `port-7687` where nobody said what is spoken.
+    pub(crate) fn port_name(&self, port: u16) -> String {
+        match self.component {
+            Some(_) => "http".into(),
+            None => format!("port-{port}"),
+        }
+    }
+
+    /// The name of the port that others ask.
+    pub(crate) fn main_port_name(&self) -> String {
+        self.port_name(self.ports.first().copied().unwrap_or_default())
+    }
+
+    /// The processors its image runs on, as Go names them; sorted. Empty where nobody knows.
+    pub(crate) fn architectures(&self) -> Vec<&'a str> {
+        let platforms = self.component.map_or(&[][..], |component| &component.platforms);
+        let mut names: Vec<&str> =
+            platforms.iter().filter_map(|platform| platform.split('/').nth(1)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
 /// How much a path may hold that is written to and not kept, in MiB.
 pub(crate) const SCRATCH: u16 = 256;

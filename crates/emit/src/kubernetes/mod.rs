@@ -1,0 +1,267 @@
+//! Objects of Kubernetes: a file for each part, and what all of them share.
+
+mod objects;
+mod pod;
+
+pub(crate) use pod::resources;
+
+use crate::labels::{slug, version_label};
+use crate::workload::{Workload, WorkloadImage, workloads};
+use crate::yaml::{Map, map, write};
+use crate::{Error, File, Files, Options, Release};
+
+/// The longest name of a StatefulSet: its pods carry it in a label, with a hash behind it.
+const LONGEST_STATEFUL: usize = 52;
+/// What a ConfigMap may hold, in bytes, with room for its labels.
+const MOST_CONFIG: usize = (1 << 20) - (16 << 10);
+
+/// Makes objects for Kubernetes 1.25 and later, and a `kustomization.yaml` that lists them.
+///
+/// They keep to the restricted Pod Security Standard. Secrets are referred to; `secrets.example.yaml` shows which are wanted
+/// and is not part of the kustomization.
+///
+/// # Errors
+/// When the release cannot be deployed, or an image is in no registry.
+pub fn kubernetes(release: &Release, options: &Options) -> Result<Files, Error> {
+    let workloads = workloads(release)?;
+    check(&workloads)?;
+    let cluster = Cluster::new(release, options);
+    let mut files = Vec::new();
+    let mut add = |path: String, documents: &[Map]| {
+        let text: Vec<String> = documents.iter().map(write).collect();
+        let bytes = format!("{}{}", cluster.head, text.join("---\n")).into_bytes();
+        files.push(File { path, bytes });
+    };
+    let mut resources = Vec::new();
+    if let Some(namespace) = &release.namespace {
+        resources.push("namespace.yaml".to_owned());
+        add("namespace.yaml".into(), &[cluster.namespace(namespace)]);
+    }
+    resources.push("serviceaccount.yaml".into());
+    add("serviceaccount.yaml".into(), &[cluster.service_account()]);
+    for workload in &workloads {
+        let folder = if workload.component.is_some() { "components" } else { "services" };
+        let path = format!("{folder}/{}.yaml", workload.host);
+        resources.push(path.clone());
+        add(path, &objects::of(workload, &cluster));
+    }
+    add(
+        "kustomization.yaml".into(),
+        &[map([
+            ("apiVersion", "kustomize.config.k8s.io/v1beta1".into()),
+            ("kind", "Kustomization".into()),
+            ("resources", resources.into()),
+        ])],
+    );
+    if let Some(secret) = cluster.secret(&workloads) {
+        let text = write(&secret);
+        let head = "# An example: fill in a copy, apply it by itself, and keep it out of version control. The kustomization does \
+                    not\n# list it, so that no REPLACE_ME ever takes the place of a secret.\n";
+        files.push(File { path: "secrets.example.yaml".into(), bytes: format!("{head}{text}").into_bytes() });
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What a cluster asks for besides: images that it can fetch, and names that it takes.
+pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
+    let is_local = |workload: &&Workload<'_>| matches!(workload.image, WorkloadImage::Local { .. });
+    let local: Vec<String> =
+        workloads.iter().filter(is_local).map(|workload| workload.name.to_owned()).collect();
+    if !local.is_empty() {
+        return Err(Error::NotPushed { components: local });
+    }
+    for workload in workloads {
+        let invalid = |reason: String, remedy: &str| Error::Invalid {
+            place: format!("`{}`", workload.name),
+            reason,
+            remedy: Some(remedy.to_owned()),
+        };
+        if !workload.volumes.is_empty() && workload.host.len() > LONGEST_STATEFUL {
+            return Err(invalid(
+                format!(
+                    "with a volume its host name may have {LONGEST_STATEFUL} characters, and has {}",
+                    workload.host.len()
+                ),
+                "give it a shorter name",
+            ));
+        }
+        if workload.host == "kubernetes" {
+            return Err(invalid(
+                "a host called `kubernetes` is the cluster itself".into(),
+                "give it another name",
+            ));
+        }
+        let size: usize = workload.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if size > MOST_CONFIG {
+            return Err(invalid(
+                format!("its environment has {size} bytes, and a ConfigMap takes {MOST_CONFIG}"),
+                "put large values into files of the project",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What all objects share.
+pub(crate) struct Cluster<'a> {
+    head: String,
+    /// The project's name as objects are called.
+    project: String,
+    version: String,
+    namespace: Option<&'a str>,
+    /// The Secret that has the values of all secrets.
+    secret: String,
+    image_pull_secrets: &'a [String],
+}
+
+impl<'a> Cluster<'a> {
+    fn new(release: &'a Release, options: &'a Options) -> Self {
+        Self {
+            head: format!(
+                "# {} {}, written by `wain emit kubernetes`; the next time it is written anew.\n",
+                release.project, release.version
+            ),
+            project: slug(&release.project),
+            version: version_label(&release.version),
+            namespace: release.namespace.as_deref(),
+            secret: secret_name(release, options),
+            image_pull_secrets: &options.image_pull_secrets,
+        }
+    }
+
+    /// The metadata of an object; `part` is what it belongs to, or nothing for what all share.
+    fn metadata(&self, name: &str, part: Option<&Workload<'_>>) -> Map {
+        let mut metadata = map([("name", name.into())]);
+        metadata.put_some("namespace", self.namespace);
+        metadata.put("labels", self.labels(part));
+        metadata
+    }
+
+    /// The labels that Kubernetes recommends.
+    fn labels(&self, part: Option<&Workload<'_>>) -> Map {
+        let mut labels = part.map_or_else(
+            || map([("app.kubernetes.io/name", self.project.as_str().into())]),
+            |part| map([("app.kubernetes.io/name", part.host.into())]),
+        );
+        labels.put("app.kubernetes.io/instance", &self.project);
+        labels.put("app.kubernetes.io/version", &self.version);
+        labels.put_some("app.kubernetes.io/component", part.map(Workload::kind));
+        labels.put("app.kubernetes.io/part-of", &self.project);
+        labels.put("app.kubernetes.io/managed-by", "wainwright");
+        labels
+    }
+
+    /// What never changes for a part, so that selectors can rely on it.
+    fn selector(&self, host: &str) -> Map {
+        map([
+            ("app.kubernetes.io/name", host.into()),
+            ("app.kubernetes.io/instance", self.project.as_str().into()),
+        ])
+    }
+
+    fn object(&self, api: &str, kind: &str, name: &str, part: Option<&Workload<'_>>) -> Map {
+        map([
+            ("apiVersion", api.into()),
+            ("kind", kind.into()),
+            ("metadata", self.metadata(name, part).into()),
+        ])
+    }
+
+    fn namespace(&self, name: &str) -> Map {
+        let mut labels = self.labels(None);
+        for mode in ["enforce", "warn", "audit"] {
+            labels.put(format!("pod-security.kubernetes.io/{mode}"), "restricted");
+        }
+        map([
+            ("apiVersion", "v1".into()),
+            ("kind", "Namespace".into()),
+            ("metadata", map([("name", name.into()), ("labels", labels.into())]).into()),
+        ])
+    }
+
+    fn service_account(&self) -> Map {
+        let mut account = self.object("v1", "ServiceAccount", &self.project, None);
+        account.put("automountServiceAccountToken", false);
+        account
+    }
+
+    fn secret(&self, workloads: &[Workload<'_>]) -> Option<Map> {
+        let mut names: Vec<&str> =
+            workloads.iter().flat_map(|workload| workload.secrets.iter().copied()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut secret = self.object("v1", "Secret", &self.secret, None);
+        secret.put("type", "Opaque");
+        secret.put("stringData", names.iter().map(|name| (*name, "REPLACE_ME")).collect::<Map>());
+        (!names.is_empty()).then_some(secret)
+    }
+}
+
+/// The Secret that has the values of all secrets.
+pub(crate) fn secret_name(release: &Release, options: &Options) -> String {
+    options.existing_secret.clone().unwrap_or_else(|| format!("{}-secrets", slug(&release.project)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{sample, shown, told};
+
+    #[test]
+    fn the_sample_release() {
+        let mut release = sample();
+        release.namespace = Some("help-desk".into());
+        insta::assert_snapshot!(shown(&kubernetes(&release, &Options::default()).unwrap()));
+    }
+
+    #[test]
+    fn what_a_cluster_cannot_run_is_refused() {
+        let check = |change: fn(&mut Release)| {
+            let mut release = sample();
+            change(&mut release);
+            told(&kubernetes(&release, &Options::default()).unwrap_err())
+        };
+        let local = check(|release| {
+            for part in [0, 3] {
+                release.components[part].image.repository = None;
+                release.components[part].image.tag = Some("demo:1".into());
+            }
+        });
+        insta::assert_snapshot!(local, @"
+        no registry has the images of `out`, `tools`
+          hint: build with `--registry REGISTRY --push`, and emit again
+        ");
+        let long = check(|release| release.components[4].service = "n".repeat(53));
+        insta::assert_snapshot!(long, @"
+        `notes`: with a volume its host name may have 52 characters, and has 53
+          hint: give it a shorter name
+        ");
+        let cluster = check(|release| release.components[4].service = "kubernetes".into());
+        insta::assert_snapshot!(cluster, @"
+        `notes`: a host called `kubernetes` is the cluster itself
+          hint: give it another name
+        ");
+        let large = check(|release| {
+            let value = "x".repeat(120_000);
+            let variables = (0..9).map(|number| (format!("V{number}"), value.clone()));
+            release.components[0].environment.extend(variables);
+        });
+        insta::assert_snapshot!(large, @"
+        `out`: its environment has 1080085 bytes, and a ConfigMap takes 1032192
+          hint: put large values into files of the project
+        ");
+    }
+
+    #[test]
+    fn a_secret_of_another_name_and_registries_with_a_login() {
+        let options = Options {
+            existing_secret: Some("vault".into()),
+            image_pull_secrets: vec!["registry-login".into()],
+            ..Options::default()
+        };
+        let text = shown(&kubernetes(&sample(), &options).unwrap());
+        assert!(text.contains("secretKeyRef:\n                  name: vault\n"), "{text}");
+        assert!(text.contains("imagePullSecrets:\n        - name: registry-login\n"), "{text}");
+    }
+}

@@ -187,6 +187,7 @@ class Case(unittest.TestCase):
         fixed = {
             "PYTHONPATH": f"{self.folder}{os.pathsep}{SOURCE}", "COMPONENT_FILE": str(path), "WOODWORK_PORT": "0",
             "WOODWORK_HOST": "127.0.0.1", "WOODWORK_LOG": "debug", "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         return {**inherited, **fixed, **variables}
 
@@ -223,6 +224,11 @@ class Case(unittest.TestCase):
         process.end()
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Clients that go away in the middle are what some tests are about."""
+
+
 class StandIn:
     """A server that answers with what a function says, and remembers what it was asked."""
 
@@ -249,7 +255,7 @@ class StandIn:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Quiet(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -305,7 +311,13 @@ class OpenAI(StandIn):
         deltas = [{"content": piece} for piece in _pieces(message["content"] or "")]
         for index, call in enumerate(message.get("tool_calls") or []):
             text = call["function"]["arguments"]
-            deltas.append({"tool_calls": [{"index": index, "id": call["id"], "function": {"name": call["function"]["name"], "arguments": ""}}]})
+            deltas.append(
+                {
+                    "tool_calls": [
+                        {"index": index, "id": call["id"], "function": {"name": call["function"]["name"], "arguments": ""}}
+                    ]
+                }
+            )
             deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in _pieces(text)]
         lines = [f"data: {json.dumps({'choices': [{'delta': delta, 'finish_reason': None}]})}\n\n" for delta in deltas]
         lines += [f"data: {json.dumps({'choices': [{'delta': {}, 'finish_reason': 'stop'}]})}\n\n", "data: [DONE]\n\n"]

@@ -105,7 +105,9 @@ class Workflow(Case):
         calls = {"content": "I add.", "tool_calls": [tool_call("add", {"a": 2, "b": 3}), tool_call("fail", {}, "call_2")]}
         vendor = OpenAI(self, calls, "It is 5.", calls, "It is 5.")
         agent = self.agent(self.model(vendor), self.functions())
-        entry = self.start(self.describe("entry", "input", "api", {"port": 0}, routes=["assistant"]), peers={"assistant": agent})
+        entry = self.start(
+            self.describe("entry", "input", "api", {"port": 0}, routes=["assistant"]), peers={"assistant": agent}
+        )
         answer = entry.ask("2 + 3?", session_id="s1")
         self.assertEqual(answer, {"output": "It is 5.", "session_id": "s1"})
         messages = vendor.requests[1]["body"]["messages"]

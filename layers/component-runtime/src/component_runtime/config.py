@@ -144,10 +144,10 @@ def _peers(file: "_Object", override: "str | None") -> Dict[str, Address]:
         for name in told.value:
             known = peers.get(name)
             peers[name] = Address(name, known.kind if known else "", known.type if known else "", told.text(name))
-    for peer in peers.values():
-        secrets.learn_url(peer.url)
-        if not peer.url.startswith(("http://", "https://")):
-            raise StartError(f"the URL of the peer `{peer.name}` begins with neither http:// nor https://")
+    for address in peers.values():
+        secrets.learn_url(address.url)
+        if not address.url.startswith(("http://", "https://")):
+            raise StartError(f"the URL of the peer `{address.name}` begins with neither http:// nor https://")
     return peers
 
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 import urllib.request
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 MAX_ANSWER = 32 << 20
@@ -112,7 +112,8 @@ class Reply:
 
     def events(self) -> Iterator[Tuple[str, str]]:
         """The body as server-sent events: names and data."""
-        name, data, size = "message", [], 0
+        name, size = "message", 0
+        data: List[str] = []
         for line in self.lines():
             if not line:
                 if data:
@@ -170,12 +171,12 @@ def send(
     try:
         connection.connect()
         sock = connection.sock
-        connection.sock = _Timed(sock, deadline)  # type: ignore[assignment]
+        connection.sock = _Timed(sock, deadline)
         connection.request(method, prefix + target, body=body, headers=wanted)
         return Reply(connection.getresponse(), sock)
     except (socket.timeout, TimeoutError):
         (sock or connection).close()
-        raise Unreachable(f"did not answer within {seconds:g} s", timed_out=True, connected=sock is not None) from None
+        raise Unreachable(f"did not answer within {seconds:.3g} s", timed_out=True, connected=sock is not None) from None
     except (OSError, http.client.HTTPException, ValueError) as problem:
         (sock or connection).close()
         what = "broke off" if sock is not None else "cannot be reached"

@@ -15,7 +15,13 @@ from typing import Any, Dict
 from . import trace
 from .secrets import scrub
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "warn": logging.WARNING, "error": logging.ERROR}
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
 # Longer lines are cut: container engines split them, and nobody reads them.
 LONGEST = 8000
 
@@ -52,15 +58,19 @@ def error(text: str, **fields: Any) -> None:
     _logger.error(text, extra={"fields": fields})
 
 
-def describe(problem: BaseException) -> str:
-    """An exception in one line: its type, its text, and the line of code it comes from. Secrets are scrubbed."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+def summary(problem: BaseException) -> str:
+    """An exception's type and text. Secrets are scrubbed."""
     try:
         text = str(problem)
-    except Exception:  # An exception whose own text fails is still told by its type.
+    except BaseException:  # An exception whose own text fails is still told by its type.
         text = ""
-    return scrub(f"{type(problem).__name__}{': ' if text else ''}{text}{place}")
+    return scrub(f"{type(problem).__name__}{': ' if text else ''}{text}")
+
+
+def describe(problem: BaseException) -> str:
+    """An exception's type and text, and the line of code it comes from. Secrets are scrubbed."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    return summary(problem) + (scrub(f" ({frames[-1].filename}:{frames[-1].lineno})") if frames else "")
 
 
 class _Formatter(logging.Formatter):
@@ -99,7 +109,7 @@ class _Formatter(logging.Formatter):
 
 
 def _quoted(value: str) -> str:
-    return json.dumps(value) if not value or set(value) & set(" \"\n=") else value
+    return json.dumps(value) if not value or set(value) & set(' "\n=') else value
 
 
 def _one_line(text: str) -> str:

@@ -8,12 +8,13 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, List, Mapping
+from typing import Any, List, Mapping, Optional
 
 from . import __version__, config, log, paths, secrets
 from .components.input_api import Input
 from .endpoints import Endpoints
 from .errors import EXIT_CONFIG, StartError
+from .redis_bus import RedisBus
 from .server import Server
 from .settings import Settings
 from .world import World
@@ -58,6 +59,9 @@ class Running:
     def __init__(self, world: World, component: Any):
         self.world = world
         self.component = component
+        self.bus: Optional[RedisBus] = None
+        if world.settings.redis_url:
+            self.bus = RedisBus(world.settings.redis_url, world.settings.bus_prefix, world.events, world.metrics)
         self.endpoints = Endpoints(world, component, lambda: self.server.draining)
         self.server = Server(world.settings, world.metrics, self.endpoints)
 
@@ -70,6 +74,8 @@ class Running:
             ports.append(self.server.listen(self.component.port))
         labels = {"name": part.name, "kind": part.kind, "type": part.type, "runtime": __version__}
         self.world.metrics.count("woodwork_component_info", **labels)
+        if self.bus is not None:
+            self.bus.start()
         log.info("listening", ports=",".join(map(str, ports)), part=part)
 
     def run(self) -> int:
@@ -101,11 +107,16 @@ class Running:
 
     def _drain(self, deadline: float) -> None:
         # Streams that are still written to at the end of the grace are told, and sent, that it is over.
-        while not self.endpoints.wait_for_jobs() and time.monotonic() < deadline - min(LAST_SECONDS, self.world.settings.grace / 4):
+        while not self.endpoints.wait_for_jobs() and time.monotonic() < deadline - min(
+            LAST_SECONDS, self.world.settings.grace / 4
+        ):
             time.sleep(0.02)
         self.world.streams.close(f"{self.component.part} is shutting down")
         finished = self.server.drain(max(deadline, time.monotonic() + 0.2))
         finished = self.endpoints.forwarder.drain(deadline) and finished
         finished = self.world.events.drain(deadline) and finished
+        if self.bus is not None:
+            # An outage of Redis must not use up the grace.
+            self.bus.drain(min(deadline, time.monotonic() + 1))
         if not finished:
             log.warning("not everything was finished within the grace (WOODWORK_GRACE)")

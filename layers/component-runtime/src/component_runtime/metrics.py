@@ -6,7 +6,7 @@ The number of series is bounded: labels that others choose share one value, `oth
 from __future__ import annotations
 
 import threading
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 MAX_SERIES = 200
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -77,7 +77,7 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def _key(series: Dict[Labels, object], labels: Dict[str, str]) -> Labels:
+def _key(series: Mapping[Labels, object], labels: Dict[str, str]) -> Labels:
     key = tuple(sorted(labels.items()))
     if key in series or len(series) < MAX_SERIES:
         return key

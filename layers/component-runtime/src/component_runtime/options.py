@@ -28,6 +28,13 @@ class Options:
             raise self.wrong(key, "a text")
         return value
 
+    def secret(self, key: str) -> str:
+        """A text that goes into a header; the newline that files of secrets often end with is not part of it."""
+        value = self.text(key).strip()
+        if not value or not value.isascii() or not value.isprintable():
+            raise self.wrong(key, "a text in one line without odd characters")
+        return value
+
     def number(self, key: str, default: float, least: float, most: float) -> float:
         value = self.part.config.get(key, default)
         try:

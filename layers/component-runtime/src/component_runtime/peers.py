@@ -31,7 +31,12 @@ class Peer:
 
     def answer(self, question: Any, stream: Optional[Stream]) -> Any:
         """Its output for an input; pieces of it come through the stream while it works."""
-        body = {"input": question.input, "inputs": question.inputs, "session_id": question.session_id, "stream": stream is not None}
+        body = {
+            "input": question.input,
+            "inputs": question.inputs,
+            "session_id": question.session_id,
+            "stream": stream is not None,
+        }
         seconds = self.settings.request_time
         reply = self._object(self._ask("POST", "/input", body, seconds), "output")
         if stream is None or not isinstance(reply.get("stream"), str):

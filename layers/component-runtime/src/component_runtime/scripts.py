@@ -11,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import TimeoutError as FutureTimeout
 from types import ModuleType
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, cast
 
 from . import log, paths
 from .errors import StartError
@@ -46,10 +46,10 @@ def load(project: str, script: str, user: str) -> ModuleType:
 
 def function(project: str, script: str, name: str, user: str) -> Callable[..., Any]:
     """A function of one of the project's files."""
-    found = getattr(load(project, script, user), name, None)
+    found: Any = getattr(load(project, script, user), name, None)
     if not callable(found):
         raise StartError(f"{user}: {script} has no function `{name}`")
-    return found
+    return cast("Callable[..., Any]", found)
 
 
 class Loop:

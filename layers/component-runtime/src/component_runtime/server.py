@@ -74,11 +74,12 @@ class Server:
             for listener in self._listeners:
                 selector.register(listener, selectors.EVENT_READ)
             while True:
-                ready = [key.fileobj for key, _ in selector.select()]
+                ready = {key.fileobj for key, _ in selector.select()}
                 if wake in ready:
                     break
-                for listener in ready:
-                    self._accept(listener)  # type: ignore[arg-type]
+                for listener in self._listeners:
+                    if listener in ready:
+                        self._accept(listener)
         self.draining = True
         for listener in self._listeners:
             listener.close()

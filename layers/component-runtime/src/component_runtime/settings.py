@@ -26,6 +26,7 @@ class Settings:
     model_time: float
     tool_time: float
     redis_url: Optional[str]
+    bus_prefix: str
     peers: Optional[str]
     log_level: str
     log_json: bool
@@ -59,6 +60,7 @@ class Settings:
             model_time=number("WOODWORK_MODEL_TIMEOUT", 120, 0.1, 86400),
             tool_time=number("WOODWORK_TOOL_TIMEOUT", 60, 0.1, 86400),
             redis_url=environment.get("REDIS_URL") or None,
+            bus_prefix=environment.get("WOODWORK_STREAM_PREFIX") or "woodwork",
             peers=environment.get("WOODWORK_PEERS") or None,
             log_level=environment.get("WOODWORK_LOG") or "info",
             log_json=environment.get("WOODWORK_LOG_FORMAT", "").lower() == "json",

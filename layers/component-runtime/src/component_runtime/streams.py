@@ -63,7 +63,8 @@ class Stream:
         position = after
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: len(self._events) > position or self.ended is not None, PING_SECONDS)
+                if len(self._events) == position and self.ended is None:
+                    self._changed.wait(PING_SECONDS)
                 events = self._events[position:]
                 over = self.ended is not None
             if not events:
@@ -94,7 +95,7 @@ class Streams:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._streams: Dict[str, Stream] = {}
-        metrics.gauge("woodwork_streams_open", lambda: self.open_count())
+        metrics.gauge("woodwork_streams_open", self.open_count)
 
     def create(self) -> Stream:
         """A new stream; refused when too many are open."""

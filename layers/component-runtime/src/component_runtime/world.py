@@ -50,7 +50,9 @@ class World:
         """A component in another container."""
         address = self.component.peers.get(name)
         if address is None:
-            raise StartError(f"{user} uses `{name}`, which is neither in this container nor among its peers; add it to WOODWORK_PEERS")
+            raise StartError(
+                f"{user} uses `{name}`, which is neither in this container nor among its peers; add it to WOODWORK_PEERS"
+            )
         return Peer(address, self.settings, self.metrics)
 
     def optional(self, reference: Optional[Reference], user: object) -> Any:

@@ -46,4 +46,4 @@ class Functions(Base):
         except BaseException as problem:  # exit() in a function ends the call, not the component.
             self.world.metrics.count("woodwork_errors_total", where="tool")
             log.error("a function failed", function=name, reason=log.describe(problem))
-            raise ToolError(f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__) from None
+            raise ToolError(log.summary(problem)) from None

@@ -51,7 +51,9 @@ class Base:
         """Calls a tool; `ToolError` when that is the tool's or the arguments' fault."""
         raise self.does_not("has no tools")
 
-    def chat(self, messages: List[Message], tools: List[Dict[str, Any]], session_id: Optional[str], stream: Optional[Stream]) -> Message:
+    def chat(
+        self, messages: List[Message], tools: List[Dict[str, Any]], session_id: Optional[str], stream: Optional[Stream]
+    ) -> Message:
         """The next message of a conversation."""
         raise self.does_not("is not a model")
 

@@ -42,7 +42,9 @@ class TextFile(Base):
 
     def tools(self) -> List[Dict[str, Any]]:
         parameters = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
-        return [{"name": "search", "description": f"Searches {self.options.text('path')} for passages.", "parameters": parameters}]
+        return [
+            {"name": "search", "description": f"Searches {self.options.text('path')} for passages.", "parameters": parameters}
+        ]
 
     def call(self, name: str, arguments: Dict[str, Any]) -> Any:
         if name != "search" or not isinstance(arguments.get("query"), str):
@@ -59,9 +61,9 @@ def _passages(text: str) -> List[str]:
     """Paragraphs, short ones joined and long ones cut."""
     passages: List[str] = []
     for paragraph in re.split(r"\n\s*\n", text):
-        paragraph = paragraph.strip()
-        while paragraph:
-            piece, paragraph = paragraph[:LONGEST_PASSAGE], paragraph[LONGEST_PASSAGE:]
+        whole = paragraph.strip()
+        for start in range(0, len(whole), LONGEST_PASSAGE):
+            piece = whole[start : start + LONGEST_PASSAGE]
             if passages and len(passages[-1]) + len(piece) < LONGEST_PASSAGE // 3:
                 passages[-1] += "\n\n" + piece
             else:

@@ -57,7 +57,9 @@ class Model(Base):
             memory.add(self.memory, question.session_id, [asked, {"role": "assistant", "content": text}])
         return text
 
-    def chat(self, messages: List[Message], tools: List[Dict[str, Any]], session_id: Optional[str], stream: Optional[Stream]) -> Message:
+    def chat(
+        self, messages: List[Message], tools: List[Dict[str, Any]], session_id: Optional[str], stream: Optional[Stream]
+    ) -> Message:
         """The next message of a conversation that somebody else leads; the own prompt is used only where it has none."""
         if self.prompt.is_given and not any(message.get("role") == "system" for message in messages):
             messages = [{"role": "system", "content": self.prompt.render({})}, *messages]
@@ -188,7 +190,7 @@ def _pause(retry_after: str, attempt: int) -> float:
     try:
         return min(LONGEST_PAUSE, max(0.0, float(retry_after)))
     except ValueError:
-        return 0.5 * 2 ** (attempt - 1)
+        return 0.5 * attempt * attempt
 
 
 def _told(reply: Reply) -> str:

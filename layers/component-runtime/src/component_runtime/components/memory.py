@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import Any, Dict, List, Optional
 
-from ..documents import as_text
 from ..config import Part
+from ..documents import as_text
 from ..errors import ToolError
 from ..streams import Stream
 from ..world import World
@@ -36,7 +36,9 @@ class ShortTerm(Base):
 
     def add(self, session_id: str, messages: List[Message]) -> None:
         """Adds messages to a session, all of them or none at a time."""
-        kept = [{"role": str(each.get("role")), "content": as_text(each.get("content") or "")[-self._most :]} for each in messages]
+        kept = [
+            {"role": str(each.get("role")), "content": as_text(each.get("content") or "")[-self._most :]} for each in messages
+        ]
         with self._lock:
             session = self._sessions.setdefault(session_id, [])
             self._sessions.move_to_end(session_id)

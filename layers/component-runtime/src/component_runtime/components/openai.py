@@ -20,7 +20,7 @@ class OpenAI(Model):
 
     def __init__(self, part: Part, world: World):
         super().__init__(part, world)
-        self._key = self.options.text("api_key")
+        self._key = self.options.secret("api_key")
         self._model = self.options.text("model", self.default_model)
         told = world.environment.get(self.url_variable, "") if self.url_variable else ""
         self._url = self.options.text("base_url", told or self.default_url).rstrip("/") + "/chat/completions"
@@ -66,7 +66,8 @@ class OpenAI(Model):
         if not finished:
             raise self.failure("broke off in the middle of its answer")
         made = [
-            {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}} for _, call in sorted(calls.items())
+            {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
+            for _, call in sorted(calls.items())
         ]
         return self._message("".join(text), made)
 

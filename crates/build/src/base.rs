@@ -23,6 +23,7 @@ pub(crate) enum PlatformBase {
 }
 
 /// A base with what it offers, for one platform.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) platform: Platform,
     pub(crate) base: PlatformBase,

@@ -595,7 +595,7 @@ impl Error {
             Self::NotLocked { option: "--offline", .. } => {
                 Some("run `wain lock` with a network, or give --no-index and --find-links DIR".into())
             }
-            Self::NotLocked { .. } => Some("run `wain lock` and commit pylock.toml".into()),
+            Self::NotLocked { .. } => Some("run `wain lock` and commit what it writes".into()),
             Self::NoResolver { .. } => Some("install uv 0.7 or newer".into()),
             Self::SecretInLock { .. } => {
                 Some("the index writes it into the addresses of its files: use another index, or `.netrc`".into())

@@ -37,6 +37,24 @@ pub struct Images {
     pub(crate) bases: Vec<Option<Vec<RuntimeLayerMade>>>,
 }
 
+impl Images {
+    /// Takes the images behind the first `count` away; `plan` is that of the first.
+    pub(crate) fn split_off(&mut self, count: usize, plan: &Plan) -> Self {
+        let rest = Self {
+            images: self.images.split_off(count),
+            index: None,
+            layers: self.layers.split_off(count),
+            shared: self.shared.split_off(count),
+            sent: 0,
+            made: self.made.clone(),
+            bases: self.bases.split_off(count),
+        };
+        let annotations = plan.images.first().map(|image| image.annotations.clone()).unwrap_or_default();
+        self.index = (self.images.len() > 1).then(|| index(&self.images, &annotations));
+        rest
+    }
+}
+
 /// A layer, for a report.
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -12,11 +12,12 @@ use wainwright_wheel::Layout;
 use crate::base::PlatformBase;
 use crate::bytecode;
 use crate::choose::ChosenWheel;
+use crate::components::Shares;
 use crate::image::Config;
 use crate::layering::{group, room_for_wheels};
 use crate::native::Libraries;
 use crate::oracle::{Caches, Offer, Told};
-use crate::resolve::{PlatformResolution, Resolution};
+use crate::resolve::{Files, PlatformResolution, Resolution};
 use crate::runtime::RuntimeRecipe;
 use crate::sources::Unbuilt;
 use crate::{Error, Output};
@@ -167,6 +168,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
                 wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
             let groups = match wheels.iter().all(|wheel| wheel.made.is_some()) && wheels.len() <= room {
                 true => (0..wheels.len()).map(|index| vec![index]).collect(),
+                false if !resolved.shares.is_empty() => shared(wheels, &resolved.shares),
                 false => group(&sized, room),
             };
             let chosen = |indices: Vec<usize>| {
@@ -199,7 +201,9 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         for unbuilt in &resolved.unbuilt {
             layers.push(unbuilt_layer(unbuilt)?);
         }
-        layers.push(source(&resolved.source, resolved.source_digest, resolution, store)?);
+        for files in &resolved.files {
+            layers.push(files_layer(files, options, store)?);
+        }
         let base = match &resolved.base {
             PlatformBase::Debian(recipe) => BasePlan::Runtime(recipe.clone()),
             PlatformBase::Image(base, _) => BasePlan::Image(Box::new(base.image.clone())),
@@ -237,6 +241,16 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     })
 }
 
+/// The layers of wheels, as other images have them too.
+fn shared(wheels: &[&ChosenWheel], shares: &Shares) -> Vec<Vec<usize>> {
+    let mut layers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, wheel) in wheels.iter().enumerate() {
+        let number = shares.get(&wheel.wanted.digest).copied().unwrap_or(usize::MAX);
+        layers.entry(number).or_default().push(index);
+    }
+    layers.into_values().collect()
+}
+
 /// How many layers the wheels may get.
 fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usize, Error> {
     let base = match &resolved.base {
@@ -245,7 +259,9 @@ fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usiz
         PlatformBase::Image(base, system) => base.image.layers.len() + if system.is_some() { 2 } else { 0 },
     };
     let has_wheels = !resolved.wheels.is_empty() || !resolved.unbuilt.is_empty();
-    room_for_wheels(base, has_wheels, max_layers)
+    // Beside the project there may be other files.
+    let more = resolved.files.len().saturating_sub(1);
+    room_for_wheels(base + more, has_wheels, max_layers.saturating_sub(more))
         .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })
 }
 
@@ -343,24 +359,19 @@ fn wheel_layer(
     Ok(LayerPlan { name, why, state: state(&key, store)?, key, doubt: None, packages, recipe })
 }
 
-fn source(
-    entries: &Arc<Vec<Entry>>,
-    digest: Digest,
-    resolution: &Resolution,
-    store: &Store,
-) -> Result<LayerPlan, Error> {
+fn files_layer(files: &Files, options: &Options, store: &Store) -> Result<LayerPlan, Error> {
     let key = CacheKey::of(
         "layer",
-        &json!({ "format": crate::format::facts(&resolution.options), "source": SOURCE, "digest": digest }),
+        &json!({ "format": crate::format::facts(options), "source": SOURCE, "digest": files.digest }),
     )?;
     Ok(LayerPlan {
-        name: format!("project {}", resolution.name),
-        why: format!("{} files and folders", entries.len()),
+        name: files.name.clone(),
+        why: format!("{} files and folders", files.entries.len()),
         state: state(&key, store)?,
         key,
         doubt: None,
         packages: Vec::new(),
-        recipe: Recipe::Entries(entries.clone()),
+        recipe: Recipe::Entries(files.entries.clone()),
     })
 }
 

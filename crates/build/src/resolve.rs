@@ -12,25 +12,24 @@ use wainwright_python::{Bytecode, PackageName, PythonVersion, Target};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 
-use crate::base::{PlatformBase, fits, oldest_python, requires, resolve_base};
+use crate::base::{Found, PlatformBase, fits, oldest_python, requires, resolve_base};
 use crate::choose::{ChosenWheel, choose};
+use crate::components::Shares;
 use crate::describe::{annotations, config};
 use crate::format::options;
 use crate::image::Config;
 use crate::native::Libraries;
 use crate::oracle::{Caches, cache_reference};
 use crate::sources::{Backends, Unbuilt, members, settle};
-use crate::unlocked::{Unlocked, has_dependencies};
+use crate::unlocked::{Unlocked, has_dependencies, refuse};
 use crate::{Error, Event, Output, Request, Tools};
 
 /// How many layers an image gets on top of its base, unless somebody wants another number: small enough for a registry
 /// to answer about all of them quickly, large enough that most packages change alone.
-const MAX_LAYERS: u8 = 40;
+pub(crate) const MAX_LAYERS: u8 = 40;
 
 /// What goes into the images: every requirement is one file, every name one digest.
 pub struct Resolution {
-    /// The project's name, or `app`; never that of its folder, because it stands in the image's history.
-    pub name: String,
     /// One for each platform.
     pub platforms: Vec<PlatformResolution>,
     /// The names the image gets.
@@ -68,19 +67,70 @@ pub struct PlatformResolution {
     pub(crate) wheels: Vec<ChosenWheel>,
     /// What only a build would make.
     pub(crate) unbuilt: Vec<Unbuilt>,
-    pub(crate) source: Arc<Vec<Entry>>,
-    pub(crate) source_digest: Digest,
+    /// What lies above the wheels, lowest first.
+    pub(crate) files: Vec<Files>,
+    /// Which wheels share a layer, where other images have a say in that.
+    pub(crate) shares: Arc<Shares>,
     pub(crate) config: Config,
+}
+
+impl PlatformResolution {
+    pub(crate) fn new(
+        found: Found,
+        layout: Layout,
+        (wheels, unbuilt): (Vec<ChosenWheel>, Vec<Unbuilt>),
+        files: Vec<Files>,
+        shares: Arc<Shares>,
+        config: Config,
+    ) -> Self {
+        Self {
+            config,
+            environment: Environment {
+                interpreter: found.interpreter,
+                python: found.target.python,
+                has_app: found.has_app,
+            },
+            platform: found.platform,
+            target: found.target,
+            base_name: found.name,
+            base_reference: found.reference,
+            base: found.base,
+            libraries: found.libraries,
+            takes_packages: found.takes_packages,
+            codename: found.codename,
+            layout,
+            wheels,
+            unbuilt,
+            files,
+            shares,
+        }
+    }
+}
+
+/// Files that are a layer of their own.
+#[derive(Clone)]
+pub(crate) struct Files {
+    /// What the layer is called.
+    pub(crate) name: String,
+    pub(crate) entries: Arc<Vec<Entry>>,
+    /// Decides the bytes of the layer.
+    pub(crate) digest: Digest,
+}
+
+impl Files {
+    pub(crate) fn new(name: String, entries: Vec<Entry>) -> Self {
+        Self { name, digest: fingerprint(&entries), entries: Arc::new(entries) }
+    }
 }
 
 /// Finds out what goes into the images. The network is asked only for what no lockfile and no memo knows.
 pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution, Error> {
     let project = Arc::new(wainwright_project::load(&request.root)?);
     let unlocked = Unlocked::find(&project, request, tools)?;
-    let open = unlocked.as_ref().and_then(|one| Some((one, one.reason(None)?)));
+    let open = unlocked.as_ref().and_then(|one| one.reason(None));
     let mut lock = match open {
         // What will be refused in any case asks nobody before.
-        Some((unlocked, reason)) => unlocked.refuse(&reason, request, tools).map(|()| None)?,
+        Some(reason) => refuse(&reason, request, tools).map(|()| None)?,
         None => read_lock(&project, unlocked.is_some(), tools)?,
     };
     let mut selection = selection(request, &project);
@@ -138,7 +188,8 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
     if !installed.is_empty() {
         tree = list(&installed).await?;
     }
-    let mut sources: BTreeMap<String, (Arc<Vec<Entry>>, Digest)> = BTreeMap::new();
+    let name = project.name.as_ref().map_or_else(|| "app".to_owned(), ToString::to_string);
+    let mut sources: BTreeMap<String, Files> = BTreeMap::new();
     let mut platforms = Vec::new();
     for (found, needed) in bases.into_iter().zip(needed) {
         check_python(&project, lock.as_ref(), found.target.python)?;
@@ -153,18 +204,15 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
         let slim = request.slim.union(&project.settings.slim).copied().collect();
         let layout = Layout { slim, ..Layout::venv(app().join(".venv")?, found.target.python) };
         let short = found.target.python.short();
-        let (source, source_digest) = match sources.get(&short) {
-            Some((source, digest)) => (source.clone(), *digest),
+        let source = match sources.get(&short) {
+            Some(source) => source.clone(),
             None => {
                 let (project, tree, layout) = (project.clone(), tree.clone(), layout.clone());
-                let read = move || {
-                    let entries = source_entries(&project, &tree, &layout)?;
-                    let digest = fingerprint(&entries);
-                    Ok((Arc::new(entries), digest))
-                };
-                let (entries, digest) = tools.cpu().await?.run(read).await?;
-                sources.insert(short, (entries.clone(), digest));
-                (entries, digest)
+                let name = format!("project {name}");
+                let read = move || Ok(Files::new(name, source_entries(&project, &tree, &layout)?));
+                let source = tools.cpu().await?.run(read).await?;
+                sources.insert(short, source.clone());
+                source
             }
         };
         tools.tell(Event::Resolved {
@@ -173,32 +221,12 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             python: found.target.python.to_string(),
             wheels: wheels.len() + unbuilt.len(),
         });
-        platforms.push(PlatformResolution {
-            config: config(&project, &start, &found),
-            environment: Environment {
-                interpreter: found.interpreter,
-                python: found.target.python,
-                has_app: found.has_app,
-            },
-            platform: found.platform,
-            target: found.target,
-            base_name: found.name,
-            base_reference: found.reference,
-            base: found.base,
-            libraries: found.libraries,
-            takes_packages: found.takes_packages,
-            codename: found.codename,
-            layout,
-            wheels,
-            unbuilt,
-            source,
-            source_digest,
-        });
+        let config = config(&project, &start, &found);
+        let wheels = (wheels, unbuilt);
+        platforms.push(PlatformResolution::new(found, layout, wheels, vec![source], Arc::default(), config));
     }
     settle(platforms.iter().flat_map(|platform| &platform.wheels), request, tools)?;
-    let name = project.name.as_ref().map_or_else(|| "app".to_owned(), ToString::to_string);
     Ok(Resolution {
-        name,
         platforms,
         tags,
         outputs: request.outputs.clone(),
@@ -213,7 +241,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
 }
 
 /// The caches of the command line, then those of the settings.
-fn caches(request: &Request, project: &Project) -> Result<Caches, Error> {
+pub(crate) fn caches(request: &Request, project: &Project) -> Result<Caches, Error> {
     let mut caches = request.caches.clone();
     for text in &project.settings.cache_from {
         let reference = cache_reference(text)?;
@@ -236,7 +264,7 @@ pub(crate) fn find_locks(project: &Project) -> Vec<(LockFormat, PathBuf)> {
 }
 
 /// The lockfile of the project; `None` when there is nothing to lock. `is_ours` when it was made from a file beside it.
-fn read_lock(
+pub(crate) fn read_lock(
     project: &Project,
     is_ours: bool,
     tools: &Tools,
@@ -289,7 +317,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn selection(request: &Request, project: &Project) -> Selection {
+pub(crate) fn selection(request: &Request, project: &Project) -> Selection {
     let mut selection = request.selection.clone();
     selection.project = project.python_project.as_ref().map(|python| python.name.clone());
     selection.extras.extend(project.settings.extras.iter().cloned());
@@ -297,7 +325,7 @@ fn selection(request: &Request, project: &Project) -> Selection {
     selection
 }
 
-fn check_python(
+pub(crate) fn check_python(
     project: &Project,
     lock: Option<&wainwright_lock::Lock>,
     python: PythonVersion,

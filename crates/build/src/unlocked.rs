@@ -1,12 +1,15 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use wainwright_http::Secret;
 use wainwright_lock::{LockFormat, Selection};
 use wainwright_project::{Project, PythonProject};
 use wainwright_pypi::{FindLinks, IndexOptions, Location, Wanted};
 use wainwright_python::PythonVersion;
-use wainwright_resolve::{FILE_NAME, Inputs, Kind, Question, Recorded, Resolver, Upgrade, pinned, unpack};
+use wainwright_resolve::{
+    FILE_NAME, Inputs, Kind, Question, Recorded, Resolution, Resolver, Upgrade, pinned, unpack,
+};
 
 use crate::resolve::find_locks;
 use crate::{Error, Event, Pinning, Request, Tools};
@@ -85,19 +88,6 @@ impl Unlocked {
         ))
     }
 
-    /// Refuses what cannot be resolved now, before anybody is asked and anything is written.
-    pub(crate) fn refuse(&self, reason: &str, request: &Request, tools: &Tools) -> Result<(), Error> {
-        let settings = tools.index_settings()?;
-        let is_local = settings.no_index
-            && settings.find_links.iter().all(|links| matches!(links, FindLinks::Folder(_)));
-        let option = match (request.is_locked, tools.machine.is_offline) {
-            (true, _) => "--locked",
-            (false, true) if !is_local => "--offline",
-            _ => return Ok(()),
-        };
-        Err(Error::NotLocked { reason: reason.into(), option })
-    }
-
     /// What of the project is in the lockfile: extras and groups were chosen when it was made.
     pub(crate) fn selection(&self, asked: Selection) -> Selection {
         match self.inputs.kind {
@@ -118,37 +108,14 @@ impl Unlocked {
     ) -> Result<Locked, Error> {
         let file = self.inputs.kind.file_name();
         let reason = self.reason(Some(python)).unwrap_or_else(|| format!("{FILE_NAME} is upgraded"));
-        self.refuse(&reason, request, tools)?;
-        let settings = tools.index_settings()?;
-        let scratch = tools.store.scratch()?;
-        let place = std::path::absolute(scratch.path()).unwrap_or_else(|_| scratch.path().to_owned());
-        let resolver = resolver(&place, tools).await?;
-        tools.tell(Event::Noted { message: format!("{reason}: resolving with uv {}", resolver.version) });
+        refuse(&reason, request, tools)?;
+        let uv = Uv::get(&reason, tools).await?;
         let path = request.root.join(FILE_NAME);
-        let (vars, passwords) = (environment(&place, tools)?, tools.passwords());
-        let passwords: Vec<Secret> = passwords.into_iter().map(Secret::new).collect();
-        let resolution = resolver
-            .resolve(&Question {
-                root: &request.root,
-                inputs: &self.inputs,
-                python,
-                before: self.recorded.as_ref().map(|_| path.as_path()),
-                upgrade,
-                no_index: settings.no_index,
-                exclude_newer: self.exclude_newer.as_deref(),
-                vars: &vars,
-                passwords: &passwords,
-                scratch: &place,
-            })
-            .await?;
-        if passwords.iter().any(|one| !one.reveal().is_empty() && resolution.text.contains(one.reveal())) {
-            return Err(Error::SecretInLock { file: file.into() });
-        }
-        for warning in &resolution.warnings {
-            tools.tell(Event::Warned { message: format!("uv: {warning}") });
-        }
+        let before = self.recorded.as_ref().map(|_| path.as_path());
+        let asked = (request.root.as_path(), &self.inputs, python);
+        let resolution = uv.resolve(asked, before, upgrade, &uv.place, tools).await?;
         let use_up = || {
-            let thrown_away = place.join(FILE_NAME);
+            let thrown_away = uv.place.join(FILE_NAME);
             write(&thrown_away, &resolution.text_for_anywhere)?;
             Ok(Locked { lock: wainwright_lock::read(&thrown_away)?, is_changed: false })
         };
@@ -175,6 +142,84 @@ impl Unlocked {
                 use_up()
             }
         }
+    }
+}
+
+/// Refuses what cannot be resolved now, before anybody is asked and anything is written.
+pub(crate) fn refuse(reason: &str, request: &Request, tools: &Tools) -> Result<(), Error> {
+    let settings = tools.index_settings()?;
+    let is_local =
+        settings.no_index && settings.find_links.iter().all(|links| matches!(links, FindLinks::Folder(_)));
+    let option = match (request.is_locked, tools.machine.is_offline) {
+        (true, _) => "--locked",
+        (false, true) if !is_local => "--offline",
+        _ => return Ok(()),
+    };
+    Err(Error::NotLocked { reason: reason.into(), option })
+}
+
+/// uv, with all it has to know; what it says is told.
+pub(crate) struct Uv {
+    /// What it may write to; a folder of it is needed for every question.
+    pub(crate) place: PathBuf,
+    _scratch: TempDir,
+    resolver: Resolver,
+    no_index: bool,
+    exclude_newer: Option<String>,
+    vars: BTreeMap<String, String>,
+    passwords: Vec<Secret>,
+}
+
+impl Uv {
+    /// Finds it or fetches it. `reason` is why it is needed.
+    pub(crate) async fn get(reason: &str, tools: &Tools) -> Result<Self, Error> {
+        let settings = tools.index_settings()?;
+        let scratch = tools.store.scratch()?;
+        let place = std::path::absolute(scratch.path()).unwrap_or_else(|_| scratch.path().to_owned());
+        let resolver = resolver(&place, tools).await?;
+        tools.tell(Event::Noted { message: format!("{reason}: resolving with uv {}", resolver.version) });
+        Ok(Self {
+            _scratch: scratch,
+            resolver,
+            no_index: settings.no_index,
+            exclude_newer: settings.exclude_newer,
+            vars: environment(&place, tools)?,
+            passwords: tools.passwords().into_iter().map(Secret::new).collect(),
+            place,
+        })
+    }
+
+    /// Has the requirements of a folder resolved. `before` is a lockfile whose versions are kept where they fit, and `scratch` an
+    /// empty folder.
+    pub(crate) async fn resolve(
+        &self,
+        (root, inputs, python): (&Path, &Inputs, PythonVersion),
+        before: Option<&Path>,
+        upgrade: &Upgrade,
+        scratch: &Path,
+        tools: &Tools,
+    ) -> Result<Resolution, Error> {
+        let question = Question {
+            root,
+            inputs,
+            python,
+            before,
+            upgrade,
+            no_index: self.no_index,
+            exclude_newer: self.exclude_newer.as_deref(),
+            vars: &self.vars,
+            passwords: &self.passwords,
+            scratch,
+        };
+        let resolution = self.resolver.resolve(&question).await?;
+        let is_in = |secret: &Secret| !secret.reveal().is_empty() && resolution.text.contains(secret.reveal());
+        if self.passwords.iter().any(is_in) {
+            return Err(Error::SecretInLock { file: inputs.kind.file_name().into() });
+        }
+        for warning in &resolution.warnings {
+            tools.tell(Event::Warned { message: format!("uv: {warning}") });
+        }
+        Ok(resolution)
     }
 }
 
@@ -238,7 +283,7 @@ pub(crate) async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, 
 pub(crate) fn environment(
     scratch: &Path,
     tools: &Tools,
-) -> Result<std::collections::BTreeMap<String, String>, Error> {
+) -> Result<BTreeMap<String, String>, Error> {
     let settings = tools.index_settings()?;
     let machine = &tools.machine;
     let mut vars = machine.vars.clone();

@@ -11,13 +11,14 @@ use wainwright_oci::{Digest, Platform};
 use wainwright_project::Project;
 use wainwright_resolve::Upgrade;
 
+use crate::components::ComponentPins;
 use crate::runtime::{debian_architecture, ground_of};
 use crate::sources::BuiltPin;
 use crate::unlocked::Unlocked;
 use crate::{Base, Error, Event, Pinning, Request, Tools};
 
 /// What `wain.lock` says: the inputs of an image that Python's lockfiles do not pin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WainLock {
     /// The form of the file; 1.
@@ -34,6 +35,9 @@ pub struct WainLock {
     /// Wheels that were built here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) wheel: Vec<BuiltPin>,
+    /// What the components of a workflow require.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) components: Option<ComponentPins>,
 }
 
 /// Packages for one base image as it was when they were chosen.
@@ -97,6 +101,11 @@ impl WainLock {
         let path = path(root);
         let text = toml::to_string(self).map_err(|error| Error::Bug { what: error.to_string() })?;
         Ok(wainwright_image::replace(&path, format!("{HEAD}{text}").as_bytes())?)
+    }
+
+    /// Without what is pinned of bases.
+    pub(crate) fn without_bases(&self) -> Self {
+        Self { version: VERSION, components: self.components.clone(), ..Self::default() }
     }
 
     /// The digest an image base is pinned to.

@@ -3,6 +3,7 @@
 //! Nothing here compresses or writes: `blob` does that with the entries, the same way for every kind.
 
 pub mod bytecode;
+mod component_runtime;
 pub mod debian;
 mod environment;
 mod error;
@@ -11,6 +12,7 @@ mod native;
 mod source;
 mod wheels;
 
+pub use component_runtime::{COMPONENT_RUNTIME, component_runtime};
 pub use environment::{Environment, app};
 pub use error::Error;
 pub use native::{NativeFile, NativeFiles, native_files};

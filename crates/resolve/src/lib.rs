@@ -14,6 +14,6 @@ mod uv;
 pub use error::Error;
 pub use inputs::{Inputs, Kind};
 pub use pinned::{VERSION, pinned, unpack};
-pub use pylock::{FILE_NAME, Recorded, Resolution};
+pub use pylock::{FILE_NAME, Recorded, Resolution, relative};
 pub use requirements::IndexLines;
 pub use uv::{OLDEST, Question, Resolver, Upgrade};

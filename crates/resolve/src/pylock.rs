@@ -232,7 +232,7 @@ fn tidy(path: &Path) -> PathBuf {
 }
 
 /// The way from a folder to a path; both absolute.
-fn relative(path: &Path, folder: &Path) -> PathBuf {
+pub fn relative(path: &Path, folder: &Path) -> PathBuf {
     let (path, folder) = (tidy(path), tidy(folder));
     let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(shared).map(|_| Component::ParentDir);

@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use wainwright_woodwork::{Component, Dict, Hook, Place, Workflow};
+
+/// The form of `component.json`.
+const SCHEMA: u32 = 1;
+/// Where every component listens.
+pub(crate) const PORT: u16 = 8080;
+
+/// What a container reads about its component: `component.json`, as `layers/component-runtime/README.md` describes it.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    project: &'a str,
+    name: &'a str,
+    kind: &'a str,
+    r#type: &'a str,
+    service: &'a str,
+    config: Dict,
+    hooks: &'a [Hook],
+    pipes: &'a [Hook],
+    routes: &'a [String],
+    folded: Vec<Folded<'a>>,
+    peers: BTreeMap<&'a str, Peer<'a>>,
+    environment: Vec<&'a str>,
+}
+
+/// A component that lives in the image of another.
+#[derive(Serialize)]
+struct Folded<'a> {
+    name: &'a str,
+    kind: &'a str,
+    r#type: &'a str,
+    config: Dict,
+    hooks: &'a [Hook],
+    pipes: &'a [Hook],
+}
+
+/// A component that is asked over the network.
+#[derive(Serialize)]
+struct Peer<'a> {
+    kind: &'a str,
+    r#type: &'a str,
+    url: String,
+}
+
+/// A component with what lives in its image, which comes first.
+pub(crate) fn household<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
+    let folded = component.folded.iter().filter_map(|name| workflow.component(name));
+    folded.chain([component]).collect()
+}
+
+/// The `$NAME`s of a component and of what lives in its image, sorted.
+pub(crate) fn environment<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a str> {
+    let all = household(component, workflow).into_iter().flat_map(|one| &one.env_names);
+    let mut names: Vec<&str> = all.map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The components that a component asks over the network, and those that its results go to; in the order of the file.
+pub(crate) fn peers<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
+    let inside = household(component, workflow);
+    let is_named = |other: &&Component| {
+        let names = |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
+        inside.iter().any(names) && !inside.iter().any(|one| one.name == other.name)
+    };
+    workflow.components.iter().filter(is_named).filter(|other| has_address(other)).collect()
+}
+
+/// Whether there is something on the network for a component.
+fn has_address(component: &Component) -> bool {
+    component.is_image() || matches!(component.kind.place, Place::Service(_))
+}
+
+/// The bytes of `component.json`.
+pub(crate) fn document(component: &Component, project: &str, workflow: &Workflow) -> Vec<u8> {
+    let folded = household(component, workflow).into_iter().filter(|one| one.name != component.name);
+    let peer = |other: &'_ Component| {
+        let port = match other.kind.place {
+            Place::Service(service) => service.ports.first().copied().unwrap_or(PORT),
+            _ => PORT,
+        };
+        format!("http://{}:{port}", other.service)
+    };
+    let document = Document {
+        schema: SCHEMA,
+        project,
+        name: &component.name,
+        kind: component.kind.kind,
+        r#type: component.kind.kind_type,
+        service: &component.service,
+        config: component.settings(),
+        hooks: &component.hooks,
+        pipes: &component.pipes,
+        routes: &component.routes,
+        folded: folded
+            .map(|one| Folded {
+                name: &one.name,
+                kind: one.kind.kind,
+                r#type: one.kind.kind_type,
+                config: one.settings(),
+                hooks: &one.hooks,
+                pipes: &one.pipes,
+            })
+            .collect(),
+        peers: peers(component, workflow)
+            .into_iter()
+            .map(|other| {
+                let (kind, r#type) = (other.kind.kind, other.kind.kind_type);
+                (other.name.as_str(), Peer { kind, r#type, url: peer(other) })
+            })
+            .collect(),
+        environment: environment(component, workflow),
+    };
+    // Text, numbers and maps with text for keys: nothing here can fail.
+    let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}

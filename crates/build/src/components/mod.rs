@@ -1,0 +1,171 @@
+//! From a workflow to one image for each component: the same steps as for a project, taken for all of them at once.
+
+mod document;
+mod files;
+mod imports;
+mod pins;
+mod release;
+mod resolve;
+mod share;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wainwright_emit::Profile;
+use wainwright_oci::Reference;
+use wainwright_woodwork::{Component, Place, Workflow};
+
+pub(crate) use pins::ComponentPins;
+pub(crate) use share::Shares;
+pub use release::release;
+pub use resolve::{lock_workflow, resolve_workflow};
+
+use crate::{Delivery, Error, Images, Output, Plan, Request, Resolution, Tools, deliver, execute, plan};
+
+/// A workflow that is to become images.
+#[derive(Clone)]
+pub struct WorkflowRequest {
+    /// What is asked of any build; its outputs are folders or registries for all components.
+    pub request: Request,
+    /// The file, as messages name it.
+    pub file: String,
+    /// What it says.
+    pub workflow: Arc<Workflow>,
+    /// What the images are for.
+    pub profile: Profile,
+    /// Where images are pushed: `HOST/PATH`, before the name of each.
+    pub registry: Option<String>,
+}
+
+/// What goes into the image of one component.
+pub struct ComponentResolution {
+    /// Its name in the workflow.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// The rest, as for a project.
+    pub resolution: Resolution,
+}
+
+/// What goes into all images of a workflow.
+pub struct WorkflowResolution {
+    /// The project's name.
+    pub project: String,
+    /// Its version; `dev` where it has none.
+    pub version: String,
+    /// One for each component that becomes an image, in the order of the file.
+    pub components: Vec<ComponentResolution>,
+}
+
+/// The plan for one component.
+pub struct ComponentPlan {
+    /// Its name in the workflow.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// The rest, as for a project.
+    pub plan: Plan,
+}
+
+/// One component's image, made and not delivered.
+pub struct ComponentImages {
+    /// Its name in the workflow.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// The images, one for each platform.
+    pub images: Images,
+    /// The user it runs as.
+    pub user: String,
+    /// The names it gets.
+    pub tags: Vec<Reference>,
+}
+
+/// Decides what every image holds; as [`plan`](crate::plan()).
+///
+/// # Errors
+/// As [`plan`](crate::plan()).
+pub fn plan_workflow(resolution: &WorkflowResolution, tools: &Tools) -> Result<Vec<ComponentPlan>, Error> {
+    let decide = |component: &ComponentResolution| {
+        Ok(ComponentPlan {
+            name: component.name.clone(),
+            service: component.service.clone(),
+            plan: plan(&component.resolution, &tools.store)?,
+        })
+    };
+    resolution.components.iter().map(decide).collect()
+}
+
+/// Makes the images of all components side by side; what several have is made once.
+///
+/// # Errors
+/// As [`execute`](crate::execute()).
+pub async fn execute_workflow(
+    plans: &[ComponentPlan],
+    tools: &Arc<Tools>,
+) -> Result<Vec<ComponentImages>, Error> {
+    let Some(first) = plans.first() else { return Ok(Vec::new()) };
+    let all = Plan {
+        images: plans.iter().flat_map(|one| one.plan.images.iter().cloned()).collect(),
+        // Each has a repository of its own: they leave when all are made.
+        outputs: Vec::new(),
+        tags: Vec::new(),
+        ..first.plan.clone()
+    };
+    let mut made = execute(&all, tools).await?;
+    let mut components = Vec::new();
+    for component in plans {
+        let rest = made.split_off(component.plan.images.len(), &component.plan);
+        components.push(ComponentImages {
+            name: component.name.clone(),
+            service: component.service.clone(),
+            images: std::mem::replace(&mut made, rest),
+            user: component.plan.images.first().map(|image| image.config.user.clone()).unwrap_or_default(),
+            tags: component.plan.tags.clone(),
+        });
+    }
+    Ok(components)
+}
+
+/// Puts the images of all components where they are wanted, one component after the other.
+///
+/// # Errors
+/// As [`deliver`](crate::deliver()).
+pub async fn deliver_workflow(
+    components: &[ComponentImages],
+    outputs: &[Output],
+    tools: &Arc<Tools>,
+) -> Result<Vec<Delivery>, Error> {
+    let mut deliveries = Vec::new();
+    for component in components {
+        let outputs: Vec<Output> = outputs.iter().map(|output| below(output, &component.service)).collect();
+        deliveries.push(deliver(&component.images, &outputs, &component.tags, tools).await?);
+    }
+    Ok(deliveries)
+}
+
+/// The output of one component: a place of its own in a folder for all.
+fn below(output: &Output, service: &str) -> Output {
+    match output {
+        Output::Layout(folder) => Output::Layout(folder.join(service)),
+        Output::Archive(folder) => Output::Archive(folder.join(format!("{service}.tar"))),
+        other => other.clone(),
+    }
+}
+
+/// Components that get no image and are no service either, with the reason.
+pub fn left_out(workflow: &Workflow) -> Vec<(&Component, String)> {
+    let why = |component: &Component| match component.kind.place {
+        Place::LeftOut { note } => Some(note.to_owned()),
+        Place::DockerSocket => {
+            Some("it steers a Docker daemon, and a container that may do so owns the machine".to_owned())
+        }
+        _ => None,
+    };
+    workflow.components.iter().filter_map(|component| Some((component, why(component)?))).collect()
+}
+
+/// The workflow file of a folder, if it has one.
+pub fn workflow_in(root: &std::path::Path) -> Option<PathBuf> {
+    Some(root.join("main.ww")).filter(|file| file.is_file())
+}

@@ -1,0 +1,205 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
+use wainwright_oci::Reference;
+use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Service as Beside};
+
+use super::document::{PORT, environment, household, peers};
+use super::resolve::{COMMAND, WRITABLE, owner};
+use super::{ComponentImages, WorkflowRequest};
+use crate::{Delivery, Error, Output};
+
+/// The first port of the machine for components that are asked from outside.
+const FIRST_PUBLISHED: u16 = 8000;
+/// What a component gets that asks for nothing: enough for Python and a few packages.
+const CPU: &str = "100m";
+const MEMORY: &str = "128Mi";
+const MEMORY_LIMIT: &str = "512Mi";
+
+/// An image of others, for a service that components ask.
+struct Known {
+    name: &'static str,
+    image: &'static str,
+    secrets: &'static [&'static str],
+    volume: (&'static str, &'static str),
+}
+
+const KNOWN: [Known; 3] = [
+    Known { name: "neo4j", image: "neo4j:5.26", secrets: &["NEO4J_AUTH"], volume: ("/data", "1Gi") },
+    Known { name: "ollama", image: "ollama/ollama:0.12.6", secrets: &[], volume: ("/root/.ollama", "10Gi") },
+    Known { name: "redis", image: "redis:7.4", secrets: &[], volume: ("/data", "1Gi") },
+];
+
+/// Where Redis listens.
+const REDIS: Beside = Beside { name: "redis", ports: &[6379] };
+
+/// What was built and how it runs, for the files that deploy it.
+///
+/// # Errors
+/// When it could not be deployed; the message says what of it.
+pub fn release(
+    asked: &WorkflowRequest,
+    (project, version): (&str, &str),
+    images: &[ComponentImages],
+    deliveries: &[Delivery],
+    bus: Bus,
+) -> Result<Release, Error> {
+    let workflow = &asked.workflow;
+    let is_pushed = asked.request.outputs.contains(&Output::Registry);
+    let published = published(asked);
+    let mut services: Vec<Service> = Vec::new();
+    let mut components = Vec::new();
+    for ((component, made), delivery) in workflow.images().zip(images).zip(deliveries) {
+        let mut needs: Vec<String> =
+            peers(component, workflow).into_iter().map(|other| other.name.clone()).collect();
+        let mut environment_values = BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
+        for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
+            add(&mut services, beside.name, beside)?;
+            needs.push(beside.name.to_owned());
+            if beside.name == "ollama" {
+                let port = beside.ports.first().copied().unwrap_or_default();
+                environment_values.insert("OLLAMA_HOST".into(), format!("http://ollama:{port}"));
+            }
+        }
+        if bus == Bus::Redis {
+            add(&mut services, REDIS.name, REDIS)?;
+            needs.push(REDIS.name.to_owned());
+            environment_values.insert("REDIS_URL".into(), "redis://redis:6379/0".into());
+        }
+        let (user, _) = owner(&made.user);
+        let platforms = made.images.images.iter().map(|image| image.platform.to_string());
+        components.push(Component {
+            name: component.name.clone(),
+            service: component.service.clone(),
+            kind: component.kind.kind.to_owned(),
+            type_: component.kind.kind_type.to_owned(),
+            image: Image {
+                repository: made.tags.first().filter(|_| is_pushed).map(repository),
+                digest: delivery.digest,
+                tag: made.tags.first().filter(|_| !is_pushed).map(ToString::to_string),
+            },
+            platforms: platforms.collect(),
+            port: PORT,
+            published: published.get(component.name.as_str()).copied(),
+            command: COMMAND.map(str::to_owned).into(),
+            health: Some(COMMAND.iter().copied().chain(["--health"]).map(str::to_owned).collect()),
+            user,
+            environment: environment_values,
+            secrets: environment(component, workflow).into_iter().map(str::to_owned).collect(),
+            needs,
+            writable: ["/tmp".to_owned()].into_iter().chain(WRITABLE.map(|name| format!("/app/{name}"))).collect(),
+            volumes: BTreeMap::new(),
+            resources: resources(&component.resources)?,
+            replicas: component.replicas.unwrap_or(1).try_into().unwrap_or(u16::MAX),
+            autoscale: None,
+            disruption: None,
+            sources: sources(component, asked),
+        });
+    }
+    for component in &workflow.components {
+        if let Place::Service(service) = component.kind.place {
+            add(&mut services, &component.name, service)?;
+        }
+    }
+    let release = Release {
+        schema: SCHEMA,
+        project: project.to_owned(),
+        version: version.to_owned(),
+        namespace: None,
+        bus,
+        profile: asked.profile,
+        components,
+        services,
+    };
+    release.check()?;
+    Ok(release)
+}
+
+fn mode(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Development => "development",
+        Profile::Production | Profile::Size => "production",
+    }
+}
+
+/// The repository of a name, without its tag.
+fn repository(tag: &Reference) -> String {
+    format!("{}/{}", tag.registry(), tag.repository())
+}
+
+/// Which components are asked from outside, and at which port of the machine: inputs; without any, what no other asks.
+fn published(asked: &WorkflowRequest) -> BTreeMap<&str, u16> {
+    let workflow = &asked.workflow;
+    let mut entries: Vec<&Source> = workflow.images().filter(|one| one.kind.kind == "input").collect();
+    if entries.is_empty() {
+        let is_asked = |one: &&Source| {
+            workflow.images().any(|other| peers(other, workflow).iter().any(|peer| peer.name == one.name))
+        };
+        entries = workflow.images().filter(|one| !is_asked(one)).collect();
+    }
+    let mut taken: BTreeSet<u16> = entries.iter().filter_map(|one| one.port).collect();
+    let mut free = || {
+        let port = (FIRST_PUBLISHED..=u16::MAX).find(|port| !taken.contains(port));
+        port.inspect(|port| drop(taken.insert(*port)))
+    };
+    let port = |one: &Source| Some((one.name.as_str(), one.port.or_else(&mut free)?));
+    entries.into_iter().filter_map(port).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Adds a service of others once.
+fn add(services: &mut Vec<Service>, name: &str, service: Beside) -> Result<(), Error> {
+    if services.iter().any(|known| known.service == service.name) {
+        return Ok(());
+    }
+    let Some(known) = KNOWN.iter().find(|known| known.name == service.name) else {
+        return Err(Error::Bug { what: format!("no image is known for {}", service.name) });
+    };
+    services.push(Service {
+        name: name.to_owned(),
+        service: service.name.to_owned(),
+        image: known.image.to_owned(),
+        port: service.ports.first().copied().unwrap_or_default(),
+        ports: service.ports.iter().skip(1).copied().collect(),
+        environment: BTreeMap::new(),
+        secrets: known.secrets.iter().map(ToString::to_string).collect(),
+        volumes: BTreeMap::from([(known.volume.0.to_owned(), quantity(known.volume.1)?)]),
+        writable: Vec::new(),
+        read_only: false,
+        user: None,
+        health: None,
+        needs: Vec::new(),
+        resources: Resources::default(),
+    });
+    Ok(())
+}
+
+fn quantity(text: &str) -> Result<Quantity, Error> {
+    Ok(text.parse()?)
+}
+
+/// What a component asks for, and for the rest what is enough for most.
+fn resources(asked: &Asked) -> Result<Resources, Error> {
+    let or = |own: &Option<String>, usual: Option<&str>| {
+        own.as_deref().or(usual).map(quantity).transpose()
+    };
+    let limit = asked.memory.is_none().then_some(MEMORY_LIMIT);
+    Ok(Resources {
+        cpu: or(&asked.cpu, Some(CPU))?,
+        memory: or(&asked.memory, Some(MEMORY))?,
+        cpu_limit: or(&asked.cpu_limit, None)?,
+        memory_limit: or(&asked.memory_limit, limit)?,
+    })
+}
+
+/// What of the project is mounted over the files of an image while somebody works on them.
+fn sources(component: &Source, asked: &WorkflowRequest) -> Vec<String> {
+    if asked.profile != Profile::Development {
+        return Vec::new();
+    }
+    let inside = household(component, &asked.workflow);
+    let scripts = inside.iter().flat_map(|one| one.hooks.iter().chain(&one.pipes)).map(|hook| &hook.script);
+    let files = inside.iter().flat_map(|one| &one.files).map(|file| &file.path);
+    let all: BTreeSet<String> =
+        scripts.chain(files).map(|path| path.trim_start_matches("./").to_owned()).collect();
+    all.into_iter().collect()
+}

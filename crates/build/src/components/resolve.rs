@@ -1,0 +1,334 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wainwright_blob::{Entry, Kind};
+use wainwright_emit::Profile;
+use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries};
+use wainwright_lock::{Lock, Selection};
+use wainwright_oci::{ImagePath, Reference, annotation};
+use wainwright_project::{Project, Start, list_sources_except, refuse_leaks};
+use wainwright_python::{PackageName, Slim};
+use wainwright_resolve::Upgrade;
+use wainwright_wheel::Layout;
+use wainwright_woodwork::Component;
+
+use super::document::{PORT, document, household};
+use super::files::Sources;
+use super::pins::{ComponentLocks, Requirements, locks};
+use super::share::share;
+use super::{ComponentResolution, WorkflowRequest, WorkflowResolution};
+use crate::base::{Found, oldest_python, resolve_base};
+use crate::choose::{ChosenWheel, choose};
+use crate::describe::{annotations, config};
+use crate::format::options;
+use crate::image::Config;
+use crate::resolve::{Files, MAX_LAYERS, PlatformResolution, caches, check_python, find_locks, read_lock};
+use crate::sources::{Backends, Unbuilt, settle};
+use crate::unlocked::has_dependencies;
+use crate::{Error, Event, Output, Resolution, Tools};
+
+/// What a component starts.
+pub(super) const COMMAND: [&str; 3] = ["/app/.venv/bin/python", "-m", "component_runtime"];
+/// Folders that components may write to, below `/app`.
+pub(super) const WRITABLE: [&str; 2] = [".woodwork", "data"];
+/// The account of an image whose base has none but root.
+const NONROOT: (u32, u32) = (10001, 10001);
+/// What the profile `development` adds to every component.
+const TOOLS: [&str; 2] = ["debugpy", "ipdb"];
+/// The version of a project that says none.
+const NO_VERSION: &str = "dev";
+
+/// Where packages come from: a lockfile that the project has, or what is pinned for each component.
+enum Packages {
+    Own(Box<Lock>),
+    Pinned(ComponentLocks),
+}
+
+/// Finds out what goes into the images of all components; as [`resolve`](crate::resolve()) does for a project.
+///
+/// # Errors
+/// As [`resolve`](crate::resolve()); and when a file of a component is not there, or a script has no such function.
+pub async fn resolve_workflow(asked: &WorkflowRequest, tools: &Arc<Tools>) -> Result<WorkflowResolution, Error> {
+    let WorkflowRequest { request, workflow, .. } = asked;
+    let project = load(asked)?;
+    let (name, version) = (project_name(&project), project_version(&project));
+    let written = [request.root.join(".wain")];
+    let written = written.iter().chain(&request.report).chain(&tools.machine.cache).map(PathBuf::as_path);
+    let outputs: Vec<PathBuf> = request
+        .outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Layout(path) | Output::Archive(path) => Some(path.as_path()),
+            _ => None,
+        })
+        .chain(written)
+        .map(Path::to_owned)
+        .collect();
+    let tree = {
+        let project = project.clone();
+        let list = move || {
+            let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
+            Ok(list_sources_except(&project, &outputs)?)
+        };
+        tools.cpu().await?.run(list).await?
+    };
+    // All that the folder alone can tell comes first.
+    let sources = Sources::new(&tree, &asked.file);
+    let components: Vec<&Component> = workflow.images().collect();
+    if components.is_empty() {
+        return Err(Error::NoComponents { file: asked.file.clone() });
+    }
+    let trees = components.iter().map(|component| sources.of(&household(component, workflow)));
+    let trees = trees.collect::<Result<Vec<_>, _>>()?;
+    let passwords = tools.passwords();
+    trees.iter().try_for_each(|tree| refuse_leaks(&project, tree, &passwords))?;
+
+    let bases = resolve_base(request, &project, None, tools).await?;
+    for found in &bases {
+        check_python(&project, None, found.target.python)?;
+    }
+    let packages = packages(asked, &project, &bases, &Upgrade::Nothing, tools).await?;
+    let backends = Backends::new(request, &project, tools)?;
+    let (runtime, slim) = (Files::new("component runtime".into(), component_runtime()?), slim(asked, &project));
+    let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
+    for found in &bases {
+        let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
+        let mut chosen: Vec<(Vec<ChosenWheel>, Vec<Unbuilt>)> = Vec::new();
+        for component in &components {
+            chosen.push(match &packages {
+                Packages::Own(lock) => {
+                    let selection = own_selection(asked, &project, component);
+                    let packages = lock.packages(&selection, &found.target)?;
+                    choose(&packages, &found.target, &backends, tools).await?
+                }
+                Packages::Pinned(locks) => match locks.get(&requirements(asked, &project, component)) {
+                    Some(lock) => {
+                        let packages = lock.packages(&Selection::default(), &found.target)?;
+                        choose(&packages, &found.target, &backends, tools).await?
+                    }
+                    None => (Vec::new(), Vec::new()),
+                },
+            });
+        }
+        let room = usize::from(request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS));
+        let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
+        let shares = Arc::new(share(&wheels, room.saturating_sub(3).max(1)));
+        for (index, (wheels, unbuilt)) in chosen.into_iter().enumerate() {
+            let (Some(component), Some(tree)) = (components.get(index), trees.get(index)) else { continue };
+            tools.tell(Event::Resolved {
+                platform: found.platform.clone(),
+                base: found.name.clone(),
+                python: found.target.python.to_string(),
+                wheels: wheels.len() + unbuilt.len(),
+            });
+            let config = component_config(asked, &project, component, found);
+            let (mut bare, owner) = (Project::clone(&project), owner(&config.user));
+            // The project itself is not installed: a component has what it names.
+            bare.python_project = None;
+            let mut entries = source_entries(&bare, tree, &layout)?;
+            entries.extend(own_entries(&document(component, &name, workflow), owner)?);
+            let own = Files::new(format!("component {}", component.name), entries);
+            if let Some(platforms) = all.get_mut(index) {
+                platforms.push(PlatformResolution::new(
+                    found.clone(),
+                    layout.clone(),
+                    (wheels, unbuilt),
+                    vec![runtime.clone(), own],
+                    shares.clone(),
+                    config,
+                ));
+            }
+        }
+    }
+    settle(all.iter().flatten().flat_map(|platform| &platform.wheels), request, tools)?;
+    let resolution = |(component, platforms): (&&Component, Vec<PlatformResolution>)| {
+        let mut annotations = annotations(&project);
+        annotations.insert(annotation::TITLE.into(), format!("{name}-{}", component.service));
+        Ok(ComponentResolution {
+            name: component.name.clone(),
+            service: component.service.clone(),
+            resolution: Resolution {
+                platforms,
+                tags: tags(asked, &name, &version, component)?,
+                outputs: request.outputs.clone(),
+                allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
+                bytecode: request.bytecode.or(project.settings.bytecode).unwrap_or_default(),
+                strict_native: request.strict_native || project.settings.strict_native,
+                max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
+                annotations,
+                options: options(request, &project)?,
+                caches: caches(request, &project)?,
+            },
+        })
+    };
+    let components = components.iter().zip(all).map(resolution).collect::<Result<_, Error>>()?;
+    Ok(WorkflowResolution { project: name, version, components })
+}
+
+/// Pins the base of a workflow and what its components require in `wain.lock`; returns whether anything changed.
+///
+/// # Errors
+/// As [`lock`](crate::lock()).
+pub async fn lock_workflow(
+    asked: &WorkflowRequest,
+    upgrade: &Upgrade,
+    tools: &Arc<Tools>,
+) -> Result<bool, Error> {
+    let mut asked = asked.clone();
+    asked.request.pinning = crate::Pinning::Always;
+    let root = &asked.request.root;
+    let before = crate::wain_lock::WainLock::read(root)?;
+    let project = load(&asked)?;
+    let pins = (*upgrade == Upgrade::Everything).then(|| before.without_bases());
+    let bases = resolve_base(&asked.request, &project, pins, tools).await?;
+    packages(&asked, &project, &bases, upgrade, tools).await?;
+    Ok(crate::wain_lock::WainLock::read(root)? != before)
+}
+
+fn load(asked: &WorkflowRequest) -> Result<Arc<Project>, Error> {
+    Ok(Arc::new(wainwright_project::load(&asked.request.root)?))
+}
+
+/// The locks of the packages of all components.
+async fn packages(
+    asked: &WorkflowRequest,
+    project: &Project,
+    bases: &[Found],
+    upgrade: &Upgrade,
+    tools: &Tools,
+) -> Result<Packages, Error> {
+    if has_own_lock(project)
+        && let Some(lock) = read_lock(project, false, tools)?
+    {
+        return Ok(Packages::Own(Box::new(lock)));
+    }
+    let lists = asked.workflow.images().map(|component| requirements(asked, project, component));
+    let lists: BTreeSet<Requirements> = lists.collect();
+    let python = oldest_python(bases).ok_or_else(|| Error::Bug { what: "a build for no platform".into() })?;
+    Ok(Packages::Pinned(locks(lists, python, upgrade, &asked.request, tools).await?))
+}
+
+/// Whether a lockfile of the project says which packages there are.
+fn has_own_lock(project: &Project) -> bool {
+    let is_lock = |(format, path): &(wainwright_lock::LockFormat, PathBuf)| {
+        *format != wainwright_lock::LockFormat::Requirements
+            || std::fs::read_to_string(path).is_ok_and(|text| text.contains("--hash"))
+    };
+    find_locks(project).iter().any(is_lock)
+}
+
+/// What a component and what lives in its image require, with what the project as a whole does.
+fn requirements(asked: &WorkflowRequest, project: &Project, component: &Component) -> Requirements {
+    let own = household(component, &asked.workflow).into_iter().flat_map(|one| one.requirements.iter().cloned());
+    let python = project.python_project.as_ref().filter(|python| has_dependencies(python));
+    let whole = python.into_iter().flat_map(|python| python.dependencies.iter().map(ToString::to_string));
+    let tools = TOOLS.iter().filter(|_| asked.profile == Profile::Development).map(ToString::to_string);
+    own.chain(whole).chain(tools).collect()
+}
+
+/// What of a lockfile is for a component: what the build asks for, and the dependency group that is named like it.
+fn own_selection(asked: &WorkflowRequest, project: &Project, component: &Component) -> Selection {
+    let mut selection = crate::resolve::selection(&asked.request, project);
+    if let Some(python) = &project.python_project {
+        for name in [component.service.as_str(), component.name.as_str()] {
+            let group = name.parse::<PackageName>().ok().filter(|name| python.dependency_groups.contains_key(name));
+            selection.groups.extend(group);
+        }
+    }
+    selection
+}
+
+fn slim(asked: &WorkflowRequest, project: &Project) -> BTreeSet<Slim> {
+    let profile = match asked.profile {
+        Profile::Size => &Slim::ALL[..],
+        Profile::Production | Profile::Development => &[],
+    };
+    asked.request.slim.iter().chain(&project.settings.slim).chain(profile).copied().collect()
+}
+
+/// The config of a component's image.
+fn component_config(asked: &WorkflowRequest, project: &Project, component: &Component, found: &Found) -> Config {
+    let start = Start {
+        entrypoint: COMMAND.map(str::to_owned).into(),
+        cmd: Vec::new(),
+        why: "it is a component".into(),
+    };
+    let mut config = config(project, &start, found);
+    let kind = component.kind;
+    let mut set = |name: &str, value: String| drop(config.env.insert(name.into(), value));
+    set("PYTHONDONTWRITEBYTECODE", "1".into());
+    set("PYTHONPATH", format!("/app:{COMPONENT_RUNTIME}"));
+    set("WOODWORK_COMPONENT_KIND", kind.kind.into());
+    set("WOODWORK_COMPONENT_NAME", component.name.clone());
+    set("WOODWORK_COMPONENT_TYPE", format!("{}.{}", kind.kind, kind.kind_type));
+    set("WOODWORK_PORT", PORT.to_string());
+    let (environment, log) = match asked.profile {
+        Profile::Development => ("development", "debug"),
+        Profile::Production | Profile::Size => ("production", "info"),
+    };
+    set("WOODWORK_ENV", environment.into());
+    set("WOODWORK_LOG", log.into());
+    config.ports = vec![format!("{PORT}/tcp")];
+    config.working_dir = "/app".into();
+    let (user, group) = owner(&config.user);
+    config.user = format!("{user}:{group}");
+    config
+}
+
+/// User and group by number, as Kubernetes wants them; never root.
+pub(super) fn owner(user: &str) -> (u32, u32) {
+    let (user, group) = user.split_once(':').unwrap_or((user, user));
+    match (user.parse(), group.parse()) {
+        (Ok(user), Ok(group)) if user != 0 => (user, group),
+        _ => NONROOT,
+    }
+}
+
+/// `component.json`, and the folders that the component may write to.
+fn own_entries(document: &[u8], owner: (u32, u32)) -> Result<Vec<Entry>, Error> {
+    let at = |name: &str| -> Result<ImagePath, Error> { Ok(app().join(name)?) };
+    let mut entries = vec![Entry::bytes(at("component.json")?, document)];
+    for folder in WRITABLE {
+        entries.push(Entry { path: at(folder)?, mode: 0o755, owner, kind: Kind::Directory });
+    }
+    Ok(entries)
+}
+
+/// The project's name, or that of its folder.
+fn project_name(project: &Project) -> String {
+    let folder = || {
+        let root = project.root.canonicalize().ok()?;
+        let name = root.file_name()?.to_str()?.to_lowercase();
+        name.parse::<PackageName>().ok().map(|name| name.to_string())
+    };
+    project.name.as_ref().map(ToString::to_string).or_else(folder).unwrap_or_else(|| "app".into())
+}
+
+fn project_version(project: &Project) -> String {
+    let version = project.python_project.as_ref().and_then(|python| python.version.as_ref());
+    // A tag has no `+`.
+    version.map_or_else(|| NO_VERSION.to_owned(), |version| version.to_string().replace('+', "-"))
+}
+
+/// The names of a component's image: those asked for with its service behind, else one after the project.
+fn tags(
+    asked: &WorkflowRequest,
+    project: &str,
+    version: &str,
+    component: &Component,
+) -> Result<Vec<Reference>, Error> {
+    let image = format!("{project}-{}", component.service);
+    let local = match &asked.registry {
+        Some(registry) => format!("{}/{image}:{version}", registry.trim_end_matches('/')),
+        None => format!("{image}:{version}"),
+    };
+    if asked.request.tags.is_empty() {
+        return Ok(vec![local.parse()?]);
+    }
+    let tag = |tag: &Reference| {
+        let version = tag.tag().unwrap_or(version);
+        Ok(format!("{}/{}-{}:{version}", tag.registry(), tag.repository(), component.service).parse()?)
+    };
+    asked.request.tags.iter().map(tag).collect()
+}

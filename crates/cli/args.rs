@@ -455,6 +455,9 @@ pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) image: ImageArguments,
 
+    #[command(flatten)]
+    pub(crate) workflow: WorkflowArguments,
+
     /// Cache in a registry to tell which layers there are now, `REGISTRY/REPO[:TAG]`
     ///
     /// Afterwards `--cache-from` finds them on any machine. The layers are put into that repository, or mounted there. When
@@ -513,6 +516,51 @@ pub(crate) struct ImageArguments {
     pub(crate) cache_verify: Check,
 }
 
+/// What is built of a workflow, and for what.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Workflows")]
+pub(crate) struct WorkflowArguments {
+    /// The workflow: one image for each of its components [default: main.ww, where the project has one]
+    ///
+    /// The project is the folder of the file. `wain ww check` says whether the file is sound.
+    #[arg(long, short, value_name = "FILE.ww", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// What the images of a workflow are for
+    #[arg(long, value_enum, value_name = "GOAL", default_value_t)]
+    pub(crate) optimize_for: OptimizeFor,
+
+    /// Push the images of a workflow to HOST/PATH/PROJECT-COMPONENT
+    #[arg(long, value_name = "HOST/PATH", conflicts_with_all = ["offline", "tag"])]
+    pub(crate) registry: Option<String>,
+
+    /// What becomes of what the `woodwork` command reads differently
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(crate) ww_compat: WwCompat,
+}
+
+/// What the images of a workflow are for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OptimizeFor {
+    /// To run for long: nothing in them but what runs
+    #[default]
+    Production,
+    /// To be worked on: debugpy and ipdb, more is logged, Compose mounts the sources
+    Development,
+    /// To be small: as with --slim all
+    Size,
+}
+
+impl From<OptimizeFor> for wainwright_emit::Profile {
+    fn from(goal: OptimizeFor) -> Self {
+        match goal {
+            OptimizeFor::Production => Self::Production,
+            OptimizeFor::Development => Self::Development,
+            OptimizeFor::Size => Self::Size,
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
@@ -520,6 +568,9 @@ pub(crate) struct Plan {
 
     #[command(flatten)]
     pub(crate) image: ImageArguments,
+
+    #[command(flatten)]
+    pub(crate) workflow: WorkflowArguments,
 
     /// Print the plan as JSON
     #[arg(long)]
@@ -530,6 +581,10 @@ pub(crate) struct Plan {
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
+
+    /// The workflow whose components are locked [default: main.ww, where the project has one]
+    #[arg(long, short, value_name = "FILE.ww", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
 
     /// Ask again for everything that is pinned
     #[arg(long, conflicts_with_all = ["locked", "offline"])]

@@ -18,7 +18,7 @@ use crate::render::{Renderer, line, renderer};
 use crate::report::{Report, bytes};
 use crate::signals::{Ended, until_signal};
 use crate::stdout::{self, print};
-use crate::{cache, check, explain, failure, limits, machine, report_place, show_plan};
+use crate::{cache, check, explain, failure, limits, machine, report_place, show_plan, workflow};
 
 const USAGE: u8 = 2;
 pub(crate) const OUTSIDE: u8 = 3;
@@ -64,6 +64,9 @@ impl Screen {
 /// `wain build`
 pub(crate) fn build(arguments: &args::Build) -> u8 {
     let project = &arguments.project;
+    if let Some(file) = workflow::file(arguments.workflow.config.as_deref(), project) {
+        return workflow::build(arguments, &file);
+    }
     let (mut request, machine) = match prepare(project, Some(&arguments.image)) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
@@ -126,6 +129,9 @@ pub(crate) async fn mended<T>(screen: &Screen, task: impl AsyncFn() -> Result<T,
 /// `wain plan`
 pub(crate) fn plan(arguments: &args::Plan) -> u8 {
     let project = &arguments.project;
+    if let Some(file) = workflow::file(arguments.workflow.config.as_deref(), project) {
+        return workflow::plan(arguments, &file);
+    }
     let (mut request, machine) = match prepare(project, Some(&arguments.image)) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
@@ -151,22 +157,29 @@ pub(crate) fn plan(arguments: &args::Plan) -> u8 {
 /// `wain lock`
 pub(crate) fn lock(arguments: &args::Lock) -> u8 {
     let project = &arguments.project;
+    if let Some(file) = workflow::file(arguments.config.as_deref(), project) {
+        return workflow::lock(arguments, &file);
+    }
     let (request, machine) = match prepare(project, None) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),
     };
     run(project, &request, machine, async |tools, screen| {
-        let upgrade = match &arguments.upgrade_package[..] {
-            [] if arguments.upgrade => Upgrade::Everything,
-            [] => Upgrade::Nothing,
-            names => Upgrade::Packages(names.to_vec()),
-        };
-        if !wainwright_build::lock(&request, &upgrade, tools).await? {
+        if !wainwright_build::lock(&request, &upgrade(arguments), tools).await? {
             line("wain.lock is up to date");
         }
         tidy(&project.machine, tools, screen);
         Ok(0)
     })
+}
+
+/// Which pins are asked for again.
+pub(crate) fn upgrade(arguments: &args::Lock) -> Upgrade {
+    match &arguments.upgrade_package[..] {
+        [] if arguments.upgrade => Upgrade::Everything,
+        [] => Upgrade::Nothing,
+        names => Upgrade::Packages(names.to_vec()),
+    }
 }
 
 /// `wain check`
@@ -389,7 +402,7 @@ async fn make(
 }
 
 /// Refuses an image whose layers are larger than wanted, and names those that count most.
-fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
+pub(crate) fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
     for (image, layers) in images.images.iter().zip(&images.layers) {
         let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
         if size <= limit {

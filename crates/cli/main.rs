@@ -18,12 +18,14 @@ mod report;
 mod report_place;
 mod secret_argument;
 mod show_plan;
+mod show_workflow;
 mod signals;
 mod stdout;
 mod trace;
 mod transfer;
 mod units;
 mod verify;
+mod workflow;
 mod ww;
 
 use std::process::ExitCode;

@@ -42,7 +42,7 @@ fn check(arguments: &WwCheck) -> u8 {
 }
 
 /// The bytes of a file, and no more than shows that it is too large.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let found = path.metadata()?;
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -24,6 +24,47 @@ pub enum Error {
     /// Requirements cannot be resolved.
     #[error(transparent)]
     Resolve(#[from] wainwright_resolve::Error),
+    /// What was built could not be deployed.
+    #[error(transparent)]
+    Emit(#[from] wainwright_emit::Error),
+    /// A workflow without anything that becomes an image.
+    #[error("`{file}` has no component that becomes an image")]
+    NoComponents {
+        /// The workflow file.
+        file: String,
+    },
+    /// A component names a file that the project does not have.
+    #[error("{file}:{line}:{column}: there is no `{path}` in the project, which {} `{component}` needs", key.map_or_else(|| "a hook or pipe of".to_owned(), |key| format!("`{key}` of")))]
+    NoComponentFile {
+        /// The workflow file.
+        file: String,
+        /// The line there.
+        line: usize,
+        /// The character of that line.
+        column: usize,
+        /// The file that is missing.
+        path: String,
+        /// The component.
+        component: String,
+        /// The key that names it; none for a script.
+        key: Option<&'static str>,
+        /// Whether there is one that goes into no image.
+        is_excluded: bool,
+    },
+    /// A script has no such function.
+    #[error("{file}:{line}:{column}: `{script}` defines no `{function}`")]
+    NoFunction {
+        /// The workflow file.
+        file: String,
+        /// The line there.
+        line: usize,
+        /// The character of that line.
+        column: usize,
+        /// The script.
+        script: String,
+        /// The function.
+        function: String,
+    },
     /// A wheel cannot be built.
     #[error(transparent)]
     Backend(#[from] wainwright_backend::Error),
@@ -589,6 +630,17 @@ impl Error {
             Self::UnknownOutput { .. } => {
                 Some("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`".into())
             }
+            Self::Emit(error) => error.hint(),
+            Self::NoComponents { .. } => {
+                Some("add a component such as `llm openai` or `api functions`; `wain ww check` shows them all".into())
+            }
+            Self::NoComponentFile { is_excluded: true, .. } => {
+                Some("it is kept out of images because it may hold secrets; name it in `include` if it does not".into())
+            }
+            Self::NoComponentFile { .. } => {
+                Some("paths are relative to the folder of the workflow; look at .dockerignore and .gitignore too".into())
+            }
+            Self::NoFunction { .. } => Some("name a function at the top of the script".into()),
             Self::NoLock { .. } => {
                 Some("lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)".into())
             }

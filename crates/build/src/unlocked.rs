@@ -212,7 +212,8 @@ impl Uv {
             scratch,
         };
         let resolution = self.resolver.resolve(&question).await?;
-        let is_in = |secret: &Secret| !secret.reveal().is_empty() && resolution.text.contains(secret.reveal());
+        let is_in =
+            |secret: &Secret| !secret.reveal().is_empty() && resolution.text.contains(secret.reveal());
         if self.passwords.iter().any(is_in) {
             return Err(Error::SecretInLock { file: inputs.kind.file_name().into() });
         }
@@ -280,10 +281,7 @@ pub(crate) async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, 
 }
 
 /// The environment of uv: ours, with the indexes as we know them.
-pub(crate) fn environment(
-    scratch: &Path,
-    tools: &Tools,
-) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn environment(scratch: &Path, tools: &Tools) -> Result<BTreeMap<String, String>, Error> {
     let settings = tools.index_settings()?;
     let machine = &tools.machine;
     let mut vars = machine.vars.clone();

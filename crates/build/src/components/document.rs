@@ -64,7 +64,8 @@ pub(crate) fn environment<'a>(component: &'a Component, workflow: &'a Workflow) 
 pub(crate) fn peers<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
     let inside = household(component, workflow);
     let is_named = |other: &&Component| {
-        let names = |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
+        let names =
+            |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
         inside.iter().any(names) && !inside.iter().any(|one| one.name == other.name)
     };
     workflow.components.iter().filter(is_named).filter(|other| has_address(other)).collect()

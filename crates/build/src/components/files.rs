@@ -85,7 +85,11 @@ impl<'a> Sources<'a> {
             path: path.to_owned(),
             component: component.name.clone(),
             key,
-            is_excluded: self.tree.excluded.iter().any(|excluded| excluded.path.trim_end_matches('/') == path),
+            is_excluded: self
+                .tree
+                .excluded
+                .iter()
+                .any(|excluded| excluded.path.trim_end_matches('/') == path),
         }
     }
 
@@ -117,15 +121,9 @@ impl<'a> Sources<'a> {
     }
 
     /// Everything in a folder; nothing for a file.
-    fn below(&self, folder: &str) -> impl Iterator<Item = &'a str> {
-        let start = format!("{folder}/");
-        let paths: Vec<&'a str> = self
-            .by_path
-            .range(start.as_str()..)
-            .map(|(path, _)| *path)
-            .take_while(|path| path.starts_with(&start))
-            .collect();
-        paths.into_iter()
+    fn below(&self, folder: &str) -> Vec<&'a str> {
+        let is_below = |path: &&str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        self.by_path.keys().copied().filter(is_below).collect()
     }
 
     fn read(&self, path: &str) -> Result<String, Error> {
@@ -136,7 +134,7 @@ impl<'a> Sources<'a> {
             _ => return Ok(String::new()),
         }
         let disk = self.tree.disk(file);
-        let bytes = std::fs::read(&disk).map_err(|source| Error::ReadSource { path: disk, source })?;
+        let bytes = std::fs::read(&disk).map_err(|source| Error::Source { path: disk, source })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

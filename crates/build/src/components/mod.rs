@@ -16,9 +16,9 @@ use wainwright_oci::Reference;
 use wainwright_woodwork::{Component, Place, Workflow};
 
 pub(crate) use pins::ComponentPins;
-pub(crate) use share::Shares;
 pub use release::release;
 pub use resolve::{lock_workflow, resolve_workflow};
+pub(crate) use share::Shares;
 
 use crate::{Delivery, Error, Images, Output, Plan, Request, Resolution, Tools, deliver, execute, plan};
 

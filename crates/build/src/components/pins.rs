@@ -82,8 +82,11 @@ pub(crate) async fn locks(
     let before = lock.components.clone();
     if let Some(reason) = reason {
         refuse(reason, request, tools)?;
-        let mut pins = ComponentPins { python: minor(python), exclude_newer, set: Vec::new(), package: Vec::new() };
-        for (requirements, packages) in resolve(&lists, python, before.as_ref(), upgrade, reason, request, tools).await? {
+        let mut pins =
+            ComponentPins { python: minor(python), exclude_newer, set: Vec::new(), package: Vec::new() };
+        for (requirements, packages) in
+            resolve(&lists, python, before.as_ref(), upgrade, reason, request, tools).await?
+        {
             pins.add(requirements, packages);
         }
         lock.components = Some(pins);
@@ -147,7 +150,8 @@ async fn resolve(
         }
         // Components need not have the same versions: what does not go together may go alone.
         Err(Error::Resolve(wainwright_resolve::Error::Unresolved { .. })) if lists.len() > 1 => {
-            let message = "the requirements of all components do not go together, and are resolved one by one";
+            let message =
+                "the requirements of all components do not go together, and are resolved one by one";
             tools.tell(Event::Noted { message: message.into() });
             known
         }
@@ -175,7 +179,8 @@ fn no_scratch(path: &Path, source: std::io::Error) -> Error {
 /// The packages of an answer, with the files that a container can use and paths that begin at the project.
 fn packages(answer: &Resolution, root: &Path) -> Result<Vec<Table>, Error> {
     let refuse = |reason: &str| wainwright_resolve::Error::Answer { reason: reason.to_owned() };
-    let mut document: Table = toml::from_str(&answer.text_for_anywhere).map_err(|error| refuse(error.message()))?;
+    let mut document: Table =
+        toml::from_str(&answer.text_for_anywhere).map_err(|error| refuse(error.message()))?;
     let packages = document.remove("packages").and_then(|packages| packages.try_into().ok());
     let mut packages: Vec<Table> = packages.unwrap_or_default();
     for package in &mut packages {
@@ -255,8 +260,12 @@ impl ComponentPins {
     /// Forgets what no list asks for.
     fn keep_only(&mut self, lists: &BTreeSet<Requirements>) {
         self.set.retain(|set| lists.iter().any(|list| set.requirements.iter().eq(list)));
-        let used: BTreeSet<(String, String)> =
-            self.set.iter().flat_map(|set| &set.packages).map(|one| (one.name.clone(), one.version.clone())).collect();
+        let used: BTreeSet<(String, String)> = self
+            .set
+            .iter()
+            .flat_map(|set| &set.packages)
+            .map(|one| (one.name.clone(), one.version.clone()))
+            .collect();
         self.package.retain(|package| used.contains(&identity(package)));
     }
 

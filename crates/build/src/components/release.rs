@@ -52,7 +52,8 @@ pub fn release(
     for ((component, made), delivery) in workflow.images().zip(images).zip(deliveries) {
         let mut needs: Vec<String> =
             peers(component, workflow).into_iter().map(|other| other.name.clone()).collect();
-        let mut environment_values = BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
+        let mut environment_values =
+            BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
         for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
             add(&mut services, beside.name, beside)?;
             needs.push(beside.name.to_owned());
@@ -76,7 +77,7 @@ pub fn release(
             image: Image {
                 repository: made.tags.first().filter(|_| is_pushed).map(repository),
                 digest: delivery.digest,
-                tag: made.tags.first().filter(|_| !is_pushed).map(ToString::to_string),
+                tag: made.tags.first().filter(|_| !is_pushed).map(short),
             },
             platforms: platforms.collect(),
             port: PORT,
@@ -87,7 +88,10 @@ pub fn release(
             environment: environment_values,
             secrets: environment(component, workflow).into_iter().map(str::to_owned).collect(),
             needs,
-            writable: ["/tmp".to_owned()].into_iter().chain(WRITABLE.map(|name| format!("/app/{name}"))).collect(),
+            writable: ["/tmp".to_owned()]
+                .into_iter()
+                .chain(WRITABLE.map(|name| format!("/app/{name}")))
+                .collect(),
             volumes: BTreeMap::new(),
             resources: resources(&component.resources)?,
             replicas: component.replicas.unwrap_or(1).try_into().unwrap_or(u16::MAX),
@@ -122,6 +126,12 @@ fn mode(profile: Profile) -> &'static str {
     }
 }
 
+/// A name as Docker shows it: what is of no registry says none.
+fn short(tag: &Reference) -> String {
+    let text = tag.to_string();
+    text.strip_prefix("docker.io/library/").map_or(text.clone(), str::to_owned)
+}
+
 /// The repository of a name, without its tag.
 fn repository(tag: &Reference) -> String {
     format!("{}/{}", tag.registry(), tag.repository())
@@ -138,12 +148,14 @@ fn published(asked: &WorkflowRequest) -> BTreeMap<&str, u16> {
         entries = workflow.images().filter(|one| !is_asked(one)).collect();
     }
     let mut taken: BTreeSet<u16> = entries.iter().filter_map(|one| one.port).collect();
-    let mut free = || {
-        let port = (FIRST_PUBLISHED..=u16::MAX).find(|port| !taken.contains(port));
-        port.inspect(|port| drop(taken.insert(*port)))
-    };
-    let port = |one: &Source| Some((one.name.as_str(), one.port.or_else(&mut free)?));
-    entries.into_iter().filter_map(port).collect::<Vec<_>>().into_iter().collect()
+    let mut published = BTreeMap::new();
+    for one in entries {
+        let free = || (FIRST_PUBLISHED..=u16::MAX).find(|port| !taken.contains(port));
+        let Some(port) = one.port.or_else(free) else { continue };
+        taken.insert(port);
+        published.insert(one.name.as_str(), port);
+    }
+    published
 }
 
 /// Adds a service of others once.
@@ -179,9 +191,7 @@ fn quantity(text: &str) -> Result<Quantity, Error> {
 
 /// What a component asks for, and for the rest what is enough for most.
 fn resources(asked: &Asked) -> Result<Resources, Error> {
-    let or = |own: &Option<String>, usual: Option<&str>| {
-        own.as_deref().or(usual).map(quantity).transpose()
-    };
+    let or = |own: &Option<String>, usual: Option<&str>| own.as_deref().or(usual).map(quantity).transpose();
     let limit = asked.memory.is_none().then_some(MEMORY_LIMIT);
     Ok(Resources {
         cpu: or(&asked.cpu, Some(CPU))?,

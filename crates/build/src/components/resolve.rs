@@ -49,7 +49,10 @@ enum Packages {
 ///
 /// # Errors
 /// As [`resolve`](crate::resolve()); and when a file of a component is not there, or a script has no such function.
-pub async fn resolve_workflow(asked: &WorkflowRequest, tools: &Arc<Tools>) -> Result<WorkflowResolution, Error> {
+pub async fn resolve_workflow(
+    asked: &WorkflowRequest,
+    tools: &Arc<Tools>,
+) -> Result<WorkflowResolution, Error> {
     let WorkflowRequest { request, workflow, .. } = asked;
     let project = load(asked)?;
     let (name, version) = (project_name(&project), project_version(&project));
@@ -90,7 +93,8 @@ pub async fn resolve_workflow(asked: &WorkflowRequest, tools: &Arc<Tools>) -> Re
     }
     let packages = packages(asked, &project, &bases, &Upgrade::Nothing, tools).await?;
     let backends = Backends::new(request, &project, tools)?;
-    let (runtime, slim) = (Files::new("component runtime".into(), component_runtime()?), slim(asked, &project));
+    let (runtime, slim) =
+        (Files::new("component runtime".into(), component_runtime()?), slim(asked, &project));
     let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
     for found in &bases {
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
@@ -152,7 +156,12 @@ pub async fn resolve_workflow(asked: &WorkflowRequest, tools: &Arc<Tools>) -> Re
                 platforms,
                 tags: tags(asked, &name, &version, component)?,
                 outputs: request.outputs.clone(),
-                allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
+                allow_clash: request
+                    .allow_clash
+                    .iter()
+                    .chain(&project.settings.allow_clash)
+                    .cloned()
+                    .collect(),
                 bytecode: request.bytecode.or(project.settings.bytecode).unwrap_or_default(),
                 strict_native: request.strict_native || project.settings.strict_native,
                 max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
@@ -220,7 +229,8 @@ fn has_own_lock(project: &Project) -> bool {
 
 /// What a component and what lives in its image require, with what the project as a whole does.
 fn requirements(asked: &WorkflowRequest, project: &Project, component: &Component) -> Requirements {
-    let own = household(component, &asked.workflow).into_iter().flat_map(|one| one.requirements.iter().cloned());
+    let own =
+        household(component, &asked.workflow).into_iter().flat_map(|one| one.requirements.iter().cloned());
     let python = project.python_project.as_ref().filter(|python| has_dependencies(python));
     let whole = python.into_iter().flat_map(|python| python.dependencies.iter().map(ToString::to_string));
     let tools = TOOLS.iter().filter(|_| asked.profile == Profile::Development).map(ToString::to_string);
@@ -232,7 +242,8 @@ fn own_selection(asked: &WorkflowRequest, project: &Project, component: &Compone
     let mut selection = crate::resolve::selection(&asked.request, project);
     if let Some(python) = &project.python_project {
         for name in [component.service.as_str(), component.name.as_str()] {
-            let group = name.parse::<PackageName>().ok().filter(|name| python.dependency_groups.contains_key(name));
+            let group =
+                name.parse::<PackageName>().ok().filter(|name| python.dependency_groups.contains_key(name));
             selection.groups.extend(group);
         }
     }
@@ -248,7 +259,12 @@ fn slim(asked: &WorkflowRequest, project: &Project) -> BTreeSet<Slim> {
 }
 
 /// The config of a component's image.
-fn component_config(asked: &WorkflowRequest, project: &Project, component: &Component, found: &Found) -> Config {
+fn component_config(
+    asked: &WorkflowRequest,
+    project: &Project,
+    component: &Component,
+    found: &Found,
+) -> Config {
     let start = Start {
         entrypoint: COMMAND.map(str::to_owned).into(),
         cmd: Vec::new(),

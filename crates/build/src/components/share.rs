@@ -38,7 +38,8 @@ pub(crate) fn share(images: &[&[ChosenWheel]], room: usize) -> Shares {
         let sized: Vec<(&str, u64)> =
             wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
         for indices in group(&sized, budget) {
-            let digests = indices.into_iter().filter_map(|index| wheels.get(index)).map(|wheel| wheel.wanted.digest);
+            let digests =
+                indices.into_iter().filter_map(|index| wheels.get(index)).map(|wheel| wheel.wanted.digest);
             shares.extend(digests.map(|digest| (digest, number)));
             number += 1;
         }

@@ -1,0 +1,195 @@
+//! `wain build`, `wain plan` and `wain lock` for the components of a workflow.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use wainwright_build::{
+    ComponentImages, ComponentPlan, Delivery, Error, Event, Machine, Output, Pinning, Tools, WorkflowRequest,
+    WorkflowResolution,
+};
+use wainwright_emit::{Bus, Release};
+use wainwright_woodwork::Workflow;
+
+use crate::args::{self, ProjectArguments, WorkflowArguments};
+use crate::commands::{OUTSIDE, Screen, check_size, mended, phase, prepare, run, tidy, upgrade, usage};
+use crate::failure::tell;
+use crate::render::line;
+use crate::report::{bytes, things};
+use crate::show_workflow;
+use crate::stdout::print;
+use crate::ww;
+
+/// The workflow that is meant: the one that was named, else `main.ww` in the folder of the project.
+pub(crate) fn file(named: Option<&Path>, project: &ProjectArguments) -> Option<PathBuf> {
+    let in_folder = || wainwright_build::workflow_in(&project.path);
+    named.map(Path::to_owned).or_else(in_folder)
+}
+
+/// `wain build` for a workflow.
+pub(crate) fn build(arguments: &args::Build, file: &Path) -> u8 {
+    let (project, asked, machine) =
+        match ready(&arguments.project, Some((&arguments.image, &arguments.workflow)), file) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+    let limit = arguments.size_limit.and_then(|limit| limit.0);
+    run(&project, &asked.request, machine, async |tools, screen| {
+        let start = Instant::now();
+        let make = async || {
+            let (resolution, plans) = decide(&asked, tools, screen).await?;
+            let images = phase(screen, "execute", wainwright_build::execute_workflow(&plans, tools)).await?;
+            if let Some(limit) = limit {
+                images.iter().try_for_each(|one| check_size(&one.images, limit))?;
+            }
+            let outputs = &asked.request.outputs;
+            let delivered = wainwright_build::deliver_workflow(&images, outputs, tools);
+            let deliveries = phase(screen, "deliver", delivered).await?;
+            Ok((resolution, images, deliveries))
+        };
+        let (resolution, images, deliveries) = mended(screen, make).await?;
+        let names = (resolution.project.as_str(), resolution.version.as_str());
+        let release = wainwright_build::release(&asked, names, &images, &deliveries, Bus::Http)?;
+        keep(&release, &asked.request.root)?;
+        tidy(&project.machine, tools, screen);
+        screen.finish(&summary(&images, &deliveries, start));
+        Ok(print(&show_workflow::digests(&images, &deliveries)))
+    })
+}
+
+/// `wain plan` for a workflow.
+pub(crate) fn plan(arguments: &args::Plan, file: &Path) -> u8 {
+    let (project, mut asked, machine) =
+        match ready(&arguments.project, Some((&arguments.image, &arguments.workflow)), file) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+    asked.request.pinning = Pinning::Never;
+    asked.request.runs_backends = false;
+    run(&project, &asked.request, machine, async |tools, screen| {
+        let (_, plans) = decide(&asked, tools, screen).await?;
+        let text = match arguments.json {
+            true => format!("{:#}\n", show_workflow::json(&asked, &plans, &tools.store)),
+            false => show_workflow::text(&asked, &plans, &tools.store),
+        };
+        Ok(print(&text))
+    })
+}
+
+/// `wain lock` for a workflow.
+pub(crate) fn lock(arguments: &args::Lock, file: &Path) -> u8 {
+    let (project, asked, machine) = match ready(&arguments.project, None, file) {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
+    run(&project, &asked.request, machine, async |tools, screen| {
+        if !wainwright_build::lock_workflow(&asked, &upgrade(arguments), tools).await? {
+            line("wain.lock is up to date");
+        }
+        tidy(&project.machine, tools, screen);
+        Ok(0)
+    })
+}
+
+/// Reads the workflow, and turns arguments into what is asked for; the error is an exit code, and told.
+fn ready(
+    project: &ProjectArguments,
+    more: Option<(&args::ImageArguments, &WorkflowArguments)>,
+    file: &Path,
+) -> Result<(ProjectArguments, WorkflowRequest, Machine), u8> {
+    let options = more.map(|(_, options)| options);
+    let workflow = read(file, options.map(|options| options.ww_compat).unwrap_or_default())?;
+    let mut project = project.clone();
+    project.path = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let (mut request, machine) =
+        prepare(&project, more.map(|(image, _)| image)).map_err(|message| usage(&message))?;
+    let registry = options.and_then(|options| options.registry.clone());
+    if let Some((image, _)) = more
+        && image.output.is_empty()
+        && !image.load
+        && !image.push
+    {
+        request.outputs = match registry {
+            Some(_) => vec![Output::Registry],
+            None => vec![Output::Layout(request.root.join(".wain").join("images"))],
+        };
+    }
+    if request.outputs.contains(&Output::Stdout) {
+        return Err(usage(
+            "the archives of several images cannot all be standard output\n  hint: give --output archive:DIR",
+        ));
+    }
+    let asked = WorkflowRequest {
+        request,
+        file: file.display().to_string(),
+        workflow: Arc::new(workflow),
+        profile: options.map(|options| options.optimize_for).unwrap_or_default().into(),
+        registry,
+    };
+    Ok((project, asked, machine))
+}
+
+/// Reads and checks a workflow file, and tells what is wrong with it.
+fn read(file: &Path, compat: args::WwCompat) -> Result<Workflow, u8> {
+    let name = file.display().to_string();
+    let text = ww::read(file).map_err(|error| {
+        line(&tell(&error, None));
+        OUTSIDE
+    })?;
+    let workflow = wainwright_woodwork::read(&name, text, compat.into()).map_err(|error| {
+        line(&tell(&error, error.hint()));
+        1
+    })?;
+    Ok(workflow)
+}
+
+/// Resolves and plans.
+async fn decide(
+    asked: &WorkflowRequest,
+    tools: &Arc<Tools>,
+    screen: &Arc<Screen>,
+) -> Result<(WorkflowResolution, Vec<ComponentPlan>), Error> {
+    for warning in &asked.workflow.warnings {
+        let message = format!("{}:{}: {}: {}", asked.file, warning.at, warning.code, warning.text);
+        tools.tell(Event::Warned { message });
+    }
+    for (component, why) in wainwright_build::left_out(&asked.workflow) {
+        tools.tell(Event::Warned { message: format!("`{}` gets no image: {why}", component.name) });
+    }
+    let resolution = phase(screen, "resolve", wainwright_build::resolve_workflow(asked, tools)).await?;
+    let plans = phase(screen, "plan", async { wainwright_build::plan_workflow(&resolution, tools) }).await?;
+    Ok((resolution, plans))
+}
+
+/// Writes what was built beside the images, for `wain emit` and for other tools.
+fn keep(release: &Release, root: &Path) -> Result<(), Error> {
+    let folder = root.join(".wain");
+    std::fs::create_dir_all(&folder).map_err(|source| Error::Source { path: folder.clone(), source })?;
+    wainwright_build::replace(&folder.join("release.json"), &release.to_json())?;
+    wainwright_build::replace(&folder.join("deployment.json"), &wainwright_emit::deployment(release)?)?;
+    Ok(())
+}
+
+fn summary(images: &[ComponentImages], deliveries: &[Delivery], start: Instant) -> String {
+    let size =
+        |one: &ComponentImages| one.images.layers.iter().flatten().map(|layer| layer.size).sum::<u64>();
+    let all: u64 = images.iter().map(size).sum();
+    let mut layers: Vec<_> = images.iter().flat_map(|one| one.images.layers.iter().flatten()).collect();
+    layers.sort_by_key(|layer| layer.digest);
+    layers.dedup_by_key(|layer| layer.digest);
+    let own: u64 = layers.iter().map(|layer| layer.size).sum();
+    let is_unchanged =
+        deliveries.iter().flat_map(|delivery| &delivery.outcomes).all(|outcome| outcome.was_there);
+    let changed = if is_unchanged { "; nothing changed" } else { "" };
+    format!(
+        "{}, {} in {}; {} without what they share{changed}; {:.2} s",
+        things(images.len(), "image"),
+        bytes(own),
+        things(layers.len(), "layer"),
+        bytes(all),
+        start.elapsed().as_secs_f64(),
+    )
+}

@@ -205,6 +205,23 @@ class Crowds(Case):
             for sock in idle:
                 sock.close()
 
+    def test_clients_that_do_not_read_leave_room_for_others(self):
+        limits = {"WOODWORK_MAX_CONNECTIONS": "16", "WOODWORK_MAX_REQUESTS": "4", "WOODWORK_BODY_TIMEOUT": "2"}
+        self.write("f.py", "def big():\n    return 'x' * 9_000_000\n")
+        component = self.start(self.describe("f", "api", "functions", {"path": "f.py"}), **limits)
+        body = b'{"name": "big"}'
+        deaf = [socket.create_connection(("127.0.0.1", component.port)) for _ in range(8)]
+        try:
+            for sock in deaf:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                sock.sendall(b"POST /call HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.eventually("all slots are taken", lambda: component.get("/").status == 503)
+            self.assertEqual(component.get("/health").status, 200)
+            self.eventually("they are given up", lambda: component.get("/").status == 200)
+        finally:
+            for sock in deaf:
+                sock.close()
+
     def test_too_many_streams(self):
         vendor = OpenAI(self, lambda handler, asked: time.sleep(5))
         path = self.describe("model", "llm", "openai", {"api_key": {"$env": "KEY"}, "timeout": 1.5})

@@ -55,6 +55,9 @@ class Endpoints:
     def is_vital(self, request: Request) -> bool:
         return request.path in VITAL
 
+    def is_stream(self, request: Request) -> bool:
+        return request.path.startswith("/stream/")
+
     def respond(self, request: Request) -> Answer:
         found = self._find(request.path)
         if found is None:

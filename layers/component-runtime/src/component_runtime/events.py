@@ -50,6 +50,8 @@ class Events:
         """Tells everybody, and returns the fields as the pipes left them."""
         part = self.component.part
         self.metrics.count("woodwork_events_total", event=event)
+        if self.publish is None and not any(each.event == event for each in (*self.hooks, *self.pipes)):
+            return dict(values)
         payload = payloads.create(event, values, part.name, f"{part.kind}.{part.type}")
         self._call_hooks([hook for hook in self.hooks if _hears(hook, part.name, event, own=True)], payload)
         payload = self._through_pipes(event, payload)

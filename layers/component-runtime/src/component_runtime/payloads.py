@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import os
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Dict, Optional
 
-from . import paths
+from . import log, paths
 
 _NAMES = {
     "input.received": "InputReceivedPayload",
@@ -62,25 +63,22 @@ def snapshot(payload: Any) -> Any:
         return payload
 
 
+@functools.lru_cache(maxsize=None)
 def _engine() -> Any:
     try:
         return importlib.import_module("woodwork.types")
-    except Exception:  # An engine that cannot be imported here, for whatever reason, is as good as none.
+    except BaseException as problem:  # An engine that cannot be imported here, for whatever reason, is as good as none.
+        log.warning("woodwork.types cannot be imported; payloads are this runtime's own", reason=log.describe(problem))
         return None
 
 
-_loaded: Any = None
-
-
+@functools.lru_cache(maxsize=None)
 def _own() -> Any:
     """The stand-in's classes under a name of their own, for when the engine hides them."""
-    global _loaded
-    if _loaded is None:
-        path = os.path.join(paths.COMPAT, "woodwork", "types", "events.py")
-        spec = importlib.util.spec_from_file_location("_woodwork_stand_in", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        _loaded = module
-    return _loaded
+    path = os.path.join(paths.COMPAT, "woodwork", "types", "events.py")
+    spec = importlib.util.spec_from_file_location("_woodwork_stand_in", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -10,7 +10,7 @@ import selectors
 import socket
 import threading
 import time
-from typing import Dict, List, Protocol, Set
+from typing import Dict, List, Optional, Protocol, Set
 
 from . import log, trace
 from .errors import Refusal, StartError
@@ -31,6 +31,9 @@ class Responder(Protocol):
     def is_vital(self, request: Request) -> bool:
         """Whether the request asks about the component itself, and is answered however much there is to do."""
 
+    def is_stream(self, request: Request) -> bool:
+        """Whether the answer is one that is read for long."""
+
     def respond(self, request: Request) -> Answer:
         """The answer, or a `Refusal`."""
 
@@ -45,6 +48,7 @@ class Server:
         self.draining = False
         self._listeners: List[socket.socket] = []
         self._slots = threading.Semaphore(settings.max_requests)
+        self._readers = threading.Semaphore(max(1, settings.max_connections // 4))
         self._lock = threading.Lock()
         self._idle: Dict[Connection, float] = {}
         self._open: Set[Connection] = set()
@@ -148,42 +152,55 @@ class Server:
             self._working += 1
         started = time.monotonic()
         route, status = self.responder.route_of(request), "closed"
+        slots = self._slots_for(request)
+        has_slot = slots is None or slots.acquire(blocking=False)
         try:
-            answer = contextvars.copy_context().run(self._answer, request)
+            answer = contextvars.copy_context().run(self._answer, request, has_slot)
             status = str(answer.status)
             stays = request.keep_alive and not self.draining and not connection.has_unread_body()
             if answer.chunks is not None and request.version == "1.0":
                 stays = False
+            # The slot is kept meanwhile: clients that take their answers slowly must not pile up.
             connection.answer(answer, request.method == "HEAD", stays, request.version)
             return stays
         finally:
+            if slots is not None and has_slot:
+                slots.release()
             with self._lock:
                 self._working -= 1
             self.metrics.count("woodwork_http_requests_total", route=route, status=status)
             self.metrics.time("woodwork_http_request_seconds", time.monotonic() - started, route=route)
 
-    def _answer(self, request: Request) -> Answer:
-        vital = self.responder.is_vital(request)
-        if not vital and not self._slots.acquire(blocking=False):
-            return _refused(Refusal(503, "too many requests at a time (WOODWORK_MAX_REQUESTS)", BUSY))
+    def _slots_for(self, request: Request) -> Optional[threading.Semaphore]:
+        """Readers of streams have slots of their own; together they leave room for questions about health."""
+        if self.responder.is_vital(request):
+            return None
+        return self._readers if self.responder.is_stream(request) else self._slots
+
+    def _answer(self, request: Request, has_slot: bool) -> Answer:
         try:
             request_trace = trace.enter(request.headers)
-            if self.draining and not vital:
-                raise Refusal(503, "this component is shutting down", BUSY)
-            answer = self.responder.respond(request)
-            answer.headers = {**(answer.headers or {}), "X-Request-Id": request_trace.request_id}
-            return answer
+            headers = {"X-Request-Id": request_trace.request_id}
         except Refusal as refusal:
             return _refused(refusal)
+        try:
+            if not has_slot:
+                raise Refusal(503, "too many requests at a time (WOODWORK_MAX_REQUESTS)", BUSY)
+            if self.draining and not self.responder.is_vital(request):
+                raise Refusal(503, "this component is shutting down", BUSY)
+            answer = self.responder.respond(request)
+        except Refusal as refusal:
+            if refusal.status >= 500:
+                log.warning("a request was not fulfilled", path=request.path[:200], status=refusal.status, reason=refusal)
+            answer = _refused(refusal)
         except Closed:
             raise
         except BaseException as problem:  # Not even a SystemExit of a script may end a thread without an answer.
             self.metrics.count("woodwork_errors_total", where="internal")
-            log.error("a request failed", reason=log.describe(problem))
-            return _refused(Refusal(500, f"this component failed: {type(problem).__name__}"))
-        finally:
-            if not vital:
-                self._slots.release()
+            log.error("a request failed", path=request.path[:200], reason=log.describe(problem))
+            answer = _refused(Refusal(500, f"this component failed: {type(problem).__name__}"))
+        answer.headers = {**(answer.headers or {}), **headers}
+        return answer
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:

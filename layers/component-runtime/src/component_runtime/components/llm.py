@@ -164,8 +164,9 @@ def function_of(tool: Dict[str, Any]) -> Dict[str, Any]:
     inner = tool.get("function") if isinstance(tool.get("function"), dict) else tool
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
         raise Refusal(400, "a tool has no name")
-    parameters = inner.get("parameters") or {"type": "object", "properties": {}}
-    return {"name": inner["name"], "description": inner.get("description") or "", "parameters": parameters}
+    parameters = inner.get("parameters")
+    schema = {"type": "object", "properties": {}, **(parameters if isinstance(parameters, dict) else {})}
+    return {"name": inner["name"], "description": inner.get("description") or "", "parameters": schema}
 
 
 def arguments_of(call: Dict[str, Any]) -> Any:

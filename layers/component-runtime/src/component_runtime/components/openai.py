@@ -27,10 +27,10 @@ class OpenAI(Model):
 
     def complete(self, messages: List[Message], tools: List[Dict[str, Any]], say: Optional[Say]) -> Message:
         body: Dict[str, Any] = {"model": self._model, "messages": messages}
-        for key, most in (("temperature", 2.0), ("top_p", 1.0), ("max_tokens", 10_000_000.0)):
+        for key, most in (("temperature", 2.0), ("top_p", 1.0), ("max_tokens", 1e7), ("max_completion_tokens", 1e7)):
             if self.options.has(key):
                 number = self.options.number(key, 0, 0, most)
-                body[key] = int(number) if key == "max_tokens" else number
+                body[key] = int(number) if key.endswith("tokens") else number
         if tools:
             body["tools"] = [{"type": "function", "function": function_of(tool)} for tool in tools]
         if say is not None:
@@ -42,7 +42,7 @@ class OpenAI(Model):
         message = choices[0].get("message") if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
         if not isinstance(message, dict):
             raise self.failure("answered without a message")
-        return self._message(message.get("content"), message.get("tool_calls") or [])
+        return self._message(message.get("content") or message.get("refusal"), message.get("tool_calls") or [])
 
     def _collect(self, pieces: Any, say: Say) -> Message:
         text: List[str] = []

@@ -119,7 +119,8 @@ class Events(Case):
     def test_hooks_that_block_hold_up_nobody(self):
         hooks = [hook("input.received", "block"), hook("input.received", "block_loop"), hook("input.received", "note")]
         echo = self.start(
-            self.describe("mem", "memory", "short_term", hooks=hooks, pipes=[hook("input.received", "ask_nicely")]), WOODWORK_GRACE="1"
+            self.describe("mem", "memory", "short_term", hooks=hooks, pipes=[hook("input.received", "ask_nicely")]),
+            WOODWORK_GRACE="1",
         )
         for index in range(30):
             self.assertEqual(echo.ask("x", session_id=str(index))["output"], "user: x, please")

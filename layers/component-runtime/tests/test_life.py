@@ -42,7 +42,12 @@ class Start(Case):
         self.write("leaves.py", "raise SystemExit(0)\n")
         self.write("tells.py", "import os\nraise ValueError(os.environ['KEY'])\n")
         hook = {"event": "input.received", "script": "empty.py", "function": "seen"}
-        folded = {"name": "kb", "kind": "knowledge_base", "type": "chroma", "config": {}}
+        folded = {"name": "kb", "kind": "core", "type": "code", "config": {}}
+        chroma = {"api_key": "sk-12345", "path": "old", "file_to_embed": "x.pdf"}
+        self.write("old/chroma.sqlite3", "")
+        self.write("x.pdf", "%PDF")
+        neo4j = {"kb": {"kind": "knowledge_base", "type": "neo4j", "url": "http://neo4j:7687"}}
+        asks = {"model": "m", "knowledge_base": {"$ref": "kb"}}
         rows = [
             ("has no function `seen`", self.describe("a", "memory", "short_term", hooks=[hook])),
             ("the file no.py is not in", self.describe("b", "memory", "short_term", pipes=[{**hook, "script": "no.py"}])),
@@ -52,7 +57,10 @@ class Start(Case):
             ("defines no function", self.describe("f", "api", "functions", {"path": "empty.py"})),
             ("needs the key `path`", self.describe("g", "api", "functions")),
             ("is of a kind that this runtime does not run", self.describe("h", "output", "voice")),
-            ("`kb` (knowledge_base chroma) is of a kind", self.describe("i", "memory", "short_term", folded=[folded])),
+            ("which this runtime cannot search", self.describe("aa", "llm", "ollama", asks, peers=neo4j)),
+            ("is a database of Chroma", self.describe("bb", "knowledge_base", "chroma", chroma)),
+            ("add pypdf to the", self.describe("cc", "knowledge_base", "chroma", {**chroma, "path": "new"})),
+            ("`kb` (core code) is of a kind", self.describe("i", "memory", "short_term", folded=[folded])),
             ("needs the key `model`", self.describe("j", "agent", "llm", {"tools": []})),
             ("uses `model`, which is neither", self.describe("k", "agent", "llm", {"model": {"$ref": "model"}})),
             ("must be the name of a component", self.describe("l", "agent", "llm", {"model": "model"})),

@@ -276,6 +276,60 @@ class Models(Case):
         self.assertIn("Cats sleep sixteen hours", system["content"])
         self.assertNotIn("moon", system["content"])
 
+    def test_knowledge_by_embeddings_is_paid_for_once(self):
+        words = ["cat", "train", "moon"]
+
+        def answer(handler, asked):
+            if asked["path"] == "/v1/chat/completions":
+                return send(handler, 200, {"choices": [{"message": {"content": "16"}}]})
+            texts = asked["body"]["input"]
+            made = [{"index": i, "embedding": [text.lower().count(word) + 0.1 for word in words]} for i, text in enumerate(texts)]
+            send(handler, 200, {"data": made[::-1]})
+
+        self.write("texts/a.txt", "The cat sleeps. " * 40 + "\n\n" + "A train runs. " * 40)
+        self.write("texts/sub/b.txt", "The moon is far away. " * 40)
+        self.write("texts/picture.bin", "\0" * 100)
+        vendor = StandIn(self, answer)
+        config = {"api_key": {"$env": "KEY"}, "file_to_embed": "texts", "path": "data/kb"}
+        path = self.describe(
+            "model", "llm", "openai", {"api_key": {"$env": "KEY"}, "knowledge_base": [{"$ref": "kb"}]},
+            folded=[{"name": "kb", "kind": "knowledge_base", "type": "chroma", "config": config}],
+        )  # fmt: skip
+        for embedded in (2, 1):
+            model = self.start(path, KEY=SECRET, OPENAI_BASE_URL=f"{vendor.url}/v1")
+            before = len(vendor.requests)
+            self.assertEqual(model.ask("Where is the moon?")["output"], "16")
+            asked = vendor.requests[before:]
+            self.assertEqual([one["path"] for one in asked], ["/v1/embeddings"] * embedded + ["/v1/chat/completions"])
+            passages = asked[-1]["body"]["messages"][0]["content"].split("\n\n")
+            self.assertTrue(passages[1].startswith("The moon"), passages)
+            model.stop()
+        # Without a place to keep them, and from a file that is damaged, it works as well.
+        for content in (None, "damaged"):
+            (self.folder / "data/kb/embeddings.sqlite3").unlink(missing_ok=True)
+            if content:
+                self.write("data/kb/embeddings.sqlite3", content * 100)
+            else:
+                (self.folder / "data/kb").rmdir()
+                self.write("data/kb", "a file is in the way")
+            model = self.start(path, KEY=SECRET, OPENAI_BASE_URL=f"{vendor.url}/v1")
+            model.ask("Where is the moon?")
+            model.wait_for_line("kept in memory only")
+            if not content:
+                (self.folder / "data/kb").unlink()
+
+    def test_embeddings_that_are_none(self):
+        rows = [{"data": []}, {"data": [{"index": 0, "embedding": []}]}, {"data": [{"index": 0, "embedding": ["x"]}]}, {"data": 5}, {}]
+        answers = list(rows)
+        vendor = StandIn(self, lambda handler, asked: send(handler, 200, answers.pop(0)))
+        self.write("a.txt", "text")
+        config = {"api_key": {"$env": "KEY"}, "file_to_embed": "a.txt"}
+        kb = self.start(self.describe("kb", "knowledge_base", "chroma", config), KEY=SECRET, OPENAI_BASE_URL=f"{vendor.url}/v1")
+        for row in rows:
+            with self.subTest(row=row):
+                answer = kb.post("/call", {"name": "search", "arguments": {"query": "x"}})
+                self.assertEqual((answer.status, "embeddings" in answer.json["error"]), (502, True))
+
     def test_sessions_do_not_mix(self):
         vendor = OpenAI(self, "A.")
         path = self.describe(

@@ -127,7 +127,9 @@ def _part(item: "_Object", environment: Mapping[str, str], missing: List[str]) -
 
 
 def _scripts(file: "_Object", key: str) -> Tuple[Script, ...]:
-    return tuple(Script(item.text("event"), item.text("script"), item.text("function")) for item in file.objects(key))
+    """Hooks or pipes of the component, and then of those folded into it: events belong to the process."""
+    items = [item for owner in (file, *file.objects("folded")) for item in owner.objects(key)]
+    return tuple(Script(item.text("event"), item.text("script"), item.text("function")) for item in items)
 
 
 def _peers(file: "_Object", override: "str | None") -> Dict[str, Address]:

@@ -53,6 +53,10 @@ class World:
             raise StartError(
                 f"{user} uses `{name}`, which is neither in this container nor among its peers; add it to WOODWORK_PEERS"
             )
+        if (address.kind, address.type) == ("knowledge_base", "neo4j"):
+            raise StartError(
+                f"{user} uses `{name}`, a Neo4j server, which this runtime cannot search; leave it out of the keys of {user}"
+            )
         return Peer(address, self.settings, self.metrics)
 
     def optional(self, reference: Optional[Reference], user: object) -> Any:

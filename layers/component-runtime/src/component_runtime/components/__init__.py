@@ -13,6 +13,7 @@ KINDS: Dict[Tuple[str, str], Tuple[str, str]] = {
     ("api", "functions"): ("api_functions", "Functions"),
     ("api", "web"): ("api_web", "Web"),
     ("memory", "short_term"): ("memory", "ShortTerm"),
+    ("knowledge_base", "chroma"): ("chroma", "Chroma"),
     ("knowledge_base", "text_file"): ("knowledge", "TextFile"),
     ("llm", "openai"): ("openai", "OpenAI"),
     ("llm", "claude"): ("claude", "Claude"),

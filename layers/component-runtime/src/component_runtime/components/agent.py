@@ -46,7 +46,8 @@ class Agent(Base):
         if model is None:
             raise StartError(f"{part} needs the key `model`, the name of an llm component")
         self._model = world.resolve(model, part)
-        self._toolboxes = [(each.name, world.resolve(each, part)) for each in self.options.references("tools")]
+        named = [*self.options.references("tools"), *self.options.references("knowledge_base")]
+        self._toolboxes = [(each.name, world.resolve(each, part)) for each in dict.fromkeys(named)]
         self._memory = world.optional(self.options.reference("memory"), part)
         self._prompt = Prompt(self.options, world, "prompts/defaults/agent.txt", INSTRUCTIONS)
         self._max_steps = int(self.options.number("max_steps", MAX_STEPS, 1, 1000))

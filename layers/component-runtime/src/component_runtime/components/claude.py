@@ -18,7 +18,7 @@ MAX_TOKENS = 4096
 class Claude(Model):
     """Anthropic, or a server that speaks its protocol (`base_url`, `ANTHROPIC_BASE_URL`)."""
 
-    vendor = "Anthropic"
+    vendor_name = "Anthropic"
 
     def __init__(self, part: Part, world: World):
         super().__init__(part, world)
@@ -43,12 +43,12 @@ class Claude(Model):
             ]
         if say is not None:
             body["stream"] = True
-        reply = self.ask(self._url, {"x-api-key": self._key, "anthropic-version": VERSION}, body)
+        reply = self.vendor.ask(self._url, {"x-api-key": self._key, "anthropic-version": VERSION}, body)
         if say is not None:
-            return from_claude(self._collect(self.event_objects(reply), say))
-        content = self.json(reply).get("content")
+            return from_claude(self._collect(self.vendor.event_objects(reply), say))
+        content = self.vendor.json(reply).get("content")
         if not isinstance(content, list):
-            raise self.failure("answered without content")
+            raise self.vendor.failure("answered without content")
         return from_claude(content)
 
     def _collect(self, events: Iterator[Dict[str, Any]], say: Say) -> List[Dict[str, Any]]:
@@ -69,7 +69,7 @@ class Claude(Model):
             elif kind == "message_stop":
                 finished = True
         if not finished:
-            raise self.failure("broke off in the middle of its answer")
+            raise self.vendor.failure("broke off in the middle of its answer")
         for index, text in inputs.items():
             if text.strip():
                 blocks[index]["input"] = json.loads(text)

@@ -16,7 +16,7 @@ PORT = 11434
 class Ollama(Model):
     """Where the server is: the key `base_url`, else `OLLAMA_HOST`, else this machine."""
 
-    vendor = "Ollama"
+    vendor_name = "Ollama"
 
     def __init__(self, part: Part, world: World):
         super().__init__(part, world)
@@ -35,11 +35,11 @@ class Ollama(Model):
             options["num_predict"] = int(self.options.number("max_tokens", 0, 1, 10_000_000))
         if options:
             body["options"] = options
-        reply = self.ask(self._url, {}, body)
+        reply = self.vendor.ask(self._url, {}, body)
         if say is None:
-            return self._message([self.json(reply)])
+            return self._message([self.vendor.json(reply)])
         pieces = []
-        for piece in self.line_objects(reply):
+        for piece in self.vendor.line_objects(reply):
             pieces.append(piece)
             said = piece["message"].get("content")
             if said:
@@ -48,7 +48,7 @@ class Ollama(Model):
 
     def _message(self, pieces: List[Dict[str, Any]]) -> Message:
         if not pieces or not pieces[-1].get("done", True):
-            raise self.failure("broke off in the middle of its answer")
+            raise self.vendor.failure("broke off in the middle of its answer")
         message: Message = {"role": "assistant", "content": "".join(piece["message"].get("content") or "" for piece in pieces)}
         wanted = [call for piece in pieces for call in piece["message"].get("tool_calls") or []]
         # Ollama gives its calls no ids; they are numbered so that results can be matched.

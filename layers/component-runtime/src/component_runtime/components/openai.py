@@ -13,7 +13,7 @@ from .llm import Model, Say, function_of
 class OpenAI(Model):
     """OpenAI, or any server that speaks its protocol (`base_url`, `OPENAI_BASE_URL`)."""
 
-    vendor = "OpenAI"
+    vendor_name = "OpenAI"
     default_model = "gpt-4o-mini"
     default_url = "https://api.openai.com/v1"
     url_variable: Optional[str] = "OPENAI_BASE_URL"
@@ -35,13 +35,13 @@ class OpenAI(Model):
             body["tools"] = [{"type": "function", "function": function_of(tool)} for tool in tools]
         if say is not None:
             body["stream"] = True
-        reply = self.ask(self._url, {"Authorization": f"Bearer {self._key}"}, body)
+        reply = self.vendor.ask(self._url, {"Authorization": f"Bearer {self._key}"}, body)
         if say is not None:
-            return self._collect(self.event_objects(reply), say)
-        choices = self.json(reply).get("choices")
+            return self._collect(self.vendor.event_objects(reply), say)
+        choices = self.vendor.json(reply).get("choices")
         message = choices[0].get("message") if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
         if not isinstance(message, dict):
-            raise self.failure("answered without a message")
+            raise self.vendor.failure("answered without a message")
         return self._message(message.get("content") or message.get("refusal"), message.get("tool_calls") or [])
 
     def _collect(self, pieces: Any, say: Say) -> Message:
@@ -64,7 +64,7 @@ class OpenAI(Model):
                 call["name"] += function.get("name") or ""
                 call["arguments"] += function.get("arguments") or ""
         if not finished:
-            raise self.failure("broke off in the middle of its answer")
+            raise self.vendor.failure("broke off in the middle of its answer")
         made = [
             {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
             for _, call in sorted(calls.items())
@@ -77,7 +77,7 @@ class OpenAI(Model):
         for index, call in enumerate(calls):
             function = call.get("function") if isinstance(call, dict) else None
             if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-                raise self.failure("wants a tool called, but does not say which")
+                raise self.vendor.failure("wants a tool called, but does not say which")
             arguments = function.get("arguments")
             kept.append(
                 {

@@ -277,6 +277,15 @@ pub(crate) fn is_label(name: &str) -> bool {
         && name.bytes().all(is_inner)
 }
 
+/// The name of an object of Kubernetes: DNS labels with dots between (RFC 1123).
+pub(crate) fn is_subdomain(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(is_inner) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
 fn check_repository(text: &str) -> Result<(), Fault> {
     let last = text.rsplit('/').next().unwrap_or(text);
     if last.contains([':', '@']) {

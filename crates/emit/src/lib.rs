@@ -1,7 +1,8 @@
 //! Turns a release into files that deploy it: for Docker Compose, for Kubernetes, and a chart for Helm.
 //!
 //! [`Release`] is what was built and how it runs. [`compose`](compose()), [`kubernetes`](kubernetes()) and [`helm`](helm()) make [`File`]s of it: pure functions,
-//! the same bytes for the same release, and nothing is read or written. [`deployment`](deployment()) is what later programs want to know.
+//! the same bytes for the same release, and nothing is read or written. [`deployment`](deployment()) is what later programs want to know. [`overlay`](overlay()) lays what a user
+//! wants different over a release.
 //!
 //! No secret is ever in a file: a release names the environment variables that hold some, and the files refer to them.
 
@@ -13,6 +14,7 @@ mod helm;
 mod known;
 mod kubernetes;
 mod labels;
+mod overlay;
 mod quantity;
 mod release;
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use deployment::deployment;
 pub use error::Error;
 pub use helm::helm;
 pub use kubernetes::kubernetes;
+pub use overlay::overlay;
 pub use quantity::Quantity;
 pub use release::{Autoscale, Bus, Component, Image, Profile, Release, Resources, SCHEMA, Service};
 

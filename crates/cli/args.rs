@@ -144,6 +144,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RegistryCommand,
     },
+    /// Write files that deploy what was built: for Docker Compose, Kubernetes or Helm
+    ///
+    /// Reads the release that a build of components left in .wain/release.json, and writes every file or none. Images go by
+    /// digest, secrets by name alone. A file that you changed is never written over without --force; a file that is no longer
+    /// made is removed if it is as it was written. docs/emit.md describes the release, the files and the values.
+    #[command(after_help = EMIT_EXAMPLES)]
+    Emit(Emit),
     /// Look at workflows, `.ww` files of the Woodwork language
     Ww {
         #[command(subcommand)]
@@ -155,6 +162,12 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+const EMIT_EXAMPLES: &str = "\
+Examples:
+  wain emit docker-compose -o deploy       then: docker compose --file deploy/compose.yaml up
+  wain emit kubernetes -o k8s --namespace support --values production.yaml
+  wain emit helm -o chart                  then: helm upgrade --install support chart";
 
 const BUILD_EXAMPLES: &str = "\
 Examples:
@@ -917,6 +930,76 @@ pub(crate) struct Verify {
     /// Print what was found as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Emit {
+    /// What to write files for
+    #[arg(value_name = "FORMAT", value_enum)]
+    pub(crate) format: Format,
+
+    /// The folder to write to; made if it is not there
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) output: PathBuf,
+
+    /// What was built [default: .wain/release.json]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) release: Option<PathBuf>,
+
+    /// What is wanted different, component by component: YAML or JSON
+    ///
+    /// Replicas, resources, autoscale, disruption, environment, published port, user and volumes of components; namespace,
+    /// existingSecret and imagePullSecrets for all. A key that is not known is an error.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) values: Option<PathBuf>,
+
+    /// The Kubernetes namespace; a Namespace is written for it. Helm has its own --namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+
+    /// Put services of others, as databases, into a profile of Compose: they start only when it is asked for
+    #[arg(long, value_name = "PROFILE", value_parser = parse_profile)]
+    pub(crate) services_profile: Option<String>,
+
+    /// An old docker-compose that has to read the file, too: 1.29
+    #[arg(long, value_name = "VERSION", value_parser = ["1.29"])]
+    pub(crate) compose_compat: Option<String>,
+
+    /// Write over files that `wain emit` did not write, or that were changed
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What files are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// compose.yaml, for `docker compose` and podman-compose
+    DockerCompose,
+    /// Objects and a kustomization.yaml, for `kubectl apply -k`
+    Kubernetes,
+    /// A chart
+    Helm,
+}
+
+impl Format {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::DockerCompose => "docker-compose",
+            Self::Kubernetes => "kubernetes",
+            Self::Helm => "helm",
+        }
+    }
+}
+
+/// What Compose takes as the name of a profile.
+fn parse_profile(text: &str) -> Result<String, String> {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let is_first = text.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+    match is_first && text.len() > 1 && text.bytes().all(is_inner) {
+        true => Ok(text.to_owned()),
+        false => Err("a profile has two or more letters, digits, `_`, `.` and `-`".into()),
+    }
 }
 
 #[derive(Args)]

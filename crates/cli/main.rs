@@ -6,6 +6,8 @@ mod cache;
 mod check;
 mod commands;
 mod diff;
+mod emit;
+mod emit_folder;
 mod explain;
 mod failure;
 mod inspect;
@@ -68,6 +70,7 @@ fn run() -> u8 {
         Command::Login(arguments) => login::login(&arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
+        Command::Emit(arguments) => emit::emit(&arguments),
         Command::Ww { command } => ww::run(&command),
         Command::Completions { shell } => commands::completions(shell),
     }

@@ -18,6 +18,8 @@ mod overlay;
 mod quantity;
 mod release;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod samples;
 mod secret;
 mod workload;

@@ -25,6 +25,7 @@ const MOST_CONFIG: usize = (1 << 20) - (16 << 10);
 pub fn kubernetes(release: &Release, options: &Options) -> Result<Files, Error> {
     let workloads = workloads(release)?;
     check(&workloads)?;
+    check_kustomize(&workloads)?;
     let cluster = Cluster::new(release, options);
     let mut files = Vec::new();
     let mut add = |path: String, documents: &[Map]| {
@@ -98,6 +99,27 @@ pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
                 format!("its environment has {size} bytes, and a ConfigMap takes {MOST_CONFIG}"),
                 "put large values into files of the project",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// kubectl writes and reads objects once more when it applies a kustomization, and these characters do not outlive it.
+fn check_kustomize(workloads: &[Workload<'_>]) -> Result<(), Error> {
+    let is_lost = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    for workload in workloads {
+        let variables = workload.environment.iter().map(|(name, value)| (name.as_str(), value));
+        let words = workload.health.unwrap_or_default().iter().map(|word| ("health", word));
+        let mounts = workload.writable.iter().chain(&workload.volumes).map(|mount| mount.path.to_owned());
+        let mounts: Vec<String> = mounts.collect();
+        let paths = mounts.iter().map(|path| ("writable", path));
+        let found = variables.chain(words).chain(paths).find(|(_, text)| text.contains(is_lost));
+        if let Some((what, _)) = found {
+            return Err(Error::Invalid {
+                place: format!("`{}`, {what}", workload.name),
+                reason: "it has a control character that `kubectl apply --kustomize` loses".into(),
+                remedy: Some("take it out; a chart for Helm carries it".into()),
+            });
         }
     }
     Ok(())
@@ -247,6 +269,13 @@ mod tests {
             let variables = (0..9).map(|number| (format!("V{number}"), value.clone()));
             release.components[0].environment.extend(variables);
         });
+        let control = check(|release| {
+            release.components[0].environment.insert("BELL".into(), "a\u{7f}".into());
+        });
+        insta::assert_snapshot!(control, @"
+        `out`, BELL: it has a control character that `kubectl apply --kustomize` loses
+          hint: take it out; a chart for Helm carries it
+        ");
         insta::assert_snapshot!(large, @"
         `out`: its environment has 1080085 bytes, and a ConfigMap takes 1032192
           hint: put large values into files of the project

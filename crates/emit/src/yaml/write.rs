@@ -147,3 +147,126 @@ fn is_printable(letter: char) -> bool {
             0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f
             | 0xfeff | 0xfff0..=0xffff | 0xe0000..)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::yaml::{Spot, Value, read};
+
+    /// Texts that somebody misreads, and any others.
+    fn text() -> impl Strategy<Value = String> {
+        let odd = [
+            "",
+            " ",
+            "~",
+            "null",
+            "yes",
+            "Off",
+            "1e3",
+            "0x1f",
+            "1:30",
+            "=",
+            "<<",
+            "- a",
+            "a: b",
+            "a #b",
+            "#",
+            "\u{85}",
+            "\u{feff}",
+            "\u{2028}",
+            "\u{fffe}",
+            "\u{10ffff}",
+            "a\n---\nb",
+            "\r",
+            "\t",
+            "'",
+            "\"",
+            "\\",
+            "{{ . }}",
+            "/",
+            "a:",
+            "-",
+            "$",
+        ];
+        prop_oneof![
+            proptest::sample::select(odd.to_vec()).prop_map(ToOwned::to_owned),
+            ".{0,20}",
+            proptest::collection::vec(any::<char>(), 0..8).prop_map(|letters| letters.into_iter().collect()),
+        ]
+    }
+
+    fn node() -> impl Strategy<Value = Node> {
+        let leaf = prop_oneof![
+            text().prop_map(Node::Text),
+            any::<bool>().prop_map(Node::Bool),
+            any::<u64>().prop_map(Node::Number),
+            Just(Node::Null),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let maps = proptest::collection::btree_map(text(), inner.clone(), 0..4);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Node::List),
+                maps.prop_map(|entries| Node::Map(
+                    entries.into_iter().filter(|(key, _)| key != "<<").collect()
+                )),
+            ]
+        })
+    }
+
+    /// Whether a reader finds what was written.
+    fn is_same(node: &Node, spot: &Spot) -> bool {
+        match (node, &spot.value) {
+            // Without quotes only what begins like a word or a path.
+            (Node::Text(text), Value::Text(found, is_bare)) => {
+                text == found
+                    && (!is_bare || text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '/'))
+            }
+            (Node::Null, _) => spot.is_null(),
+            (Node::Bool(value), Value::Text(found, true)) => value.to_string() == *found,
+            (Node::Number(value), Value::Text(found, true)) => value.to_string() == *found,
+            (Node::List(items), Value::List(found)) => {
+                items.len() == found.len()
+                    && items.iter().zip(found).all(|(item, found)| is_same(item, found))
+            }
+            (Node::Map(map), Value::Map(found)) => {
+                let pairs = map.0.iter().zip(found);
+                map.0.len() == found.len()
+                    && pairs
+                        .into_iter()
+                        .all(|(entry, (key, _, value))| entry.key == *key && is_same(&entry.value, value))
+            }
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(key in "[a-z]{1,5}", value in node(), comment in text()) {
+            let mut document = Map::default();
+            document.put_said(&comment, key, value);
+            let text = write(&document);
+            let found = read(text.as_bytes()).unwrap();
+            prop_assert!(is_same(&Node::Map(document), &found), "{text}\n{found:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_misreads_is_plain() {
+        let shown = |text: &str| {
+            let mut out = String::new();
+            scalar(text, &mut out);
+            out
+        };
+        for text in ["a", "/tmp", "linux/amd64", "no-new-privileges:true", "app.kubernetes.io/name", "u+1"] {
+            assert_eq!(shown(text), text);
+        }
+        for text in
+            ["", "No", "y", "1", "-m", "a:", "a b", "a#", "0.1.0", "250m", "~", ".5", "a,b", "NaN", "ä"]
+        {
+            assert_eq!(shown(text), format!("\"{text}\""));
+        }
+        assert_eq!(shown("a\u{85}\u{feff}\u{10ffff}\u{202e}\n"), "\"a\\u0085\\ufeff\\U0010ffff\\u202e\\n\"");
+    }
+}

@@ -235,11 +235,11 @@ fn ours(wheels: &[WheelFile], store: Option<&Store>) -> Result<()> {
             while let Some(wheel) = wheels.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let entries = entries(wheel)?;
                 let Some(store) = store else {
-                    write(entries, &options, &mut std::io::sink())?;
+                    write(&entries, &options, &mut std::io::sink())?;
                     continue;
                 };
                 let mut draft = store.draft()?;
-                let written = write(entries, &options, &mut draft)?;
+                let written = write(&entries, &options, &mut draft)?;
                 syncs.push(disk.spawn(move || draft.commit(&written.descriptor.digest)));
             }
             Ok(syncs)

@@ -56,7 +56,11 @@ pub(crate) enum Encoder {
 }
 
 impl<'a> Body<'a> {
-    pub(crate) fn new(entries: &'a [Entry], options: &Options, sink: &mut Sink<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        entries: &'a [&'a Entry],
+        options: &Options,
+        sink: &mut Sink<'_>,
+    ) -> Result<Self, Error> {
         if options.lazy == Lazy::Estargz {
             return Ok(Self::Estargz(Box::new(Estargz::new(entries, options))));
         }

@@ -25,7 +25,7 @@ const CHUNK: usize = LARGE as usize;
 /// A member is joined from the blocks of a wheel as far as that goes; chunks of large files are deflated anew.
 pub(crate) struct Estargz<'a> {
     /// Those whose header has not come yet.
-    entries: std::slice::Iter<'a, Entry>,
+    entries: std::slice::Iter<'a, &'a Entry>,
     mtime: u64,
     /// The level at which all contents are deflated anew, or nothing that a wheel has as blocks.
     level: Option<u8>,
@@ -56,22 +56,19 @@ pub(crate) struct Table {
     pub(crate) digest: Digest,
 }
 
-/// Adds the file that says how much to fetch in advance, and sees to it that the table of contents is the only one.
-pub(crate) fn add_landmark(entries: &mut Vec<Entry>) -> Result<(), Error> {
+/// The file that says how much to fetch in advance. Refuses entries that would stand in the place of a file of the layout.
+pub(crate) fn landmark(entries: &[Entry]) -> Result<Option<Entry>, Error> {
     let ours = [TOC_NAME, LANDMARK, ".prefetch.landmark"];
     if let Some(entry) =
         entries.iter().find(|entry| ours.iter().any(|our| entry.path.as_bytes() == our.as_bytes()))
     {
         return Err(Error::Duplicate { path: entry.path.clone() });
     }
-    if let Ok(path) = ImagePath::new(LANDMARK) {
-        entries.push(Entry::bytes(path, LANDMARK_CONTENT));
-    }
-    Ok(())
+    Ok(ImagePath::new(LANDMARK).ok().map(|path| Entry::bytes(path, LANDMARK_CONTENT)))
 }
 
 impl<'a> Estargz<'a> {
-    pub(crate) fn new(entries: &'a [Entry], options: &Options) -> Self {
+    pub(crate) fn new(entries: &'a [&'a Entry], options: &Options) -> Self {
         Self {
             entries: entries.iter(),
             mtime: options.mtime,
@@ -304,7 +301,7 @@ mod tests {
     fn made(entries: Vec<Entry>, compression: Compression) -> (Written, Vec<u8>) {
         let mut bytes = Vec::new();
         let options = Options { mtime: 315_532_801, compression, lazy: Lazy::Estargz };
-        let written = write(entries, &options, &mut bytes).unwrap();
+        let written = write(&entries, &options, &mut bytes).unwrap();
         assert_eq!(written.descriptor.digest, Digest::of(&bytes));
         (written, bytes)
     }
@@ -376,7 +373,7 @@ mod tests {
     fn only_gzip_can_be_lazy_and_names_are_text() {
         let check = |entries, compression, expected: &str| {
             let options = Options { mtime: 0, compression, lazy: Lazy::Estargz };
-            let error = write(entries, &options, &mut std::io::sink()).unwrap_err();
+            let error = write(&entries, &options, &mut std::io::sink()).unwrap_err();
             assert_eq!(error.to_string(), expected);
         };
         for compression in [Compression::Zstd(3), Compression::None] {

@@ -72,7 +72,7 @@ pub(crate) struct Blocks {
 
 /// Turns entries into parts: small ones in parallel batches, large ones chunk by chunk.
 pub(crate) struct Producer<'a> {
-    entries: std::iter::Peekable<std::slice::Iter<'a, Entry>>,
+    entries: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, &'a Entry>>>,
     large: Option<Large<'a>>,
     /// Buffers of chunks that were used up: fresh memory costs as much as what is written to it.
     spare: Vec<Vec<u8>>,
@@ -89,8 +89,8 @@ pub(crate) enum Wanted {
 }
 
 impl<'a> Producer<'a> {
-    pub(crate) fn new(entries: &'a [Entry], mtime: u64, wanted: Wanted) -> Self {
-        Self { entries: entries.iter().peekable(), large: None, spare: Vec::new(), mtime, wanted }
+    pub(crate) fn new(entries: &'a [&'a Entry], mtime: u64, wanted: Wanted) -> Self {
+        Self { entries: entries.iter().copied().peekable(), large: None, spare: Vec::new(), mtime, wanted }
     }
 
     /// Takes parts that nobody needs any more, for their memory.

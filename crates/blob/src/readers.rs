@@ -174,8 +174,8 @@ fn joined(members: &[(Maker, Vec<u8>)]) -> (Vec<u8>, Vec<u8>) {
         .collect();
     let options = Options { mtime: 1, compression: Compression::Splice, lazy: Lazy::No };
     let (mut layer, mut tar) = (Vec::new(), Vec::new());
-    write(entries.clone(), &options, &mut layer).unwrap();
-    write(entries, &Options { compression: Compression::None, ..options }, &mut tar).unwrap();
+    write(&entries, &options, &mut layer).unwrap();
+    write(&entries, &Options { compression: Compression::None, ..options }, &mut tar).unwrap();
     (layer, tar)
 }
 

@@ -47,21 +47,18 @@ pub struct Written {
 ///
 /// Contents are read, inflated and checked in parallel; two hashes follow in order. Memory does not depend on the size
 /// of any entry. On an error, what was written to `out` is worthless.
-pub fn write(
-    mut entries: Vec<Entry>,
-    options: &Options,
-    out: &mut (dyn Write + Send),
-) -> Result<Written, Error> {
+pub fn write(entries: &[Entry], options: &Options, out: &mut (dyn Write + Send)) -> Result<Written, Error> {
     options.check()?;
     let wanted = match (options.compression, options.lazy) {
         (Compression::Splice, Lazy::No) => Wanted::Blocks,
         (Compression::Splice, Lazy::Estargz) => Wanted::SmallBlocks,
         _ => Wanted::Plain,
     };
-    if options.lazy == Lazy::Estargz {
-        estargz::add_landmark(&mut entries)?;
-    }
-    sort(&mut entries)?;
+    let landmark = match options.lazy {
+        Lazy::No => None,
+        Lazy::Estargz => estargz::landmark(entries)?,
+    };
+    let entries = sorted(entries.iter().chain(&landmark).collect())?;
     let mut producer = Producer::new(&entries, options.mtime, wanted);
     let mut diff = DiffHasher::default();
     let mut sink = Sink::new(out);
@@ -98,12 +95,12 @@ pub fn write(
 
 /// Puts entries in order (by the bytes of their paths, hard links behind everything else) and checks that they can
 /// stand side by side.
-fn sort(entries: &mut [Entry]) -> Result<(), Error> {
+fn sorted(mut entries: Vec<&Entry>) -> Result<Vec<&Entry>, Error> {
     entries.sort_by(|a, b| {
         let is_link = |entry: &Entry| matches!(entry.kind, Kind::Hardlink(_));
         is_link(a).cmp(&is_link(b)).then_with(|| a.path.cmp(&b.path))
     });
-    let mut paths: Vec<&Entry> = entries.iter().collect();
+    let mut paths = entries.clone();
     // In this order neighbours are all there is to look at. The other order is near it: a stable sort is quick with that.
     paths.sort_by(|a, b| by_component(a.path.as_bytes(), b.path.as_bytes()));
     for pair in paths.windows(2) {
@@ -115,14 +112,14 @@ fn sort(entries: &mut [Entry]) -> Result<(), Error> {
             return Err(Error::UnderFile { path: below.path.clone(), file: above.path.clone() });
         }
     }
-    for entry in &*entries {
+    for entry in &entries {
         let Kind::Hardlink(target) = &entry.kind else { continue };
         let found = paths.binary_search_by(|other| by_component(other.path.as_bytes(), target.as_bytes()));
         if !found.is_ok_and(|index| matches!(paths[index].kind, Kind::File(_))) {
             return Err(Error::HardlinkTarget { path: entry.path.clone(), target: target.clone() });
         }
     }
-    Ok(())
+    Ok(entries)
 }
 
 /// Hashes the tar, and the contents in it that RECORD gives hashes for.
@@ -188,7 +185,7 @@ mod tests {
 
     fn made(entries: Vec<Entry>, options: &Options) -> (Written, Vec<u8>) {
         let mut bytes = Vec::new();
-        let written = write(entries, options, &mut bytes).unwrap();
+        let written = write(&entries, options, &mut bytes).unwrap();
         assert_eq!(written.descriptor.digest, Digest::of(&bytes));
         assert_eq!(written.descriptor.size, bytes.len() as u64);
         (written, bytes)
@@ -401,7 +398,7 @@ mod tests {
                 let mut deflated = good.clone();
                 change(&mut deflated);
                 let entry = Entry::file(path("x"), false, Content::Deflated(deflated));
-                match write(vec![entry], &SPLICE, &mut std::io::sink()) {
+                match write(&[entry], &SPLICE, &mut std::io::sink()) {
                     Err(Error::Member { problem, .. }) => problem,
                     other => panic!("{other:?}"),
                 }
@@ -420,7 +417,7 @@ mod tests {
     #[test]
     fn entries_that_cannot_stand_together_are_refused() {
         let check = |entries: Vec<Entry>, expected: &str| {
-            let error = write(entries, &SPLICE, &mut std::io::sink()).unwrap_err();
+            let error = write(&entries, &SPLICE, &mut std::io::sink()).unwrap_err();
             assert_eq!(error.to_string(), expected);
         };
         check(vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a"), *b"1")], "`a` is there twice");

@@ -114,7 +114,7 @@ async fn one(
         let wheels = open_all(&wheels, &layout, &store)?;
         let entries = wheel_entries(&wheels, &layout, &lost)?;
         let bytecode = bytecode_entries(&entries, &layout, &interpreter, version, scratch.path(), jobs)?;
-        write_entries(&name, bytecode, &options, &store)
+        write_entries(&name, &bytecode, &options, &store)
     };
     let made = tools.cpu().await?.run(job).await?.keep().await?;
     tools.store.remember(&layer.key, &write_layer(&made))?;

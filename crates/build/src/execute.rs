@@ -298,7 +298,7 @@ async fn make(
             let entries = entries.clone();
             let job = move || {
                 tell(Event::LayerStarted { name: name.clone() });
-                write_entries(&name, entries.to_vec(), &options, &store)
+                write_entries(&name, &entries, &options, &store)
             };
             tools.cpu().await?.run(job).await?
         }
@@ -312,7 +312,7 @@ async fn make(
             let job = move || {
                 tell(Event::LayerStarted { name: name.clone() });
                 let wheels = open_all(&wheels, &layout, &store)?;
-                write_entries(&name, wheel_entries(&wheels, &layout, &lost)?, &options, &store)
+                write_entries(&name, &wheel_entries(&wheels, &layout, &lost)?, &options, &store)
                     .map_err(|error| blame(&wheels, error))
             };
             tools.cpu().await?.run(job).await?
@@ -350,7 +350,7 @@ impl WrittenLayer {
 /// Writes entries as a layer that the store may keep.
 pub(crate) fn write_entries(
     name: &str,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     options: &Options,
     store: &Store,
 ) -> Result<WrittenLayer, Error> {

@@ -227,8 +227,7 @@ pub(crate) async fn libraries(
 
 /// The libraries that a base offers, as far as the store remembers.
 pub(crate) fn known_libraries(recipe: &RuntimeRecipe, store: &Store) -> Result<Option<Libraries>, Error> {
-    let known = store.recall(&libraries_key(recipe)?)?;
-    Ok(known.and_then(|memo| serde_json::from_value(memo).ok()))
+    Ok(store.recall(&libraries_key(recipe)?)?)
 }
 
 /// What lies in an image that packages are added to. Its layers are fetched where they are not here.
@@ -255,7 +254,7 @@ fn remember_libraries(
     libraries: Libraries,
     store: &Store,
 ) -> Result<Libraries, Error> {
-    store.remember(&libraries_key(recipe)?, &json!(libraries))?;
+    store.remember(&libraries_key(recipe)?, &libraries)?;
     Ok(libraries)
 }
 
@@ -286,7 +285,7 @@ pub(crate) async fn write(
             let label = if is_added { name.clone() } else { format!("base {name}") };
             let job = {
                 let label = label.clone();
-                move || write_entries(&label, entries, &options, &store)
+                move || write_entries(&label, &entries, &options, &store)
             };
             let made = tools.cpu().await?.run(job).await?.keep().await?;
             tools.tell(Event::LayerFinished { name: label, descriptor: made.descriptor.clone() });
@@ -300,7 +299,7 @@ pub(crate) async fn write(
             |made| json!({ "name": made.name, "packages": made.packages, "layer": write_layer(&made.layer) }),
         )
         .collect();
-    tools.store.remember(&recipe.key, &memo.into())?;
+    tools.store.remember(&recipe.key, &memo)?;
     Ok(made)
 }
 

@@ -72,7 +72,7 @@ impl Sample {
         let entry = Entry::bytes(ImagePath::new(file).unwrap(), content);
         let options = Options { mtime: 315_532_801, compression: Compression::Splice, lazy: Lazy::No };
         let mut bytes = Vec::new();
-        let written = write(vec![entry], &options, &mut bytes).unwrap();
+        let written = write(&[entry], &options, &mut bytes).unwrap();
         assert_eq!(self.store.put(&bytes).unwrap(), written.descriptor.digest);
         Layer { descriptor: written.descriptor, diff_id: written.diff_id, place: Place::Store }
     }

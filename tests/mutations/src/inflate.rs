@@ -30,7 +30,7 @@ pub(crate) fn inflate(bytes: &[u8]) {
     ];
     let options = Options { mtime: 0, compression: Kind::Splice, lazy: Default::default() };
     let mut layer = Vec::new();
-    let written = write(entries, &options, &mut layer);
+    let written = write(&entries, &options, &mut layer);
     match (written, expected) {
         (Ok(_), Verdict::Good(content)) => {
             let mut tar = Vec::new();

@@ -101,27 +101,24 @@ pub fn fingerprint(entries: &[Entry]) -> Digest {
 /// Reads a file once: small ones are kept while there is room, others are remembered by their hash.
 fn content(disk: &Path, size: u64, room: &AtomicU64) -> Result<Content, Error> {
     let read = |source| Error::Read { path: disk.to_owned(), source };
-    let file = File::open(disk).map_err(read)?;
-    let take = |left: u64| left.checked_sub(size);
-    if size <= KEPT && room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-        let mut bytes = Vec::with_capacity(size as usize);
-        file.take(size + 1).read_to_end(&mut bytes).map_err(read)?;
-        if bytes.len() as u64 != size {
-            return Err(changed(disk));
-        }
-        return Ok(Content::Bytes(bytes.into()));
-    }
     // One byte more than there should be would show that the file has grown.
-    let mut file = file.take(size + 1);
-    let digest = Digest::of_reader(&mut file).map_err(read)?;
-    if file.limit() != 1 {
-        return Err(changed(disk));
+    let mut file = File::open(disk).map_err(read)?.take(size + 1);
+    let on_disk = |digest| Content::Disk { path: PathBuf::from(disk), size, digest: Some(digest) };
+    let content = if size > KEPT {
+        on_disk(Digest::of_reader(&mut file).map_err(read)?)
+    } else {
+        let mut bytes = Vec::with_capacity(size as usize + 1);
+        file.read_to_end(&mut bytes).map_err(read)?;
+        let take = |left: u64| left.checked_sub(size);
+        match room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Content::Bytes(bytes.into()),
+            Err(_) => on_disk(Digest::of(&bytes)),
+        }
+    };
+    match file.limit() {
+        1 => Ok(content),
+        _ => Err(Error::Changed { path: disk.to_owned() }),
     }
-    Ok(Content::Disk { path: PathBuf::from(disk), size, digest: Some(digest) })
-}
-
-fn changed(path: &Path) -> Error {
-    Error::Changed { path: path.to_owned() }
 }
 
 #[cfg(test)]

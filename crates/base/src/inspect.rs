@@ -18,15 +18,11 @@ const DEPTH: usize = 3;
 /// ways. What is remembered is found by the digests and diff IDs of the layers, never by a name.
 pub fn inspect(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
     let key = key(base)?;
-    let remembered = store.recall(&key)?.and_then(|value| serde_json::from_value(value).ok());
-    let mut offers = match remembered {
+    let mut offers = match store.recall(&key)? {
         Some(offers) => offers,
         None => {
             let offers = read(base, store)?;
-            // Cannot fail for a plain structure; without the memo the next run reads the layers again.
-            if let Ok(value) = serde_json::to_value(&offers) {
-                store.remember(&key, &value)?;
-            }
+            store.remember(&key, &offers)?;
             offers
         }
     };
@@ -37,7 +33,7 @@ pub fn inspect(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
 
 /// Whether [`inspect`] remembers a base, so that it needs no layer of it.
 pub fn is_inspected(base: &BaseImage, store: &Store) -> Result<bool, Error> {
-    Ok(store.recall(&key(base)?)?.is_some_and(|value| serde_json::from_value::<Offers>(value).is_ok()))
+    Ok(store.recall::<Offers>(&key(base)?)?.is_some())
 }
 
 /// Both digests of each layer: that this blob unpacks to this diff ID is one of the things that were checked.

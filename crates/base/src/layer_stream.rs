@@ -104,7 +104,7 @@ pub fn check_diff_id(layer: &Layer, position: usize, store: &Store) -> Result<()
         "format": DIFF_ID_FORMAT, "layer": descriptor.digest, "type": descriptor.media_type, "diffId": diff_id,
     });
     let key = CacheKey::of("diff-id", &facts)?;
-    if store.recall(&key)?.is_some() {
+    if store.recall(&key)? == Some(true) {
         return Ok(());
     }
     let damaged = |source| Error::Layer { position, digest: descriptor.digest, source };

@@ -97,7 +97,7 @@ async fn with_size(mut wheel: ChosenWheel, tools: &Tools) -> Result<ChosenWheel,
         return Ok(wheel);
     }
     let key = CacheKey::of("wheel-size", &json!({ "format": 1, "wheel": wanted.digest }))?;
-    if let Some(size) = tools.store.recall(&key)?.and_then(|memo| memo.as_u64()) {
+    if let Some(size) = tools.store.recall(&key)? {
         wheel.size = Some(size);
         return Ok(wheel);
     }

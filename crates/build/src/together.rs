@@ -51,8 +51,7 @@ pub(crate) async fn compare(
     tools: &Arc<Tools>,
 ) -> Result<Together, Error> {
     let Some(key) = key(image)? else { return Ok(Together::default()) };
-    let known = tools.store.recall(&key)?;
-    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+    if let Some(known) = tools.store.recall(&key)? {
         return Ok(known);
     }
     if let Some(told) = &image.told.together {
@@ -74,7 +73,7 @@ pub(crate) async fn compare(
     let together = Together { oddities, shared: owners.settle(&image.allow_clash)? };
     // What only a cache says is not kept as if this machine had found it out.
     if is_ours {
-        tools.store.remember(&key, &json!(together))?;
+        tools.store.remember(&key, &together)?;
     }
     Ok(together)
 }

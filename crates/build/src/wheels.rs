@@ -70,7 +70,7 @@ pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -
         let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
         check_python(&file, layout)?;
         if recall(wanted.digest, layout, store)?.is_none() {
-            store.remember(&facts_key(wanted.digest, layout)?, &json!(owned(&file, layout)?))?;
+            store.remember(&facts_key(wanted.digest, layout)?, &owned(&file, layout)?)?;
         }
         opened.push(file);
     }
@@ -125,8 +125,7 @@ impl Owned {
 
 /// What a store knows of a wheel.
 pub(crate) fn recall(wheel: Digest, layout: &Layout, store: &Store) -> Result<Option<Owned>, Error> {
-    let known = store.recall(&facts_key(wheel, layout)?)?;
-    Ok(known.and_then(|memo| serde_json::from_value(memo).ok()))
+    Ok(store.recall(&facts_key(wheel, layout)?)?)
 }
 
 /// Finds out which files a wheel installs, and what is odd about it.

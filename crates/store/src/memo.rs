@@ -1,16 +1,18 @@
-use std::io::{Read, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use wainwright_oci::{Digest, Hasher, canonical_json};
 
 use crate::guard::open_regular;
 use crate::store::place_by_digest;
-use crate::{Error, Store};
+use crate::{Draft, Error, Store};
 
-/// Memos are small facts; a larger file is not one of ours.
-const LARGEST: u64 = 64 * 1024 * 1024;
+/// Larger ones are neither written nor read. What is known of a wheel of a million files fits.
+const LARGEST: u64 = 256 << 20;
+/// The checksum in hexadecimal digits, and the end of its line.
+const HEAD: usize = 65;
 
 /// A digest of inputs, never of outputs: what something is made of, and which kind of making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,23 +47,29 @@ impl CacheKey {
 }
 
 impl Store {
-    /// Remembers what was made of some inputs.
-    pub fn remember(&self, key: &CacheKey, value: &Value) -> Result<(), Error> {
-        let value = canonical_json(value);
+    /// Remembers what was made of some inputs. What would be too large to be read again is made again.
+    pub fn remember(&self, key: &CacheKey, value: &impl Serialize) -> Result<(), Error> {
         let mut draft = self.draft()?;
         let path = draft.path().to_owned();
-        let head = format!("{}\n", checksum(key, &value).hex());
+        let failed = |source: io::Error| {
+            source.downcast().unwrap_or_else(|source| Error::disk("write", &path, source))
+        };
+        // The checksum stands in front and is known last.
+        draft.write_all(&[b'\n'; HEAD]).map_err(failed)?;
+        let mut body = Body { draft: &mut draft, hasher: hasher(key), size: HEAD as u64 };
+        serde_json::to_writer(&mut body, value).map_err(|error| failed(error.into()))?;
+        if body.size > LARGEST {
+            return Ok(());
+        }
+        let checksum = body.hasher.finish().hex();
+        draft.seek(SeekFrom::Start(0)).and_then(|_| draft.write_all(checksum.as_bytes())).map_err(failed)?;
         // Not synced: a memo torn by a crash fails its checksum, and is made again.
-        let size = (head.len() + value.len()) as u64;
-        let file = draft.file()?;
-        file.write_all(head.as_bytes())
-            .and_then(|()| file.write_all(&value))
-            .map_err(|source| Error::disk_sized("write", &path, Some(size), source))?;
+        draft.file()?;
         self.place(draft.into_path(), &self.memo_path(key))
     }
 
-    /// What [`Store::remember`] was given; `None` when nothing was, or when the memo is damaged.
-    pub fn recall(&self, key: &CacheKey) -> Result<Option<Value>, Error> {
+    /// What [`Store::remember`] was given; `None` when nothing was, when the memo is damaged, or when it is something else.
+    pub fn recall<T: DeserializeOwned>(&self, key: &CacheKey) -> Result<Option<T>, Error> {
         let path = self.memo_path(key);
         let read = |source| Error::disk("read", &path, source);
         let Some((file, metadata)) = open_regular(&path).map_err(read)? else { return Ok(None) };
@@ -69,7 +77,7 @@ impl Store {
             return Ok(None);
         }
         self.note_use(&path, &metadata);
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(metadata.len() as usize);
         file.take(LARGEST).read_to_end(&mut text).map_err(read)?;
         Ok(parse(key, &text))
     }
@@ -79,26 +87,54 @@ impl Store {
     }
 }
 
-/// Covers the key too, so that a memo found under another name is not believed.
-fn checksum(key: &CacheKey, value: &[u8]) -> Digest {
-    let mut hasher = Hasher::new();
-    for part in [key.kind.as_bytes(), b"\0", key.digest.as_bytes(), value] {
-        hasher.update(part);
-    }
-    hasher.finish()
+/// Passes on and hashes what is written: some memos are too long to be held twice.
+struct Body<'a> {
+    draft: &'a mut Draft,
+    hasher: Hasher,
+    /// Of the whole memo so far, in bytes.
+    size: u64,
 }
 
-fn parse(key: &CacheKey, text: &[u8]) -> Option<Value> {
-    let (hex, rest) = text.split_at_checked(64)?;
-    let value = rest.strip_prefix(b"\n")?;
-    (hex == checksum(key, value).hex().as_bytes()).then(|| serde_json::from_slice(value).ok())?
+impl Write for Body<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.draft.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Hashes the key before the value, so that a memo found under another name is not believed.
+fn hasher(key: &CacheKey) -> Hasher {
+    let mut hasher = Hasher::new();
+    for part in [key.kind.as_bytes(), b"\0", key.digest.as_bytes()] {
+        hasher.update(part);
+    }
+    hasher
+}
+
+fn parse<T: DeserializeOwned>(key: &CacheKey, text: &[u8]) -> Option<T> {
+    let (head, value) = text.split_at_checked(HEAD)?;
+    let mut hasher = hasher(key);
+    hasher.update(value);
+    let checksum = hasher.finish().hex();
+    (head.strip_suffix(b"\n")? == checksum.as_bytes()).then(|| serde_json::from_slice(value).ok())?
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use serde_json::json;
     use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
 
     #[test]
     fn equal_facts_meet_and_others_do_not() {
@@ -114,13 +150,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let key = CacheKey::of("layer", &"facts").unwrap();
-        assert_eq!(store.recall(&key).unwrap(), None);
+        assert_eq!(store.recall::<Value>(&key).unwrap(), None);
         for value in [json!({"size": 1}), json!(null), json!([2])] {
             store.remember(&key, &value).unwrap();
             assert_eq!(store.recall(&key).unwrap(), Some(value));
         }
         let other = CacheKey::of("base", &"facts").unwrap();
-        assert_eq!(store.recall(&other).unwrap(), None, "kinds are kept apart");
+        assert_eq!(store.recall::<Value>(&other).unwrap(), None, "kinds are kept apart");
     }
 
     #[test]
@@ -137,20 +173,35 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 1;
             fs::write(&path, &bad).unwrap();
-            assert_eq!(store.recall(&key).unwrap(), None, "bit flipped in byte {at}");
+            assert_eq!(store.recall::<Value>(&key).unwrap(), None, "bit flipped in byte {at}");
             fs::write(&path, &good[..at]).unwrap();
-            assert_eq!(store.recall(&key).unwrap(), None, "cut at {at}");
+            assert_eq!(store.recall::<Value>(&key).unwrap(), None, "cut at {at}");
         }
         let other = CacheKey::of("layer", &"other facts").unwrap();
         fs::create_dir_all(store.memo_path(&other).parent().unwrap()).unwrap();
         fs::write(store.memo_path(&other), &good).unwrap();
-        assert_eq!(store.recall(&other).unwrap(), None, "a memo under another name");
+        assert_eq!(store.recall::<Value>(&other).unwrap(), None, "a memo under another name");
 
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         fs::write(path.join("x"), "x").unwrap();
-        assert_eq!(store.recall(&key).unwrap(), None, "a folder");
+        assert_eq!(store.recall::<Value>(&key).unwrap(), None, "a folder");
         store.remember(&key, &value).unwrap();
         assert_eq!(store.recall(&key).unwrap(), Some(value), "mended");
+    }
+
+    #[test]
+    fn what_is_remembered_can_be_recalled_however_long_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = |text: &str| CacheKey::of("layer", &text).unwrap();
+        // With its head and two quotes, the longest memo there can be.
+        let mut text = "x".repeat(LARGEST as usize - HEAD - 2);
+        store.remember(&key("long"), &text).unwrap();
+        assert!(store.recall::<String>(&key("long")).unwrap().as_ref() == Some(&text));
+        text.push('x');
+        store.remember(&key("longer"), &text).unwrap();
+        assert!(!store.memo_path(&key("longer")).exists(), "nobody would read it");
+        assert_eq!(store.recall::<u8>(&key("long")).unwrap(), None, "it is no number");
     }
 }

@@ -49,8 +49,7 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
         return Ok(Native::default());
     };
     let Some(key) = key(image)? else { return Ok(Native::default()) };
-    let known = tools.store.recall(&key)?;
-    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+    if let Some(known) = tools.store.recall(&key)? {
         return Ok(known);
     }
     if let Some(told) = &image.told.native {
@@ -105,7 +104,7 @@ pub(crate) async fn look(image: &ImagePlan, fetches: &Fetches, tools: &Arc<Tools
     native.unread = unread;
     // What only a cache says is not kept as if this machine had found it out.
     if unknown.is_empty() && is_ours {
-        tools.store.remember(&key, &json!(native))?;
+        tools.store.remember(&key, &native)?;
     }
     native.unknown = unknown;
     Ok(native)
@@ -151,8 +150,7 @@ async fn facts(
 ) -> Result<Option<(NativeFiles, bool)>, Error> {
     let wanted = &wheel.wanted;
     let key = facts_key(wanted.digest, layout)?;
-    let known = tools.store.recall(&key)?;
-    if let Some(known) = known.and_then(|memo| serde_json::from_value(memo).ok()) {
+    if let Some(known) = tools.store.recall(&key)? {
         return Ok(Some((known, true)));
     }
     if let Some(told) = told.wheels.get(&wanted.digest).and_then(|told| told.native.clone()) {
@@ -170,7 +168,7 @@ async fn facts(
         if let Some(file) = opened.first() {
             found = native_files(file, &layout, scratch.path())?;
         }
-        store.remember(&key, &json!(found))?;
+        store.remember(&key, &found)?;
         Ok(found)
     };
     Ok(Some((tools.cpu().await?.run(job).await?, true)))

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::{StreamExt as _, stream};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use wainwright_oci::{Descriptor, Digest, Layer, Lazy, Place, Reference};
 use wainwright_registry::Scope;
 use wainwright_store::CacheKey;
@@ -290,7 +290,7 @@ async fn tell(image: &ImagePlan, artifacts: &[Artifact], tools: &Tools) -> Resul
     let (native, together) = (native::key(image)?, together::key(image)?);
     let is_known = |key: &Option<CacheKey>| {
         Ok::<_, Error>(match key {
-            Some(key) => tools.store.recall(key)?.is_some(),
+            Some(key) => tools.store.recall::<IgnoredAny>(key)?.is_some(),
             None => true,
         })
     };

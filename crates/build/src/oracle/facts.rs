@@ -53,7 +53,6 @@ impl Facts {
             let digest = wheel.wanted.digest;
             let Some(owned) = wheels::recall(digest, layout, store)? else { return Ok(None) };
             let native = store.recall(&native::facts_key(digest, layout)?)?;
-            let native = native.and_then(|memo| serde_json::from_value(memo).ok());
             known.insert(digest, WheelFacts { owned, native });
         }
         Ok(Some(Self { formats: FORMATS, wheels: known }))

@@ -107,8 +107,8 @@ impl<'a> Backends<'a> {
             }),
         )?;
         let store = &self.tools.store;
-        let known = store.recall(&key)?.and_then(|memo| serde_json::from_value::<Memo>(memo).ok());
-        let known = known.filter(|memo| store.contains(&memo.made.digest, Some(memo.size)));
+        let known =
+            store.recall(&key)?.filter(|memo: &Memo| store.contains(&memo.made.digest, Some(memo.size)));
         let memo = match known {
             Some(memo) => memo,
             None if !self.request.runs_backends => return Ok(Err(later())),
@@ -116,7 +116,7 @@ impl<'a> Backends<'a> {
                 let from = package.origin.to_string();
                 self.tools.tell(Event::WheelStarted { name: what.clone(), from });
                 let memo = self.build(package, &what, &builder).await?;
-                store.remember(&key, &json!(memo))?;
+                store.remember(&key, &memo)?;
                 self.tools.tell(Event::WheelFinished { name: what.clone(), made: memo.made.clone() });
                 memo
             }

@@ -46,11 +46,10 @@ pub(crate) fn remember(release: &Release, project: &Path, tools: &Tools) {
 /// What was built last from a project.
 pub(crate) fn recall(project: &Path, tools: &Tools) -> Result<Tree, Error> {
     let refuse = |reason: &str| Error::Last { folder: project.to_owned(), reason: reason.to_owned() };
-    let memo = match key(project) {
+    let last: Option<Last> = match key(project) {
         Some(key) => tools.store.recall(&key)?,
         None => return Err(refuse("there is no such folder")),
     };
-    let last: Option<Last> = memo.and_then(|memo| serde_json::from_value(memo).ok());
     let last = last.ok_or_else(|| refuse("the cache remembers no build of it"))?;
     let tree = last.tree()?;
     for held in &tree.blobs {

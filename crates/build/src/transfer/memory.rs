@@ -22,8 +22,7 @@ pub(crate) struct Memory {
 }
 
 pub(crate) fn recall(target: &Target, tools: &Tools) -> Result<Memory, Error> {
-    let memo = tools.store.recall(&key(target)?)?;
-    Ok(memo.and_then(|memo| serde_json::from_value(memo).ok()).unwrap_or_default())
+    Ok(tools.store.recall(&key(target)?)?.unwrap_or_default())
 }
 
 /// Adds blobs that are in the repository now, and what tags stand for.
@@ -42,7 +41,7 @@ pub(crate) fn remember(
         all = Memory { blobs: blobs.clone(), tags: tags.iter().cloned().collect() };
     }
     if all != before {
-        tools.store.remember(&key(target)?, &json!(all))?;
+        tools.store.remember(&key(target)?, &all)?;
     }
     Ok(())
 }

@@ -25,8 +25,7 @@ impl Seen {
         let path = dir.canonicalize().ok();
         let facts = path.map(|path| json!({ "format": 1, "path": path.as_os_str().as_encoded_bytes() }));
         let key = facts.and_then(|facts| CacheKey::of("layout-seen", &facts).ok());
-        let memo = key.as_ref().and_then(|key| store.recall(key).ok().flatten());
-        let looks = memo.and_then(|memo| serde_json::from_value(memo).ok()).unwrap_or_default();
+        let looks = key.as_ref().and_then(|key| store.recall(key).ok().flatten()).unwrap_or_default();
         Self { key, looks }
     }
 
@@ -46,7 +45,7 @@ impl Seen {
         if let Some(key) = &self.key
             && looks != self.looks
         {
-            let _ = store.remember(key, &json!(looks));
+            let _ = store.remember(key, &looks);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::remote::fetch_layer;
 use crate::resolve::PlatformResolution;
 use crate::runtime::{self, Onto, RuntimeLayerMade, RuntimeRecipe};
 use crate::transfer::Ahead;
-use crate::wheels::{Fetches, open_all};
+use crate::wheels::{Fetches, install_all};
 use crate::{BasePlan, Error, Event, ImagePlan, LayerPlan, LayerState, Plan, Tools};
 
 /// What decides bytecode beside its sources: the Python that the image has, as exactly as it is known.
@@ -111,8 +111,7 @@ async fn one(
     let job = move || {
         tell(Event::LayerStarted { name: name.clone() });
         let scratch = store.scratch()?;
-        let wheels = open_all(&wheels, &layout, &store)?;
-        let entries = wheel_entries(&wheels, &layout, &lost)?;
+        let entries = wheel_entries(install_all(&wheels, &layout, &lost, &store)?, &layout)?;
         let bytecode = bytecode_entries(&entries, &layout, &interpreter, version, scratch.path(), jobs)?;
         write_entries(&name, &bytecode, &options, &store)
     };

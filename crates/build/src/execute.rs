@@ -15,7 +15,7 @@ use crate::plan::{BasePlan, Recipe, write_layer};
 use crate::runtime::{self, RuntimeLayerMade};
 use crate::together::{Shared, compare, lost};
 use crate::transfer::{Ahead, ahead};
-use crate::wheels::{Fetches, blame, open_all};
+use crate::wheels::{Fetches, blame, install_all};
 use crate::{Error, Event, ImagePlan, LayerPlan, LayerState, Output, Plan, RuntimeRecipe, Tools};
 
 /// Finished images: bytes and digests, no more questions.
@@ -311,9 +311,9 @@ async fn make(
             let (wheels, layout) = (wheels.clone(), layout.clone());
             let job = move || {
                 tell(Event::LayerStarted { name: name.clone() });
-                let wheels = open_all(&wheels, &layout, &store)?;
-                write_entries(&name, &wheel_entries(&wheels, &layout, &lost)?, &options, &store)
-                    .map_err(|error| blame(&wheels, error))
+                let entries = wheel_entries(install_all(&wheels, &layout, &lost, &store)?, &layout)?;
+                write_entries(&name, &entries, &options, &store)
+                    .map_err(|error| blame(&wheels, &layout, &store, error))
             };
             tools.cpu().await?.run(job).await?
         }

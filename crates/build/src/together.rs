@@ -13,7 +13,7 @@ use wainwright_wheel::Layout;
 use crate::choose::ChosenWheel;
 use crate::oracle::Told;
 use crate::plan::{LayerPlan, Recipe, layout_facts};
-use crate::wheels::{Fetches, Owned, open_all, owned, recall};
+use crate::wheels::{Fetches, Owned, find_out, recall};
 use crate::{Error, ImagePlan, Tools};
 
 /// Notes about shared paths beyond this number are counted only.
@@ -134,11 +134,7 @@ async fn facts_of(
     }
     fetches.fetch(wheel, tools).await?;
     let (wheel, layout, store) = (wheel.clone(), layout.clone(), tools.store.clone());
-    let job = move || {
-        let opened = open_all(std::slice::from_ref(&wheel), &layout, &store)?;
-        Ok(opened.first().map(|file| owned(file, &layout)).transpose()?.unwrap_or_default())
-    };
-    let found = tools.cpu().await?.run(job).await?;
+    let found = tools.cpu().await?.run(move || find_out(&wheel, &layout, &store)).await?;
     Ok((found, true))
 }
 

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::OnceCell;
-use wainwright_layer::owned_files;
+use wainwright_layer::{InstalledWheel, Lost, NativeFiles, may_be_native};
 use wainwright_oci::Digest;
 use wainwright_store::{CacheKey, Store};
 use wainwright_wheel::{Layout, Wheel};
@@ -13,7 +14,7 @@ use wainwright_wheel::{Layout, Wheel};
 use crate::base::fits;
 use crate::choose::ChosenWheel;
 use crate::plan::layout_facts;
-use crate::{Error, Event, Tools};
+use crate::{Error, Event, Tools, native};
 
 /// Raised when other facts are found out about a wheel.
 pub(crate) const FACTS: u32 = 3;
@@ -60,29 +61,49 @@ async fn fetch(wheel: &ChosenWheel, tools: &Arc<Tools>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens wheels of the store, and remembers which paths they own and what is odd about them.
-pub(crate) fn open_all(wheels: &[ChosenWheel], layout: &Layout, store: &Store) -> Result<Vec<Wheel>, Error> {
-    let mut opened = Vec::with_capacity(wheels.len());
-    for wheel in wheels {
-        let wanted = &wheel.wanted;
-        let missing = wainwright_store::Error::Missing { digest: wanted.digest };
-        let file = store.open_blob(&wanted.digest)?.ok_or(missing)?;
-        let file = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
-        check_python(&file, layout)?;
-        if recall(wanted.digest, layout, store)?.is_none() {
-            store.remember(&facts_key(wanted.digest, layout)?, &owned(&file, layout)?)?;
-        }
-        opened.push(file);
-    }
+/// Opens a wheel of the store.
+pub(crate) fn open(wheel: &ChosenWheel, layout: &Layout, store: &Store) -> Result<Wheel, Error> {
+    let wanted = &wheel.wanted;
+    let missing = wainwright_store::Error::Missing { digest: wanted.digest };
+    let file = store.open_blob(&wanted.digest)?.ok_or(missing)?;
+    let opened = Wheel::open(Arc::new(file), &wanted.filename).map_err(wainwright_layer::Error::Wheel)?;
+    check_python(&opened, layout)?;
     Ok(opened)
 }
 
+/// Installs wheels of the store, but for the files they lose, and remembers what can be told of them on the way: nobody has
+/// to open them again for that.
+pub(crate) fn install_all(
+    wheels: &[ChosenWheel],
+    layout: &Layout,
+    lost: &Lost,
+    store: &Store,
+) -> Result<Vec<InstalledWheel>, Error> {
+    let install = |chosen: &ChosenWheel| {
+        let wheel = open(chosen, layout, store)?;
+        let installed = InstalledWheel::new(&wheel, layout, lost)?;
+        if lost.contains_key(&wheel.metadata().name) {
+            return Ok(installed);
+        }
+        let key = facts_key(chosen.wanted.digest, layout)?;
+        if store.recall::<IgnoredAny>(&key)?.is_none() {
+            store.remember(&key, &owned(&wheel, &installed, layout)?)?;
+        }
+        // To look into files takes longer, and the layer may be on its way meanwhile.
+        if !installed.files().iter().any(may_be_native) {
+            store.remember(&native::facts_key(chosen.wanted.digest, layout)?, &NativeFiles::default())?;
+        }
+        Ok(installed)
+    };
+    wheels.iter().map(install).collect()
+}
+
 /// Says which wheel a damaged entry of a layer comes from, and which rule it breaks: a layer knows paths only.
-pub(crate) fn blame(wheels: &[Wheel], error: Error) -> Error {
+pub(crate) fn blame(wheels: &[ChosenWheel], layout: &Layout, store: &Store, error: Error) -> Error {
     if !matches!(error, Error::Blob { source: wainwright_blob::Error::Member { .. }, .. }) {
         return error;
     }
-    let refused = wheels.iter().find_map(|wheel| wheel.check().err());
+    let refused = wheels.iter().find_map(|wheel| open(wheel, layout, store).ok()?.check().err());
     refused.map_or(error, |refused| wainwright_layer::Error::Wheel(refused).into())
 }
 
@@ -128,10 +149,17 @@ pub(crate) fn recall(wheel: Digest, layout: &Layout, store: &Store) -> Result<Op
     Ok(store.recall(&facts_key(wheel, layout)?)?)
 }
 
-/// Finds out which files a wheel installs, and what is odd about it.
-pub(crate) fn owned(wheel: &Wheel, layout: &Layout) -> Result<Owned, Error> {
+/// Finds out which files a wheel installs, and what is odd about it; remembers it.
+pub(crate) fn find_out(wheel: &ChosenWheel, layout: &Layout, store: &Store) -> Result<Owned, Error> {
+    let opened = open(wheel, layout, store)?;
+    let owned = owned(&opened, &InstalledWheel::new(&opened, layout, &Lost::new())?, layout)?;
+    store.remember(&facts_key(wheel.wanted.digest, layout)?, &owned)?;
+    Ok(owned)
+}
+
+fn owned(wheel: &Wheel, installed: &InstalledWheel, layout: &Layout) -> Result<Owned, Error> {
     let mut files = String::new();
-    for file in owned_files(wheel, layout)? {
+    for file in installed.files() {
         let digest = file.content.digest().map(|digest| digest.hex()).unwrap_or_default();
         let mark = if file.executable { "x" } else { "" };
         let _ = writeln!(files, "{digest}{mark} {}", file.path);

@@ -15,6 +15,6 @@ mod wheels;
 pub use component_runtime::{COMPONENT_RUNTIME, component_runtime};
 pub use environment::{Environment, app};
 pub use error::Error;
-pub use native::{NativeFile, NativeFiles, native_files};
+pub use native::{NativeFile, NativeFiles, may_be_native, native_files};
 pub use source::{fingerprint, source_entries};
-pub use wheels::{Lost, owned_files, wheel_entries, wheel_origins};
+pub use wheels::{InstalledWheel, Lost, wheel_entries, wheel_origins};

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use flate2::read::DeflateDecoder;
 use serde::{Deserialize, Serialize};
 use wainwright_elf::{Elf, Source, names, read};
-use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
+use wainwright_wheel::{FileContent, InstalledFile};
 
-use crate::Error;
-use crate::wheels::installed;
+use crate::{Error, InstalledWheel};
 
 /// What the loader reads of one ELF file that a wheel installs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,18 +50,17 @@ const OTHERS: &[&str] = &[
     "qml", "map", "ts",
 ];
 
+/// Whether a file of a wheel has to be read to know that it is no ELF file.
+pub fn may_be_native(file: &InstalledFile) -> bool {
+    !is_other(file.path.as_bytes()) && !matches!(file.content, FileContent::Generated(_))
+}
+
 /// Reads all ELF files of a wheel. `scratch` is a folder for files too large for memory.
-pub fn native_files(wheel: &Wheel, layout: &Layout, scratch: &Path) -> Result<NativeFiles, Error> {
+pub fn native_files(wheel: &InstalledWheel, scratch: &Path) -> Result<NativeFiles, Error> {
     let mut found = NativeFiles::default();
-    if wheel.members().all(|(_, name)| is_other(name.as_bytes())) {
-        return Ok(found);
-    }
-    for file in installed(wheel, layout, None)? {
-        if is_other(file.path.as_bytes()) || matches!(file.content, FileContent::Generated(_)) {
-            continue;
-        }
+    for file in wheel.files().iter().filter(|file| may_be_native(file)) {
         let path = format!("/{}", file.path);
-        match native_file(wheel, &file, scratch) {
+        match native_file(wheel.file(), file, scratch) {
             Ok(None) => {}
             Ok(Some(native)) => found.files.push(native),
             Err(Unread::Elf) => found.unread.push(path),
@@ -87,7 +85,11 @@ enum Unread {
     Disk(io::Error),
 }
 
-fn native_file(wheel: &Wheel, file: &InstalledFile, scratch: &Path) -> Result<Option<NativeFile>, Unread> {
+fn native_file(
+    wheel: &Arc<File>,
+    file: &InstalledFile,
+    scratch: &Path,
+) -> Result<Option<NativeFile>, Unread> {
     let mut head = [0; 4];
     // What cannot be inflated is refused by whoever makes the layer.
     if content(wheel, file).read_exact(&mut head).is_err() || &head != b"\x7fELF" {
@@ -139,8 +141,8 @@ fn module<S: Source + ?Sized>(path: &str, bytes: &S, elf: &Elf) -> Option<String
 }
 
 /// The bytes of an installed file, one after the other.
-fn content<'a>(wheel: &'a Wheel, file: &'a InstalledFile) -> Box<dyn Read + 'a> {
-    let part = |offset, length| Part { file: wheel.file().clone(), at: offset, end: length + offset };
+fn content<'a>(wheel: &'a Arc<File>, file: &'a InstalledFile) -> Box<dyn Read + 'a> {
+    let part = |offset, length| Part { file: wheel.clone(), at: offset, end: length + offset };
     match &file.content {
         FileContent::Deflated { offset, compressed_size, .. } => {
             Box::new(DeflateDecoder::new(part(*offset, *compressed_size)))

@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::sync::Arc;
 
 use wainwright_blob::{Content, Deflated, Entry, Span};
 use wainwright_oci::{Digest, ImagePath, one_below_another};
-use wainwright_python::PackageName;
+use wainwright_python::{PackageName, WheelFilename};
 use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
 
 use crate::Error;
@@ -11,14 +13,47 @@ use crate::layout::directories;
 /// The paths that packages lose to others, by package: their layers do not hold them.
 pub type Lost = BTreeMap<PackageName, BTreeSet<ImagePath>>;
 
-/// The entries of a layer that holds the given wheels, installed, but for the files they lose.
+/// What a wheel puts into an image, without what had to be read to know it.
+#[derive(Debug)]
+pub struct InstalledWheel {
+    filename: WheelFilename,
+    file: Arc<File>,
+    files: Vec<InstalledFile>,
+    empty_directories: Vec<ImagePath>,
+}
+
+impl InstalledWheel {
+    /// Installs a wheel, but for the files it loses.
+    pub fn new(wheel: &Wheel, layout: &Layout, lost: &Lost) -> Result<Self, Error> {
+        Ok(Self {
+            filename: wheel.filename().clone(),
+            file: wheel.file().clone(),
+            files: installed(wheel, layout, lost.get(&wheel.metadata().name))?,
+            empty_directories: wheel.empty_directories(layout)?,
+        })
+    }
+
+    /// Its files, sorted by path.
+    pub fn files(&self) -> &[InstalledFile] {
+        &self.files
+    }
+
+    /// The file of the wheel, where most contents stand.
+    pub(crate) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+}
+
+/// The entries of a layer that holds the given wheels.
 ///
 /// A path that two wheels own with equal contents is there once; with different contents it is refused.
-pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<Vec<Entry>, Error> {
+pub fn wheel_entries(wheels: Vec<InstalledWheel>, layout: &Layout) -> Result<Vec<Entry>, Error> {
     let mut files: Vec<(Entry, usize)> = Vec::new();
-    for (index, wheel) in wheels.iter().enumerate() {
-        let installed = installed(wheel, layout, lost.get(&wheel.metadata().name))?;
-        files.extend(installed.into_iter().map(|file| (entry(wheel, file), index)));
+    let (mut filenames, mut empty_directories) = (Vec::new(), Vec::new());
+    for (index, mut wheel) in wheels.into_iter().enumerate() {
+        files.extend(wheel.files.into_iter().map(|file| (entry(&wheel.file, file), index)));
+        filenames.push(wheel.filename);
+        empty_directories.append(&mut wheel.empty_directories);
     }
     // Stable: of those with one path, the first wheel's comes first.
     files.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
@@ -32,26 +67,24 @@ pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<V
     });
     let more = clashes.len().saturating_sub(1);
     if let Some((path, first, second)) = clashes.into_iter().next() {
-        let [first, second] = [first, second].map(|index| wheels[index].filename().to_string());
+        let [first, second] = [first, second].map(|index| filenames[index].to_string());
         return Err(Error::Clash { path, first, second, more });
     }
     // The folder of one wheel would take the place of the file of another.
     if let Some((above, below)) = one_below_another(files.iter().map(|(entry, _)| entry.path.as_bytes())) {
         let owner = |path: &[u8]| {
             let owner = files.iter().find(|(entry, _)| entry.path.as_bytes() == path);
-            owner.map_or_else(String::new, |(_, owner)| wheels[*owner].filename().to_string())
+            owner.map_or_else(String::new, |(_, owner)| filenames[*owner].to_string())
         };
         let path = ImagePath::new(above).map_err(|source| Error::Path { source })?;
         return Err(Error::ClashOfKinds { path, file: owner(above), folder: owner(below) });
     }
     let lib = Lib64::of(layout)?;
     let mut folders = directories(files.iter().map(|(entry, _)| &entry.path));
-    for wheel in wheels {
-        for folder in wheel.empty_directories(layout)? {
-            let folder = lib.landing(&folder)?.unwrap_or(folder);
-            folders.append(&mut directories([&folder]));
-            folders.insert(folder);
-        }
+    for folder in empty_directories {
+        let folder = lib.landing(&folder)?.unwrap_or(folder);
+        folders.append(&mut directories([&folder]));
+        folders.insert(folder);
     }
     // What lies above the environment belongs to the layer that makes the environment.
     folders.retain(|folder| folder.starts_with(&layout.prefix));
@@ -61,21 +94,18 @@ pub fn wheel_entries(wheels: &[Wheel], layout: &Layout, lost: &Lost) -> Result<V
     Ok(entries)
 }
 
-/// The files a wheel owns in an image, sorted by path, to find out whether wheels clash without opening them again.
-pub fn owned_files(wheel: &Wheel, layout: &Layout) -> Result<Vec<InstalledFile>, Error> {
-    installed(wheel, layout, None)
-}
-
 /// Which member of a wheel each of its installed files comes from; `None` for those that installing makes.
-pub fn wheel_origins(wheel: &Wheel, layout: &Layout) -> Result<BTreeMap<ImagePath, Option<String>>, Error> {
+pub fn wheel_origins<'a>(
+    wheel: &'a Wheel,
+    installed: &'a InstalledWheel,
+) -> impl Iterator<Item = (&'a ImagePath, Option<&'a str>)> {
     let members: HashMap<u64, &str> = wheel.members().collect();
-    let origin = |content: &FileContent| Some((*members.get(&content.offset()?)?).to_owned());
-    let files = installed(wheel, layout, None)?;
-    Ok(files.into_iter().map(|file| (file.path, origin(&file.content))).collect())
+    let origin = move |content: &FileContent| members.get(&content.offset()?).copied();
+    installed.files.iter().map(move |file| (&file.path, origin(&file.content)))
 }
 
 /// The files of an installed wheel, but for those it loses.
-pub(crate) fn installed(
+fn installed(
     wheel: &Wheel,
     layout: &Layout,
     lost: Option<&BTreeSet<ImagePath>>,
@@ -125,8 +155,8 @@ impl<'a> Lib64<'a> {
 }
 
 /// An installed file as an entry whose bytes stay where they are in the wheel.
-pub(crate) fn entry(wheel: &Wheel, file: InstalledFile) -> Entry {
-    let span = |offset, length| Span { file: wheel.file().clone(), offset, length };
+fn entry(wheel: &Arc<File>, file: InstalledFile) -> Entry {
+    let span = |offset, length| Span { file: wheel.clone(), offset, length };
     let content = match file.content {
         FileContent::Deflated { offset, compressed_size, size, crc32, digest } => {
             Content::Deflated(Deflated { span: span(offset, compressed_size), size, crc32, digest })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use wainwright_layer::{NativeFiles, native_files};
+use wainwright_layer::{InstalledWheel, Lost, NativeFiles, native_files};
 use wainwright_oci::Digest;
 use wainwright_store::CacheKey;
 use wainwright_wheel::Layout;
@@ -17,7 +17,7 @@ use crate::choose::ChosenWheel;
 use crate::oracle::Told;
 use crate::plan::layout_facts;
 use crate::together::wheels;
-use crate::wheels::{Fetches, open_all};
+use crate::wheels::{Fetches, open};
 use crate::{BasePlan, Error, ImagePlan, Plan, Tools, runtime};
 
 /// Raised when other facts are read from a wheel.
@@ -163,11 +163,8 @@ async fn facts(
     let (wheel, layout, store) = (wheel.clone(), layout.clone(), tools.store.clone());
     let job = move || {
         let scratch = store.scratch()?;
-        let opened = open_all(std::slice::from_ref(&wheel), &layout, &store)?;
-        let mut found = NativeFiles::default();
-        if let Some(file) = opened.first() {
-            found = native_files(file, &layout, scratch.path())?;
-        }
+        let installed = InstalledWheel::new(&open(&wheel, &layout, &store)?, &layout, &Lost::new())?;
+        let found = native_files(&installed, scratch.path())?;
         store.remember(&key, &found)?;
         Ok(found)
     };

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use wainwright_base::{FileKind, LayerFile, list};
 use wainwright_blob::{Content, Entry, Kind, LAZY_FILES, Span};
 use wainwright_layer::debian::RuntimeOrigin;
-use wainwright_layer::{Lost, app, wheel_entries, wheel_origins};
+use wainwright_layer::{InstalledWheel, Lost, app, wheel_entries, wheel_origins};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, annotation};
 use wainwright_store::Store;
 use wainwright_wheel::Layout;
@@ -17,7 +17,7 @@ use super::origin::Origin;
 use crate::choose::ChosenWheel;
 use crate::plan::Recipe;
 use crate::runtime::Assembled;
-use crate::wheels::open_all;
+use crate::wheels::open;
 use crate::{Error, ImagePlan, LayerPlan};
 
 /// A layer as it has to be.
@@ -132,23 +132,22 @@ fn of_wheels(
     epoch: u64,
     store: &Store,
 ) -> Result<Files, Error> {
-    let opened = open_all(wheels, layout, store)?;
     let mut origins: BTreeMap<ImagePath, Origin> = BTreeMap::new();
-    for (chosen, wheel) in wheels.iter().zip(&opened) {
+    let mut all = Vec::new();
+    for chosen in wheels {
         let (name, version) = (chosen.name.to_string(), chosen.wanted.filename.version.to_string());
-        let lost = lost.get(&chosen.name);
-        for (path, member) in wheel_origins(wheel, layout)? {
-            if lost.is_some_and(|lost| lost.contains(&path)) {
-                continue;
-            }
-            let origin = match member {
+        let wheel = open(chosen, layout, store)?;
+        let installed = InstalledWheel::new(&wheel, layout, lost)?;
+        for (path, member) in wheel_origins(&wheel, &installed) {
+            let origin = match member.map(ToOwned::to_owned) {
                 Some(member) => Origin::Wheel { name: name.clone(), version: version.clone(), member },
                 None => Origin::Ours { what: "installation", package: Some(format!("{name} {version}")) },
             };
-            origins.entry(path).or_insert(origin);
+            origins.entry(path.clone()).or_insert(origin);
         }
+        all.push(installed);
     }
-    let entries = wheel_entries(&opened, layout, lost)?;
+    let entries = wheel_entries(all, layout)?;
     of_entries(&entries, epoch, |entry| match origins.get(&entry.path) {
         Some(origin) => origin.clone(),
         None => Origin::Ours { what: "folders of wheels", package: None },

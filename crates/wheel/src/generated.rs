@@ -30,9 +30,10 @@ fn install(
     let Some(dist_info) = metadata.map(str::to_owned) else {
         return Err(Fault::archive(E_META, "it has no METADATA"));
     };
+    let directories = layout.directories(name)?;
     let mut installed = Vec::new();
     let mut add = |place: Place<'_>, executable, bytes| {
-        let path = layout.path(&place, name)?;
+        let path = directories.path(&place)?;
         installed.push(InstalledFile { path, executable, content: FileContent::Generated(bytes) });
         Ok::<_, Fault>(())
     };
@@ -44,10 +45,9 @@ fn install(
         }
         add(Place::Site(&path), false, bytes)?;
     }
-    let site = layout.path(&Place::Site(""), name)?;
-    let record = layout.path(&Place::Site(&format!("{dist_info}/RECORD")), name)?;
+    let record = directories.path(&Place::Site(&format!("{dist_info}/RECORD")))?;
     let rows = installed.iter().map(|file| (file, None));
-    let bytes = write_record(rows, &record, &site)?;
+    let bytes = write_record(rows, &record, &directories.site)?;
     installed.push(InstalledFile { path: record, executable: false, content: FileContent::Generated(bytes) });
     installed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(installed)

@@ -6,7 +6,7 @@ use wainwright_python::Slim;
 use crate::entry_points::Script;
 use crate::error::Fault;
 use crate::launcher::{PLACEHOLDER, launcher, rewrite};
-use crate::layout::{Place, relative};
+use crate::layout::{Directories, Place, relative};
 use crate::record::{Hash, verify};
 use crate::rules::{E_DUP, E_RECORD};
 use crate::slim::Slimming;
@@ -104,9 +104,12 @@ impl Wheel {
         is_left_out: &dyn Fn(&ImagePath) -> bool,
     ) -> Result<Vec<InstalledFile>, Error> {
         layout.check()?;
-        let mut tree = Tree { wheel: self, layout, files: Vec::with_capacity(self.members.len() + 2) };
-        tree.fill(is_left_out).map_err(|fault| fault.in_wheel(&self.filename))?;
-        Ok(tree.files)
+        let files = Vec::with_capacity(self.members.len() + self.scripts.len() + 2);
+        let fill = || {
+            let directories = layout.directories(&self.metadata.name)?;
+            Tree { wheel: self, layout, directories, files }.fill(is_left_out)
+        };
+        fill().map_err(|fault| fault.in_wheel(&self.filename))
     }
 
     /// What the layout has left out of the wheel: for each kind, how many files, and their bytes.
@@ -116,12 +119,13 @@ impl Wheel {
             return Ok(found);
         }
         let slim = self.slimming(layout);
+        let of_wheel = |fault: Fault| fault.in_wheel(&self.filename);
+        let directories = layout.directories(&self.metadata.name).map_err(of_wheel)?;
         // One file may stand under two schemes.
         let mut seen = BTreeSet::new();
         for member in self.members.iter().filter(|member| !member.is_directory) {
             let Some(place) = Place::of(&member.name, self.data_directory.as_deref()) else { continue };
-            let path =
-                layout.path(&place, &self.metadata.name).map_err(|fault| fault.in_wheel(&self.filename))?;
+            let path = directories.path(&place).map_err(of_wheel)?;
             if let Some(kind) = slim.kind_of(&path)
                 && seen.insert(path)
             {
@@ -144,12 +148,13 @@ impl Wheel {
         }
         let files: Vec<ImagePath> = self.install(layout)?.into_iter().map(|file| file.path).collect();
         let slim = self.slimming(layout);
+        let of_wheel = |fault: Fault| fault.in_wheel(&self.filename);
+        let directories = layout.directories(&self.metadata.name).map_err(of_wheel)?;
         let mut empty = Vec::new();
         for member in self.members.iter().filter(|member| member.is_directory) {
             let place = Place::of(&member.name, self.data_directory.as_deref());
             let Some(place) = place.filter(|place| !place.rest().is_empty()) else { continue };
-            let path =
-                layout.path(&place, &self.metadata.name).map_err(|fault| fault.in_wheel(&self.filename))?;
+            let path = directories.path(&place).map_err(of_wheel)?;
             // Files are sorted by bytes: those below the directory start where its name with a slash would stand.
             let below = [path.as_bytes(), b"/"].concat();
             let next = files.partition_point(|file| file.as_bytes() < below.as_slice());
@@ -169,11 +174,12 @@ impl Wheel {
 struct Tree<'a> {
     wheel: &'a Wheel,
     layout: &'a Layout,
+    directories: Directories<'a>,
     files: Vec<InstalledFile>,
 }
 
 impl Tree<'_> {
-    fn fill(&mut self, is_left_out: &dyn Fn(&ImagePath) -> bool) -> Result<(), Fault> {
+    fn fill(mut self, is_left_out: &dyn Fn(&ImagePath) -> bool) -> Result<Vec<InstalledFile>, Fault> {
         let scripts = self.scripts();
         for (index, member) in self.wheel.members.iter().enumerate() {
             if !member.is_directory && !self.is_replaced(&member.name) {
@@ -196,7 +202,7 @@ impl Tree<'_> {
         let record = InstalledFile { path, executable: false, content: FileContent::Generated(bytes) };
         self.files.insert(place, record);
         check_tree(self.files.iter().map(|file| (file.path.as_bytes(), false)))?;
-        Ok(())
+        Ok(self.files)
     }
 
     /// The launchers to write. pip names one of its own after the version of Python it was built with; installers
@@ -293,17 +299,16 @@ impl Tree<'_> {
 
     /// The bytes of RECORD. Rows keep the hashes of the wheel's own RECORD where they are of another kind than sha256.
     fn record(&self, path: &ImagePath) -> Result<Vec<u8>, Fault> {
-        let site = self.path(Place::Site(""))?;
         let others = self.wheel.other_hashes();
         let files = self.files.iter().map(|file| {
             let other = file.content.offset().and_then(|offset| others.get(&offset).copied());
             (file, other)
         });
-        write_record(files, path, &site)
+        write_record(files, path, &self.directories.site)
     }
 
     fn path(&self, place: Place<'_>) -> Result<ImagePath, Fault> {
-        self.layout.path(&place, &self.wheel.metadata.name)
+        self.directories.path(&place)
     }
 
     fn dist_info(&self, file: &str) -> Result<ImagePath, Fault> {

@@ -44,25 +44,51 @@ impl Layout {
         Ok(())
     }
 
-    /// The place of a file in the image.
-    pub(crate) fn path(&self, place: &Place<'_>, name: &PackageName) -> Result<ImagePath, Fault> {
+    /// The directories that the files of a package go to.
+    pub(crate) fn directories(&self, name: &PackageName) -> Result<Directories<'_>, Fault> {
         let python = self.python.short();
-        let (below, rest) = match place {
-            Place::Site(rest) => (format!("lib/python{python}/site-packages/{rest}"), *rest),
-            Place::Script(rest) => (format!("bin/{rest}"), *rest),
-            Place::Data(rest) => ((*rest).to_owned(), *rest),
-            Place::Headers(rest) => (format!("include/site/python{python}/{name}/{rest}"), *rest),
-        };
-        let path = if rest.is_empty() { below.trim_end_matches('/') } else { &below };
-        self.prefix.join(path).map_err(|error| {
-            // The path may be long, and the member is named already.
-            let reason = match error {
-                wainwright_oci::Error::Path { reason, .. } => format!("as it would be installed, {reason}"),
-                other => other.to_string(),
-            };
-            Fault::member(E_NAME, rest, reason)
+        let below = |path: &str| self.prefix.join(path).map_err(|error| refuse(path, error));
+        Ok(Directories {
+            site: below(&format!("lib/python{python}/site-packages"))?,
+            scripts: below("bin")?,
+            data: &self.prefix,
+            headers: below(&format!("include/site/python{python}/{name}"))?,
         })
     }
+}
+
+/// Where each part of a wheel goes; found out once for all its files.
+#[derive(Debug)]
+pub(crate) struct Directories<'a> {
+    pub(crate) site: ImagePath,
+    scripts: ImagePath,
+    data: &'a ImagePath,
+    headers: ImagePath,
+}
+
+impl Directories<'_> {
+    /// The place of a file in the image.
+    pub(crate) fn path(&self, place: &Place<'_>) -> Result<ImagePath, Fault> {
+        let directory = match place {
+            Place::Site(_) => &self.site,
+            Place::Script(_) => &self.scripts,
+            Place::Data(_) => self.data,
+            Place::Headers(_) => &self.headers,
+        };
+        match place.rest() {
+            "" => Ok(directory.clone()),
+            rest => directory.join(rest).map_err(|error| refuse(rest, error)),
+        }
+    }
+}
+
+/// The path may be long, and the member is named already.
+fn refuse(name: &str, error: wainwright_oci::Error) -> Fault {
+    let reason = match error {
+        wainwright_oci::Error::Path { reason, .. } => format!("as it would be installed, {reason}"),
+        other => other.to_string(),
+    };
+    Fault::member(E_NAME, name, reason)
 }
 
 /// Which of the directories of an environment a member goes to, and the path below it
@@ -139,10 +165,10 @@ mod tests {
     #[test]
     fn every_scheme_has_its_directory() {
         let layout = Layout::venv(ImagePath::new("app/.venv").unwrap(), PythonVersion::new(3, 11));
-        let name = "greenlet".parse().unwrap();
+        let directories = layout.directories(&"greenlet".parse().unwrap()).unwrap();
         let path = |member| {
             let place = Place::of(member, Some("g-1.data"))?;
-            layout.path(&place, &name).ok().map(|path| path.to_string())
+            directories.path(&place).ok().map(|path| path.to_string())
         };
         for (member, expected) in [
             ("g/a.py", "app/.venv/lib/python3.11/site-packages/g/a.py"),

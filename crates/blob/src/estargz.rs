@@ -371,19 +371,19 @@ mod tests {
 
     #[test]
     fn only_gzip_can_be_lazy_and_names_are_text() {
-        let check = |entries, compression, expected: &str| {
+        let check = |entries: &[Entry], compression, expected: &str| {
             let options = Options { mtime: 0, compression, lazy: Lazy::Estargz };
-            let error = write(&entries, &options, &mut std::io::sink()).unwrap_err();
+            let error = write(entries, &options, &mut std::io::sink()).unwrap_err();
             assert_eq!(error.to_string(), expected);
         };
         for compression in [Compression::Zstd(3), Compression::None] {
             let expected = format!("a layer for lazy pulling cannot have the compression `{compression}`");
-            check(Vec::new(), compression, &expected);
+            check(&[], compression, &expected);
         }
         let odd = Entry::bytes(ImagePath::new(*b"a\xff").unwrap(), *b"");
         let expected = "`a\\xff` is not UTF-8, and cannot stand in the table of contents of a lazy layer";
-        check(vec![odd], Compression::Splice, expected);
+        check(&[odd], Compression::Splice, expected);
         let ours = Entry::bytes(path(TOC_NAME), *b"");
-        check(vec![ours], Compression::Splice, "`stargz.index.json` is there twice");
+        check(&[ours], Compression::Splice, "`stargz.index.json` is there twice");
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use wainwright_layer::{InstalledWheel, Lost, NativeFiles, may_be_native};
 use wainwright_oci::Digest;
 use wainwright_store::{CacheKey, Store};
-use wainwright_wheel::{Layout, Wheel};
+use wainwright_wheel::{InstalledFile, Layout, Wheel};
 
 use crate::base::fits;
 use crate::choose::ChosenWheel;
@@ -85,9 +85,12 @@ pub(crate) fn install_all(
         if lost.contains_key(&wheel.metadata().name) {
             return Ok(installed);
         }
+        let notes = notes(&wheel, layout)?;
+        // What follows needs memory as well.
+        drop(wheel);
         let key = facts_key(chosen.wanted.digest, layout)?;
         if store.recall::<IgnoredAny>(&key)?.is_none() {
-            store.remember(&key, &owned(&wheel, &installed, layout)?)?;
+            store.remember(&key, &Owned::new(installed.files(), notes))?;
         }
         // To look into files takes longer, and the layer may be on its way meanwhile.
         if !installed.files().iter().any(may_be_native) {
@@ -136,6 +139,16 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
+    fn new(installed: &[InstalledFile], notes: Vec<String>) -> Self {
+        let mut files = String::new();
+        for file in installed {
+            let digest = file.content.digest().map(|digest| digest.hex()).unwrap_or_default();
+            let mark = if file.executable { "x" } else { "" };
+            let _ = writeln!(files, "{digest}{mark} {}", file.path);
+        }
+        Self { files, notes }
+    }
+
     /// The files, as `(path, content)`; of the content nothing but equality means something, and none is equal to an
     /// empty one.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -152,18 +165,14 @@ pub(crate) fn recall(wheel: Digest, layout: &Layout, store: &Store) -> Result<Op
 /// Finds out which files a wheel installs, and what is odd about it; remembers it.
 pub(crate) fn find_out(wheel: &ChosenWheel, layout: &Layout, store: &Store) -> Result<Owned, Error> {
     let opened = open(wheel, layout, store)?;
-    let owned = owned(&opened, &InstalledWheel::new(&opened, layout, &Lost::new())?, layout)?;
+    let installed = InstalledWheel::new(&opened, layout, &Lost::new())?;
+    let owned = Owned::new(installed.files(), notes(&opened, layout)?);
     store.remember(&facts_key(wheel.wanted.digest, layout)?, &owned)?;
     Ok(owned)
 }
 
-fn owned(wheel: &Wheel, installed: &InstalledWheel, layout: &Layout) -> Result<Owned, Error> {
-    let mut files = String::new();
-    for file in installed.files() {
-        let digest = file.content.digest().map(|digest| digest.hex()).unwrap_or_default();
-        let mark = if file.executable { "x" } else { "" };
-        let _ = writeln!(files, "{digest}{mark} {}", file.path);
-    }
+/// What is odd about a wheel.
+fn notes(wheel: &Wheel, layout: &Layout) -> Result<Vec<String>, Error> {
     let name = wheel.filename();
     let warnings = wheel.warnings().iter();
     let mut notes: Vec<String> =
@@ -172,5 +181,56 @@ fn owned(wheel: &Wheel, installed: &InstalledWheel, layout: &Layout) -> Result<O
     notes.extend(left_out.iter().map(|(kind, (files, bytes))| {
         format!("{name}: {kind} are left out: {files} files of {bytes} bytes together")
     }));
-    Ok(Owned { files, notes })
+    Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use wainwright_oci::ImagePath;
+    use wainwright_pypi::{Location, Wanted};
+    use wainwright_python::PythonVersion;
+    use wainwright_testing::wheel;
+
+    use super::*;
+
+    /// Installs a wheel and removes it: what is known of it then was found out in passing.
+    fn install(wheel: wainwright_testing::Wheel, lost: &Lost) -> (Option<Owned>, Option<NativeFiles>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let digest = store.put(&wheel.bytes()).unwrap();
+        let location = Location::Path(store.path(&digest));
+        let filename = wheel.filename().parse().unwrap();
+        let chosen = ChosenWheel {
+            name: wheel.name().parse().unwrap(),
+            wanted: Wanted { filename, digest, size: None, location },
+            size: None,
+            made: None,
+        };
+        let layout = Layout::venv(ImagePath::new("v").unwrap(), PythonVersion::new(3, 13));
+        install_all(&[chosen], &layout, lost, &store).unwrap();
+        std::fs::remove_file(store.path(&digest)).unwrap();
+        let native = store.recall(&native::facts_key(digest, &layout).unwrap()).unwrap();
+        (recall(digest, &layout, &store).unwrap(), native)
+    }
+
+    #[test]
+    fn a_wheel_is_opened_once() {
+        let (owned, native) = install(wheel("greet").file("greet/a.py", "1"), &Lost::new());
+        let paths: Vec<String> = owned.unwrap().files().map(|(path, _)| path.to_owned()).collect();
+        assert!(paths.iter().any(|path| path.ends_with("site-packages/greet/a.py")), "{paths:?}");
+        assert_eq!(native, Some(NativeFiles::default()));
+    }
+
+    #[test]
+    fn what_takes_long_is_left_to_whoever_wants_to_know() {
+        let (owned, native) = install(wheel("greet").file("greet/a.so", "1"), &Lost::new());
+        assert!(owned.is_some());
+        assert_eq!(native, None);
+    }
+
+    #[test]
+    fn a_wheel_without_all_its_files_says_nothing_about_them() {
+        let lost = Lost::from([("greet".parse().unwrap(), [ImagePath::new("v/x").unwrap()].into())]);
+        assert_eq!(install(wheel("greet").file("greet/a.py", "1"), &lost), (None, None));
+    }
 }

@@ -49,6 +49,15 @@ impl CacheKey {
 impl Store {
     /// Remembers what was made of some inputs. What would be too large to be read again is made again.
     pub fn remember(&self, key: &CacheKey, value: &impl Serialize) -> Result<(), Error> {
+        self.remember_within(LARGEST, key, value)
+    }
+
+    /// What [`Store::remember`] was given; `None` when nothing was, when the memo is damaged, or when it is something else.
+    pub fn recall<T: DeserializeOwned>(&self, key: &CacheKey) -> Result<Option<T>, Error> {
+        self.recall_within(LARGEST, key)
+    }
+
+    fn remember_within(&self, largest: u64, key: &CacheKey, value: &impl Serialize) -> Result<(), Error> {
         let mut draft = self.draft()?;
         let path = draft.path().to_owned();
         let failed = |source: io::Error| {
@@ -58,7 +67,7 @@ impl Store {
         draft.write_all(&[b'\n'; HEAD]).map_err(failed)?;
         let mut body = Body { draft: &mut draft, hasher: hasher(key), size: HEAD as u64 };
         serde_json::to_writer(&mut body, value).map_err(|error| failed(error.into()))?;
-        if body.size > LARGEST {
+        if body.size > largest {
             return Ok(());
         }
         let checksum = body.hasher.finish().hex();
@@ -68,17 +77,16 @@ impl Store {
         self.place(draft.into_path(), &self.memo_path(key))
     }
 
-    /// What [`Store::remember`] was given; `None` when nothing was, when the memo is damaged, or when it is something else.
-    pub fn recall<T: DeserializeOwned>(&self, key: &CacheKey) -> Result<Option<T>, Error> {
+    fn recall_within<T: DeserializeOwned>(&self, largest: u64, key: &CacheKey) -> Result<Option<T>, Error> {
         let path = self.memo_path(key);
         let read = |source| Error::disk("read", &path, source);
         let Some((file, metadata)) = open_regular(&path).map_err(read)? else { return Ok(None) };
-        if metadata.len() > LARGEST {
+        if metadata.len() > largest {
             return Ok(None);
         }
         self.note_use(&path, &metadata);
         let mut text = Vec::with_capacity(metadata.len() as usize);
-        file.take(LARGEST).read_to_end(&mut text).map_err(read)?;
+        file.take(largest).read_to_end(&mut text).map_err(read)?;
         Ok(parse(key, &text))
     }
 
@@ -191,17 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_can_be_recalled_however_long_it_is() {
+    fn what_is_remembered_can_be_recalled() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let key = |text: &str| CacheKey::of("layer", &text).unwrap();
-        // With its head and two quotes, the longest memo there can be.
-        let mut text = "x".repeat(LARGEST as usize - HEAD - 2);
-        store.remember(&key("long"), &text).unwrap();
-        assert!(store.recall::<String>(&key("long")).unwrap().as_ref() == Some(&text));
-        text.push('x');
-        store.remember(&key("longer"), &text).unwrap();
-        assert!(!store.memo_path(&key("longer")).exists(), "nobody would read it");
-        assert_eq!(store.recall::<u8>(&key("long")).unwrap(), None, "it is no number");
+        let key = CacheKey::of("layer", &"facts").unwrap();
+        for length in 0..100 {
+            let text = "x".repeat(length);
+            store.remember_within(120, &key, &text).unwrap();
+            // The head and two quotes are part of it.
+            let is_short = HEAD + length + 2 <= 120;
+            assert_eq!(store.recall_within(120, &key).unwrap() == Some(text), is_short, "{length}");
+            assert_eq!(store.memo_path(&key).exists(), is_short, "nobody would read it");
+            let _ = fs::remove_file(store.memo_path(&key));
+        }
+        store.remember(&key, &"text").unwrap();
+        assert_eq!(store.recall::<u8>(&key).unwrap(), None, "it is no number");
     }
 }

@@ -33,7 +33,6 @@ pub use parse::{MOST_BYTES, MOST_COMPONENTS};
 pub use print::print;
 pub use problem::{Problem, Stage};
 pub use python::defines;
-pub use resolve::Resolved;
 pub use service::{NoService, service_name};
 pub use span::Span;
 pub use syntax::{Content, Dict, Entry, Node, Number, Tree, Value, Word};
@@ -48,4 +47,14 @@ pub use workflow::{Component, NamedFile, Resources, Workflow};
 pub fn read(file: &str, text: impl AsRef<[u8]>, compat: Compat) -> Result<Workflow, Error> {
     check::through(text.as_ref(), compat)
         .map_err(|problems| Error::Refused { file: file.to_owned(), problems })
+}
+
+/// Reads the grammar of a workflow file alone; [`print()`] writes it again.
+///
+/// # Errors
+///
+/// The first error of the grammar.
+pub fn parse(file: &str, text: impl AsRef<[u8]>) -> Result<Tree, Error> {
+    parse::parse(text.as_ref())
+        .map_err(|problem| Error::Refused { file: file.to_owned(), problems: vec![*problem] })
 }

@@ -1,15 +1,15 @@
 use std::collections::BTreeSet;
 
 use crate::cursor::Cursor;
-use crate::problem::{Problem, Stage};
+use crate::problem::{Problem, Stage, is_secret};
 use crate::span::Span;
 use crate::syntax::{Content, Dict, Entry, Node, Number, Tree, Value, Word};
 use crate::table;
 
 /// Bytes of a file that are read.
-pub const MOST_BYTES: usize = 4 << 20;
+pub const MOST_BYTES: usize = 1 << 20;
 /// Components of a file.
-pub const MOST_COMPONENTS: usize = 4096;
+pub const MOST_COMPONENTS: usize = 1000;
 /// Brackets and braces within each other.
 const DEEPEST: usize = 64;
 /// What may follow a value directly.
@@ -324,6 +324,10 @@ impl<'t> Parser<'t> {
             let hint =
                 "a value is a string, a number, true, false, `$NAME`, a list, a dictionary or a component";
             return Err(self.hinted("E-BARE", at, "here a value is expected", hint));
+        }
+        if is_secret(self.source, at) {
+            let hint = "write `$NAME`, and give the value when it runs";
+            return Err(self.hinted("E-BARE", at, "this value is neither a name nor a number", hint));
         }
         let shown: String = word.chars().take(60).collect();
         let hint = match word.contains(['"', '\'']) {

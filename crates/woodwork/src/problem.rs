@@ -88,8 +88,24 @@ impl Problem {
     }
 }
 
+/// Ends of keys whose values are not shown.
+const SECRET: &[&str] = &["key", "password", "secret", "token"];
+
+/// Whether what stands there is the value of a key that holds a secret.
+pub(crate) fn is_secret(source: &str, at: Span) -> bool {
+    let start = floor(source, at.start);
+    let begin = floor(source, start.saturating_sub(WINDOW));
+    let before = source.get(begin..start).unwrap_or_default();
+    let before = before.rsplit('\n').next().unwrap_or_default();
+    let key = before.rsplit_once(':').map(|(key, _)| key.trim_end().to_ascii_lowercase());
+    key.is_some_and(|key| SECRET.iter().any(|end| key.trim_end_matches(['"', '\'']).ends_with(end)))
+}
+
 impl Excerpt {
     fn of(source: &str, at: Span) -> Self {
+        if is_secret(source, at) {
+            return Self::default();
+        }
         let start = floor(source, at.start);
         let begin = floor(source, start.saturating_sub(WINDOW));
         let before = source.get(begin..start).unwrap_or_default();

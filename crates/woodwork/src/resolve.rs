@@ -15,7 +15,7 @@ pub(crate) const REQUIREMENTS: &str = "requirements";
 
 /// A tree in which every reference names a component.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     pub(crate) tree: Tree,
     /// For each component those it refers to, in order of first appearance.
     pub(crate) depends_on: Vec<Vec<String>>,

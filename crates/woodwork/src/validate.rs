@@ -11,6 +11,8 @@ use crate::syntax::{Content, Dict, Node, Value};
 use crate::table::{self, Kind};
 use crate::workflow::{Component, Workflow};
 
+const MULTI_CLI: &str = "E-MULTI-CLI";
+
 /// Checks that every component has what its kind and type want.
 ///
 /// The warnings are those of this stage.
@@ -37,7 +39,9 @@ pub(crate) fn validate(resolved: Resolved) -> Result<Workflow, Vec<Problem>> {
         fold::fold(source, &mut components, &order, &mut problems, &mut warnings);
     }
     if !problems.is_empty() {
-        return Err(told(problems));
+        // What is wrong with the whole comes before what is wrong with one.
+        let (whole, parts) = problems.into_iter().partition(|problem| problem.code == MULTI_CLI);
+        return Err([told(whole), told(parts)].concat());
     }
     let env_names = components.iter().flat_map(|component| component.env_names.iter().cloned());
     let env_names: BTreeSet<String> = env_names.collect();
@@ -53,7 +57,7 @@ fn command_lines(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) {
     for node in found {
         let text =
             format!("`{}` is a second `input command_line`, after `{}`", node.name.text, first.name.text);
-        let problem = Problem::new(source, Stage::Validate, "E-MULTI-CLI", node.name.at, text);
+        let problem = Problem::new(source, Stage::Validate, MULTI_CLI, node.name.at, text);
         problems.push(problem.hint("keep one: there is one terminal"));
     }
 }

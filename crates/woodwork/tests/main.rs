@@ -1,14 +1,34 @@
 //! What workflow files say, and what is refused.
 
-use wainwright_woodwork::{Compat, read};
+mod components;
+mod divergence;
+mod errors;
+mod language;
+mod printed;
 
-#[test]
-fn a_workflow_is_read() {
-    let text = "model = llm openai {\n    api_key: $KEY\n}\n\nin = input api {\n}\n";
-    let workflow = read("main.ww", text, Compat::Engine).unwrap();
-    let model = workflow.component("model").unwrap();
-    assert_eq!((model.service.as_str(), model.is_image()), ("model", true));
-    assert_eq!(model.requirements, ["langchain", "langchain-core", "langchain-openai"]);
-    assert_eq!(workflow.component("in").unwrap().routes, ["model"]);
-    assert_eq!(workflow.env_names, ["KEY"]);
+use serde_json::Value;
+use wainwright_woodwork::{Compat, Stage, Verdict, Workflow, check, read};
+
+/// What is found up to the second stage, which knows no kinds.
+fn resolved(text: &str) -> Verdict {
+    check(text.as_bytes(), Stage::Resolve, Compat::Strict)
+}
+
+fn json(verdict: &Verdict) -> Value {
+    serde_json::to_value(verdict).unwrap()
+}
+
+/// A workflow that is sound.
+fn workflow(text: &str) -> Workflow {
+    read("main.ww", text, Compat::Strict).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// Everything that is told about a text.
+fn told(text: impl AsRef<[u8]>) -> String {
+    check(text.as_ref(), Stage::Validate, Compat::Strict).show("main.ww").join("\n")
+}
+
+/// The codes of warnings.
+fn codes(verdict: &Verdict) -> Vec<&'static str> {
+    verdict.warnings.iter().map(|warning| warning.code).collect()
 }

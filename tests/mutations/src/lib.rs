@@ -11,6 +11,7 @@ mod inflate;
 mod packages;
 mod scratch;
 mod wheels;
+mod workflows;
 
 /// A reader, and samples to begin with.
 pub struct Target {
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "marker", feed: packages::marker, seeds: packages::markers },
     Target { name: "deb", feed: packages::deb, seeds: packages::debs },
     Target { name: "control", feed: packages::control, seeds: packages::controls },
+    Target { name: "workflow", feed: workflows::workflow, seeds: workflows::workflows },
 ];
 
 /// The target of this name.
@@ -97,5 +99,6 @@ mod tests {
         marker: "marker", 5000;
         deb: "deb", 300;
         control: "control", 3000;
+        workflow: "workflow", 5000;
     }
 }

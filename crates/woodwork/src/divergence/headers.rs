@@ -6,7 +6,7 @@ const ALONE: &str = "write `name = kind type {` in a line of its own, with one b
 
 /// The first lines of components, and what is before the first of them.
 pub(super) fn find(finder: &mut Finder<'_>, tree: &Tree) {
-    if tree.byte_order_mark {
+    if tree.byte_order_mark && tree.components.first().is_some_and(|node| node.name.at.line == 1) {
         let at = Span { start: 0, end: 0, line: 1, column: 1 };
         let text = "it takes the byte order mark for a part of the first name";
         finder.tell("D-BOM", at, text, "save the file without byte order mark");

@@ -4,8 +4,6 @@ pub(super) struct Lines(Vec<Line>);
 #[derive(Clone, Copy, Default)]
 pub(super) struct Line {
     pub(super) start: usize,
-    /// Whether there is a `[` in it.
-    pub(super) opens: bool,
     /// Whether there is a `]` in it.
     pub(super) closes: bool,
 }
@@ -15,7 +13,7 @@ impl Lines {
         let mut lines = Vec::new();
         let mut start = 0;
         for line in text.split('\n') {
-            lines.push(Line { start, opens: line.contains('['), closes: line.contains(']') });
+            lines.push(Line { start, closes: line.contains(']') });
             start += line.len() + 1;
         }
         Self(lines)

@@ -31,9 +31,9 @@ pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
         found: Vec::new(),
     };
     headers::find(&mut finder, tree);
-    comments::find(&mut finder, tree);
+    let braces = comments::find(&mut finder, tree);
     for node in &tree.components {
-        finder.component(node);
+        finder.component(node, &braces);
     }
     finder.found.sort_by_key(|problem| problem.at);
     finder.found.truncate(MOST);
@@ -44,6 +44,8 @@ pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
 #[derive(Clone, Copy, Default)]
 struct Inside {
     list: bool,
+    /// A dictionary in a list.
+    item: bool,
     dict: bool,
 }
 
@@ -55,17 +57,16 @@ struct Finder<'t> {
 }
 
 impl<'t> Finder<'t> {
-    fn component(&mut self, node: &'t Node) {
-        dicts::body(self, &node.body);
-        dicts::same_keys(self, &node.body);
+    fn component(&mut self, node: &'t Node, braces: &[usize]) {
+        let next = braces.partition_point(|at| *at < node.body.open.start);
+        dicts::body(self, &node.body, braces.get(next).copied());
         self.dict(&node.body, Inside::default());
     }
 
     fn dict(&mut self, dict: &'t Dict, inside: Inside) {
-        for entry in &dict.entries {
-            dicts::entry(self, entry, inside.dict);
-            self.value(&entry.value, inside);
-        }
+        dicts::entries(self, dict, inside.dict);
+        dicts::same_keys(self, dict);
+        dict.entries.iter().for_each(|entry| self.value(&entry.value, inside));
     }
 
     fn value(&mut self, value: &'t Value, inside: Inside) {
@@ -85,15 +86,13 @@ impl<'t> Finder<'t> {
             }
             Content::List(items) => {
                 lists::find(self, value, items, inside);
-                // The keys of its dictionaries are judged with it.
-                items.iter().for_each(|item| self.value(item, Inside { list: true, ..inside }));
+                let inside = Inside { list: true, ..inside };
+                items.iter().for_each(|item| self.value(item, inside));
             }
             Content::Dict(dict) if inside.list => {
-                let inner = Inside { list: false, dict: true };
-                dict.entries.iter().for_each(|entry| {
-                    dicts::key(self, entry);
-                    self.value(&entry.value, inner);
-                });
+                dicts::item(self, dict);
+                let inside = Inside { item: true, ..inside };
+                dict.entries.iter().for_each(|entry| self.value(&entry.value, inside));
             }
             Content::Dict(dict) => {
                 dicts::lines(self, dict);
@@ -103,9 +102,12 @@ impl<'t> Finder<'t> {
         }
     }
 
+    /// A text that begins with "it" is about the command.
     fn tell(&mut self, code: &'static str, at: Span, text: &str, hint: &str) {
         // Many more than are told: those that are told are the first of the file.
         if self.found.len() < 64 * MOST {
+            let text =
+                text.strip_prefix("it ").map_or_else(|| text.into(), |rest| format!("`woodwork` {rest}"));
             self.found.push(Problem::new(self.source, Stage::Parse, code, at, text).hint(hint));
         }
     }

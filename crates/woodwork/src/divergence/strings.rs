@@ -1,20 +1,14 @@
-use super::{Finder, Inside};
+use super::{Finder, Inside, comments};
 use crate::parse::is_word;
 use crate::span::Span;
 
 /// Text: its brackets are counted, and what looks like a name may be one.
 pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
-    if text.contains(['{', '}']) {
-        let said = "it counts the braces of a string, and loses keys or ends the component by them";
-        finder.tell("D-STRING-BRACE", at, said, "put the text into a file, or do without braces");
-        if text.find('{').and_then(|brace| text.get(..brace)).is_some_and(|before| before.contains('=')) {
-            let said = "it takes a string with `=` before `{` for the first line of a component";
-            finder.tell("D-STRING-EQUALS", at, said, "put the text into a file");
-        }
-    }
-    if is_bracket_open(finder, text, at, inside) {
-        let said = "it takes the bracket of a string for that of a list";
-        finder.tell("D-STRING-BRACKET", at, said, "do without brackets, or put the text into a file");
+    braces(finder, text, at, inside);
+    brackets(finder, text, at, inside);
+    if inside.dict && !inside.list && has_copied_key(text) {
+        let said = "it takes a string in a dictionary that has `event:` in it for a key";
+        finder.tell("D-STRING-EVENT", at, said, "reword the text");
     }
     if let Some(name) = text.strip_prefix('$').filter(|name| is_word(name)) {
         let said = "an environment variable in quotes is text";
@@ -25,7 +19,7 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
             &format!("if the value of the variable is meant, write ${name}"),
         );
     }
-    if !inside.list {
+    if !inside.list || inside.item {
         return;
     }
     if finder.names.contains(text) {
@@ -42,11 +36,41 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
     }
 }
 
-/// Whether a line seems to open a list by a string, or a list of several lines to end by one.
-fn is_bracket_open(finder: &Finder<'_>, text: &str, at: Span, inside: Inside) -> bool {
-    let line = finder.lines.at(at.start);
-    match inside.list {
-        true => text.contains(']') && !line.opens,
-        false => text.contains('[') && !line.closes,
+fn braces(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
+    if let Some(brace) = text.rfind('{') {
+        // The quote is something before `=`, and something is between `=` and `{`.
+        let before = text.get(..brace).unwrap_or_default();
+        if before.find('=').is_some_and(|equals| equals + 1 < brace) {
+            let said = "it takes a string with `=` before `{` for the first line of a component";
+            finder.tell("D-STRING-EQUALS", at, said, "put the text into a file");
+        }
     }
+    let is_dropped = inside.list && !inside.item && comments::is_balanced(text);
+    if text.contains(['{', '}']) && !is_dropped {
+        let said = "it counts the braces of a string, and loses keys or ends the component by them";
+        finder.tell("D-STRING-BRACE", at, said, "put the text into a file, or do without braces");
+    }
+}
+
+pub(super) const BRACKET: &str = "it takes the bracket of a string for that of a list";
+pub(super) const NO_BRACKETS: &str = "do without brackets, or put the text into a file";
+
+/// Those in lists are judged with their list.
+fn brackets(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
+    let is_taken = match inside {
+        Inside { list: true, .. } => false,
+        Inside { dict: true, .. } => text.contains(['[', ']']),
+        _ => text.contains('[') && !finder.lines.at(at.start).closes,
+    };
+    if is_taken {
+        finder.tell("D-STRING-BRACKET", at, BRACKET, NO_BRACKETS);
+    }
+}
+
+/// Whether one of the keys that are copied to the top of a component occurs, with a `:`.
+fn has_copied_key(text: &str) -> bool {
+    super::dicts::COPIED.iter().any(|key| {
+        let mut ends = text.match_indices(key).map(|(start, _)| start + key.len());
+        ends.any(|end| text.get(end..).is_some_and(|rest| rest.trim_start().starts_with(':')))
+    })
 }

@@ -116,6 +116,16 @@ class Events(Case):
         self.assertEqual(echo.metric('woodwork_events_total{event="input.received"}'), 1)
         self.assertIn("scripts.py:", echo.wait_for_line("a pipe failed"))
 
+    def test_threads_that_fail_are_told_in_one_line_without_secrets(self):
+        text = "import os, threading\ndef fail():\n    raise ValueError(os.environ['KEY'])\nthreading.Thread(target=fail).start()\n"
+        self.write("hooks/thread.py", text + "def seen(payload):\n    pass\n")
+        told = {"event": "input.received", "script": "hooks/thread.py", "function": "seen"}
+        path = self.describe("mem", "memory", "short_term", {"key": {"$env": "KEY"}}, hooks=[told])
+        echo = self.start(path, KEY=SECRET)
+        self.assertIn("ValueError: ***", echo.wait_for_line("a thread failed"))
+        echo.stop()
+        self.assertNotIn(SECRET, "".join(echo.log))
+
     def test_hooks_that_block_hold_up_nobody(self):
         hooks = [hook("input.received", "block"), hook("input.received", "block_loop"), hook("input.received", "note")]
         echo = self.start(

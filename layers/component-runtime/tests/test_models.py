@@ -283,7 +283,9 @@ class Models(Case):
             if asked["path"] == "/v1/chat/completions":
                 return send(handler, 200, {"choices": [{"message": {"content": "16"}}]})
             texts = asked["body"]["input"]
-            made = [{"index": i, "embedding": [text.lower().count(word) + 0.1 for word in words]} for i, text in enumerate(texts)]
+            made = [
+                {"index": i, "embedding": [text.lower().count(word) + 0.1 for word in words]} for i, text in enumerate(texts)
+            ]
             send(handler, 200, {"data": made[::-1]})
 
         self.write("texts/a.txt", "The cat sleeps. " * 40 + "\n\n" + "A train runs. " * 40)
@@ -319,7 +321,13 @@ class Models(Case):
                 (self.folder / "data/kb").unlink()
 
     def test_embeddings_that_are_none(self):
-        rows = [{"data": []}, {"data": [{"index": 0, "embedding": []}]}, {"data": [{"index": 0, "embedding": ["x"]}]}, {"data": 5}, {}]
+        rows = [
+            {"data": []},
+            {"data": [{"index": 0, "embedding": []}]},
+            {"data": [{"index": 0, "embedding": ["x"]}]},
+            {"data": 5},
+            {},
+        ]
         answers = list(rows)
         vendor = StandIn(self, lambda handler, asked: send(handler, 200, answers.pop(0)))
         self.write("a.txt", "text")

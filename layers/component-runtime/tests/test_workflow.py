@@ -78,6 +78,14 @@ class Workflow(Case):
                 answer = tools.post("/call", {"name": name, "arguments": arguments})
                 self.assertEqual((answer.status, answer.json), (200, expected))
 
+    def test_an_input_names_a_tool(self):
+        tools = self.functions()
+        self.assertEqual(tools.ask("add", inputs={"a": 1, "b": 2})["output"], "3")
+        answer = tools.post("/input", {"input": "what?"})
+        self.assertEqual((answer.status, answer.json["error"]), (422, "there is no tool `what?`; there are: add, greet, fail"))
+        begun = tools.post("/input", {"input": "fail", "stream": True}).json
+        self.assertEqual(events(tools.port, f"/stream/{begun['stream']}"), [(1, "error", {"error": "SystemExit: 3"})])
+
     def test_a_model_answers_and_remembers(self):
         vendor = OpenAI(self, "Hello.", "Again.")
         self.write("prompts/polite.txt", "Be {manner} to {who}.")

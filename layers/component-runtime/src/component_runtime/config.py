@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from . import secrets
 from .errors import StartError
@@ -76,9 +76,12 @@ def load(path: str, environment: Mapping[str, str], peers: "str | None" = None) 
     except (OSError, UnicodeDecodeError) as problem:
         raise StartError(f"{path} cannot be read: {problem}; set COMPONENT_FILE where it lies elsewhere") from None
     try:
-        return _component(_Object(path, json.loads(text)), environment, peers)
+        value = json.loads(text)
+        if any(b"\0" in text.encode("utf-8") for text in _texts(value)):
+            raise ValueError("it holds a zero character, which no name or path has")
     except (ValueError, RecursionError) as problem:
-        raise StartError(f"{path} is not JSON: {problem}") from None
+        raise StartError(f"{path} is not JSON that can be used: {problem}") from None
+    return _component(_Object(path, value), environment, peers)
 
 
 def _component(file: "_Object", environment: Mapping[str, str], peers: "str | None") -> Component:
@@ -117,12 +120,12 @@ def _part(item: "_Object", environment: Mapping[str, str], missing: List[str]) -
                 return environment.get(name, "")
             if isinstance(name, str) and "$ref" in value:
                 return Reference(name)
-            return {inner: resolve(each, f"{key}.{inner}" if key else inner) for inner, each in value.items()}
+            return {inner: resolve(each, f"{key}.{inner}") for inner, each in value.items()}
         if isinstance(value, list):
             return [resolve(each, f"{key}[{index}]") for index, each in enumerate(value)]
         return value
 
-    part.config.update(resolve(item.object("config").value, ""))
+    part.config.update({key: resolve(value, key) for key, value in item.object("config").value.items()})
     return part
 
 
@@ -151,6 +154,15 @@ def _peers(file: "_Object", override: "str | None") -> Dict[str, Address]:
         if not address.url.startswith(("http://", "https://")):
             raise StartError(f"the URL of the peer `{address.name}` begins with neither http:// nor https://")
     return peers
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 class _Object:

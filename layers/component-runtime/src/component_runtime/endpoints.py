@@ -66,7 +66,10 @@ class Endpoints:
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         if request.method not in allowed:
             raise Refusal(405, f"{request.method} is not possible here", {"Allow": ", ".join(allowed)})
-        return handler(request, middle)
+        try:
+            return handler(request, middle)
+        except ToolError as problem:
+            raise Refusal(422, str(problem)) from None
 
     def wait_for_jobs(self) -> bool:
         """Whether nothing is written to streams any more."""
@@ -180,7 +183,7 @@ class Endpoints:
         def run() -> None:
             try:
                 stream.finish(work(stream))
-            except Refusal as problem:
+            except (Refusal, ToolError) as problem:
                 stream.fail(str(problem))
             except BaseException as problem:
                 self.world.metrics.count("woodwork_errors_total", where="internal")

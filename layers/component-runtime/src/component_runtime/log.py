@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from typing import Any, Dict
@@ -36,6 +37,9 @@ def set_up(component: str, level: str, as_json: bool) -> None:
     root.handlers[:] = [handler]
     root.setLevel(LEVELS.get(level.strip().lower(), logging.INFO))
     logging.raiseExceptions = False
+    # Python would print tracebacks, in many lines and with whatever values are in them.
+    sys.excepthook = lambda _, problem, __: error("the component failed", reason=describe(problem))
+    threading.excepthook = lambda told: error("a thread failed", reason=describe(told.exc_value or told.exc_type()))
 
 
 def debug(text: str, **fields: Any) -> None:

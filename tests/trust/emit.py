@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from common import ROOT, Table, wain, workshop
@@ -390,6 +391,94 @@ def development(world: World) -> None:
         table.row("development", format, "refused: not pushed", ok=ok, detail=done.stderr)
 
 
+def rootfs(folder: Path) -> Path:
+    """busybox and what it needs: a shell, a server and a client of HTTP."""
+    program = Path(shutil.which("busybox"))
+    found = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    for path in [program, *map(Path, re.findall(r"/\S+", found))]:
+        target = folder / ("bin/busybox" if path == program else str(path)[1:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for name, text in {"app/hooks/file": "of the image", "app/data/": "", "tmp/": ""}.items():
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if text:
+            path.write_text(text)
+    os.chown(folder / "app/data", 10001, 10001)
+    folder.joinpath("tmp").chmod(0o1777)
+    return folder
+
+
+def running(world: World) -> None:
+    """Two components under a Docker daemon: one asks the other, and each writes where it may and nowhere else."""
+    row = ["running", "compose", "Docker"]
+    program = tool("docker-compose")
+    missing = [name for name in ("dockerd", "docker", "busybox", "tar") if shutil.which(name) is None]
+    if os.geteuid() != 0 or program is None or missing:
+        world.table.skip(*row, why=f"it takes root, Docker Compose 2, and {', '.join(missing) or 'all that is here'}")
+        return
+    project = world.folder / "running"
+    (project / ".wain").mkdir(parents=True)
+    (project / "hooks").mkdir()
+    (project / "hooks/file").write_text("of the project")
+    code = "echo kept > /app/data/a; echo gone > /tmp/a; echo never > /app/a; cd /tmp; exec busybox httpd -f -p 8080"
+    settings = ["ENV PATH=/bin", "USER 10001", f'ENTRYPOINT ["/bin/busybox","sh","-c","{code}"]']
+    odd = "$A ${B} \"q\"\nline"
+    common = {
+        "image": {"repository": None, "digest": DIGEST, "tag": "running:1"}, "writable": ["/tmp"], "secrets": ["SOME_KEY"],
+        "health": ["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/a"], "volumes": {"/app/data": "1Gi"},
+        "resources": {"memory_limit": "64Mi"}, "environment": {"ODD": odd},
+    }
+    one = component("One", needs=["two"], sources=["hooks"], **common)
+    (project / ".wain/release.json").write_text(json.dumps(release(one, component("two", **common), profile="development")))
+    place = world.folder / "docker"
+    place.mkdir()
+    socket = f"unix://{place}/sock"
+    words = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs", f"--data-root={place}/data",
+             f"--exec-root={place}/exec", f"--pidfile={place}/pid", f"--host={socket}"]
+    with (place / "log").open("wb") as log:
+        daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    env = {"DOCKER_HOST": socket, "SOME_KEY": "secret"}
+
+    def run(*words):
+        return world.run(*words, env=env, cwd=project)
+
+    def in_one(*words):
+        return run("docker", "exec", "demo-one-1", "busybox", *words)
+
+    compose = [program, "--file", "deploy/compose.yaml"]
+    try:
+        for _ in range(60):
+            if daemon.poll() is not None or run("docker", "version").returncode == 0:
+                break
+            time.sleep(1)
+        tar = subprocess.Popen(["tar", "-C", rootfs(world.folder / "rootfs"), "-c", "."], stdout=subprocess.PIPE)
+        changes = [word for setting in settings for word in ("--change", setting)]
+        made = subprocess.run(["docker", "import", *changes, "-", "running:1"], stdin=tar.stdout, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=os.environ | env, timeout=120)
+        tar.stdout.close()
+        tar.wait()
+        run(world.program, "emit", "docker-compose", "-o", "deploy")
+        up = run(*compose, "up", "--detach", "--wait")
+        world.table.row(*row[:2], "starts, and is healthy", ok=up.returncode == 0, detail=made.stderr + up.stderr)
+        answers = {
+            "reaches what it needs": (in_one("wget", "-q", "-O", "-", "http://two:8080/a"), "gone\n"),
+            "has the project's sources": (in_one("cat", "/app/hooks/file"), "of the project"),
+            "writes to its volume": (in_one("cat", "/app/data/a"), "kept\n"),
+            "gets a secret": (in_one("sh", "-c", 'printf %s "$SOME_KEY"'), "secret"),
+            "gets odd values as they are": (in_one("sh", "-c", 'printf %s "$ODD"'), odd),
+        }
+        for case, (done, expected) in answers.items():
+            world.table.row(*row[:2], case, ok=done.stdout == expected, detail=done.stdout + done.stderr)
+        done = run("docker", "logs", "demo-one-1")
+        ok = "can't create /app/a: Read-only file system" in done.stderr and in_one("id", "-u").stdout == "10001\n"
+        world.table.row(*row[:2], "writes nowhere else, is not root", ok=ok, detail=done.stderr)
+        run(*compose, "down", "--volumes", "--timeout", "1")
+    finally:
+        daemon.terminate()
+        daemon.wait(60)
+
+
 def main() -> None:
     table = Table(("release", 12), ("format", 10), ("asked", 36))
     with workshop() as folder:
@@ -403,6 +492,7 @@ def main() -> None:
                 helm(world, name, what, kubernetes(world, name, what))
         profile(world, releases()["full"])
         development(world)
+        running(world)
     table.finish()
 
 

@@ -90,7 +90,9 @@ fn service(workload: &Workload<'_>, all: &[Workload<'_>], release: &Release, opt
     service.put("read_only", workload.read_only);
     service.put("cap_drop", ["ALL"]);
     service.put("security_opt", ["no-new-privileges:true"]);
-    let scratch = workload.writable.iter().map(|mount| format!("{}:size={SCRATCH}m", escaped(mount.path)));
+    // Without a mode it would be that of the folder in the image, and root's.
+    let scratch =
+        workload.writable.iter().map(|mount| format!("{}:size={SCRATCH}m,mode=1777", escaped(mount.path)));
     service.put_filled("tmpfs", scratch.collect::<Vec<_>>());
     service.put_filled("volumes", mounts(workload, release, options));
     service.put_filled("environment", environment(workload));

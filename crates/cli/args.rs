@@ -151,6 +151,11 @@ pub(crate) enum Command {
     /// made is removed if it is as it was written. docs/emit.md describes the release, the files and the values.
     #[command(after_help = EMIT_EXAMPLES)]
     Emit(Emit),
+    /// Write a small project that works: a workflow, or settings for a project in Python
+    ///
+    /// Prints the files it wrote. Nothing that is there is written over.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
     /// Look at workflows, `.ww` files of the Woodwork language
     Ww {
         #[command(subcommand)]
@@ -168,6 +173,11 @@ Examples:
   wain emit docker-compose -o deploy       then: docker compose --file deploy/compose.yaml up
   wain emit kubernetes -o k8s --namespace support --values production.yaml
   wain emit helm -o chart                  then: helm upgrade --install support chart";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  wain init --template agent demo      a workflow in a new folder
+  wain init                            settings, where there is a project in Python";
 
 const BUILD_EXAMPLES: &str = "\
 Examples:
@@ -760,6 +770,26 @@ pub(crate) struct ProbeArguments {
 
     #[command(flatten)]
     pub(crate) machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The folder; made where it is not there
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+
+    /// What to write [default: plain where there is a project in Python, else agent]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) template: Option<Template>,
+}
+
+/// What `wain init` writes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// A workflow: an entry, an agent, its model, and functions it may call
+    Agent,
+    /// wainwright.toml, for a project in Python
+    Plain,
 }
 
 #[derive(Subcommand)]

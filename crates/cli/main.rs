@@ -10,6 +10,7 @@ mod emit;
 mod emit_folder;
 mod explain;
 mod failure;
+mod init;
 mod inspect;
 mod limits;
 mod login;
@@ -71,6 +72,7 @@ fn run() -> u8 {
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
         Command::Emit(arguments) => emit::emit(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
         Command::Ww { command } => ww::run(&command),
         Command::Completions { shell } => commands::completions(shell),
     }

@@ -1,0 +1,97 @@
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::args::{Init, Template};
+use crate::commands::OUTSIDE;
+use crate::failure::tell;
+use crate::render::line;
+use crate::stdout::print;
+
+macro_rules! files {
+    ($folder:literal: $($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("templates/", $folder, "/", $path)))),+]
+    };
+}
+
+/// A workflow that runs: the files of it.
+const AGENT: &[(&str, &str)] = files!("agent": "functions.py", "hooks/watch.py", "main.ww", "pipes/tidy.py");
+/// The settings of a plain Python project.
+const PLAIN: &[(&str, &str)] = &[("wainwright.toml", include_str!("templates/plain.toml"))];
+
+/// Files that show a folder to be a project in Python.
+const OF_PROJECTS: [&str; 4] = ["pyproject.toml", "requirements.txt", "setup.py", "Pipfile"];
+
+/// `wain init`
+pub(crate) fn init(arguments: &Init) -> u8 {
+    let folder = &arguments.folder;
+    let is_project = OF_PROJECTS.iter().any(|name| folder.join(name).exists());
+    let template = arguments.template.unwrap_or(if is_project { Template::Plain } else { Template::Agent });
+    let files = match template {
+        Template::Agent => AGENT,
+        Template::Plain => PLAIN,
+    };
+    if let Some(path) =
+        files.iter().map(|(name, _)| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    {
+        let error = io::Error::other(format!("`{}` is there already; nothing was written", path.display()));
+        line(&tell(&error, Some("give another folder: `wain init DIR`".into())));
+        return 1;
+    }
+    if template == Template::Plain && !is_project {
+        let hint = "make one with `uv init`, or give `--template agent`";
+        let error = io::Error::other(format!("`{}` has no project in Python", folder.display()));
+        line(&tell(&error, Some(hint.into())));
+        return 1;
+    }
+    if let Err((path, source)) = write(folder, files) {
+        let error = io::Error::other(format!("`{}` cannot be written: {source}", path.display()));
+        line(&tell(&error, Some("what was written before it was removed again".into())));
+        return OUTSIDE;
+    }
+    let mut text: String =
+        files.iter().map(|(name, _)| format!("{}\n", folder.join(name).display())).collect();
+    line(&next(template, folder));
+    if folder == Path::new(".") {
+        text = text.replace("./", "");
+    }
+    print(&text)
+}
+
+/// Writes all files, or leaves none.
+fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), (PathBuf, io::Error)> {
+    let mut written: Vec<PathBuf> = Vec::new();
+    let all = files.iter().try_for_each(|(name, text)| {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|source| (parent.to_owned(), source))?;
+        // Somebody may have written it meanwhile.
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let mut file = file.map_err(|source| (path.clone(), source))?;
+        written.push(path.clone());
+        file.write_all(text.as_bytes()).map_err(|source| (path, source))
+    });
+    if all.is_err() {
+        for path in written {
+            let _ = fs::remove_file(&path);
+            // Folders of others are not empty, and stay.
+            let _ = path.parent().map(fs::remove_dir);
+        }
+    }
+    all
+}
+
+/// What to do with it, for a person.
+fn next(template: Template, folder: &Path) -> String {
+    let enter = match folder == Path::new(".") {
+        true => String::new(),
+        false => format!("cd {} && ", folder.display()),
+    };
+    match template {
+        Template::Agent => format!(
+            "next: export OPENAI_API_KEY=... && {enter}wain build --deploy local -d\n\
+             then: curl --json '{{\"input\": \"what time is it?\"}}' http://127.0.0.1:8000/input"
+        ),
+        Template::Plain => format!("next: {enter}wain build"),
+    }
+}

@@ -151,6 +151,11 @@ pub(crate) enum Command {
     /// made is removed if it is as it was written. docs/emit.md describes the release, the files and the values.
     #[command(after_help = EMIT_EXAMPLES)]
     Emit(Emit),
+    /// Run on this machine what was built last, by `docker compose`, `docker-compose` or `podman-compose`
+    Deploy {
+        #[command(subcommand)]
+        command: DeployCommand,
+    },
     /// Write a small project that works: a workflow, or settings for a project in Python
     ///
     /// Prints the files it wrote. Nothing that is there is written over.
@@ -770,6 +775,48 @@ pub(crate) struct ProbeArguments {
 
     #[command(flatten)]
     pub(crate) machine: MachineArguments,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DeployCommand {
+    /// Start everything, wait until it is well, and print where it answers
+    ///
+    /// The Compose file is .wain/deploy/compose.yaml. Secrets are taken from the environment, or from `.env` beside the
+    /// workflow.
+    Up {
+        #[command(flatten)]
+        place: DeployPlace,
+
+        /// Leave it running; without this, logs are shown until Ctrl-C, which ends it
+        #[arg(long, short)]
+        detach: bool,
+    },
+    /// End everything, and remove its containers, networks and volumes
+    Down {
+        #[command(flatten)]
+        place: DeployPlace,
+    },
+    /// Say how each component is; exits with 1 unless all are well
+    Status {
+        #[command(flatten)]
+        place: DeployPlace,
+    },
+    /// Show what components say
+    Logs {
+        #[command(flatten)]
+        place: DeployPlace,
+
+        /// Go on until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct DeployPlace {
+    /// The folder of the project
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) path: PathBuf,
 }
 
 #[derive(Args)]

@@ -5,6 +5,7 @@ mod args;
 mod cache;
 mod check;
 mod commands;
+mod deploy;
 mod diff;
 mod emit;
 mod emit_folder;
@@ -72,6 +73,7 @@ fn run() -> u8 {
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
         Command::Emit(arguments) => emit::emit(&arguments),
+        Command::Deploy { command } => deploy::run(&command),
         Command::Init(arguments) => init::init(&arguments),
         Command::Ww { command } => ww::run(&command),
         Command::Completions { shell } => commands::completions(shell),

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// --build-sdists allows. Without a lockfile, uv resolves
     /// pyproject.toml or a plain requirements.txt, and pylock.toml is written first.
     #[command(after_help = BUILD_EXAMPLES)]
-    Build(Build),
+    Build(Box<Build>),
     /// Show what a build would make, reuse and fetch
     ///
     /// Takes the same inputs as `wain build`, decides everything, and makes nothing.
@@ -486,6 +486,9 @@ pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) workflow: WorkflowArguments,
 
+    #[command(flatten)]
+    pub(crate) export: ExportArguments,
+
     /// Cache in a registry to tell which layers there are now, `REGISTRY/REPO[:TAG]`
     ///
     /// Afterwards `--cache-from` finds them on any machine. The layers are put into that repository, or mounted there. When
@@ -515,8 +518,11 @@ pub(crate) struct ImageArguments {
     pub(crate) tag: Vec<Reference>,
 
     /// Where the image goes: layout:DIR, archive:FILE, archive:-, docker or registry (may be repeated) [default: layout:.wain/image]
+    ///
+    /// The images of a workflow go to DIR/COMPONENT and FILE/COMPONENT.tar [default: layout:.wain/images]. A folder alone, `build/`, is
+    /// for all of a workflow: layouts go to build/images, and what --export writes beside them.
     #[arg(long, short, value_name = "WHERE", value_parser = parse_output)]
-    pub(crate) output: Vec<Output>,
+    pub(crate) output: Vec<OutputArgument>,
 
     /// Load the image into Docker; short for --output docker
     #[arg(long)]
@@ -565,6 +571,38 @@ pub(crate) struct WorkflowArguments {
     /// What becomes of what the `woodwork` command reads differently
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub(crate) ww_compat: WwCompat,
+}
+
+/// What is written and started when the images of a workflow are made.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Workflows")]
+pub(crate) struct ExportArguments {
+    /// Write files that run the images, to build/FORMAT (may be repeated); as `wain emit` afterwards
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) export: Vec<Format>,
+
+    /// The Kubernetes namespace for --export
+    #[arg(long, value_name = "NAME", requires = "export")]
+    pub(crate) namespace: Option<String>,
+
+    /// What is wanted different in what --export writes, component by component: YAML or JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "export")]
+    pub(crate) values: Option<PathBuf>,
+
+    /// Run the images when they are made: `local` is this machine; as `wain deploy up` afterwards
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub(crate) deploy: Option<Deploy>,
+
+    /// Leave running what --deploy started
+    #[arg(long, short, requires = "deploy")]
+    pub(crate) detach: bool,
+}
+
+/// Where images are run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deploy {
+    /// Here, by a Compose tool
+    Local,
 }
 
 /// What the images of a workflow are for.
@@ -1193,8 +1231,13 @@ fn parse_check(text: &str) -> Result<Check, String> {
 /// Where a pull may go.
 fn parse_place(text: &str) -> Result<Output, String> {
     match parse_output(text)? {
-        Output::Registry => Err("from registry to registry it goes with `wain copy`".into()),
-        output => Ok(output),
+        OutputArgument::Folder(folder) => {
+            Err(format!("`{0}` is no output\n  hint: write `layout:{0}`", folder.display()))
+        }
+        OutputArgument::Where(Output::Registry) => {
+            Err("from registry to registry it goes with `wain copy`".into())
+        }
+        OutputArgument::Where(output) => Ok(output),
     }
 }
 
@@ -1214,8 +1257,22 @@ fn parse_tag(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_output(text: &str) -> Result<Output, String> {
-    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+fn parse_output(text: &str) -> Result<OutputArgument, String> {
+    if !text.contains(':') && (text.ends_with('/') || Path::new(text).is_dir()) {
+        return Ok(OutputArgument::Folder(text.into()));
+    }
+    let output =
+        text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()));
+    Ok(OutputArgument::Where(output?))
+}
+
+/// What `--output` names.
+#[derive(Clone, Debug)]
+pub(crate) enum OutputArgument {
+    /// Where images go.
+    Where(Output),
+    /// A folder for all of a workflow.
+    Folder(PathBuf),
 }
 
 /// A word of `--slim`: a kind of files, or all of them.

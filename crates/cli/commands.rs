@@ -12,7 +12,8 @@ use wainwright_pypi::IndexOptions;
 use wainwright_store::Limits;
 
 use crate::args::{
-    self, Arguments, ImageArguments, MachineArguments, NameOrAll, ProjectArguments, SlimArgument,
+    self, Arguments, ImageArguments, MachineArguments, NameOrAll, OutputArgument, ProjectArguments,
+    SlimArgument,
 };
 use crate::render::{Renderer, line, renderer};
 use crate::report::{Report, bytes};
@@ -66,6 +67,12 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
     let project = &arguments.project;
     if let Some(file) = workflow::file(arguments.workflow.config.as_deref(), project) {
         return workflow::build(arguments, &file);
+    }
+    if let Some(option) = workflow::option(arguments) {
+        return usage(&format!(
+            "{option} is for workflows, and there is no main.ww in `{}`\n  hint: name one with `-c FILE.ww`",
+            project.path.display()
+        ));
     }
     let (mut request, machine) = match prepare(project, Some(&arguments.image)) {
         Ok(ready) => ready,
@@ -220,6 +227,15 @@ pub(crate) fn prepare(
     project: &ProjectArguments,
     image: Option<&ImageArguments>,
 ) -> Result<(Request, Machine), String> {
+    prepare_any(project, image, false)
+}
+
+/// As [`prepare`], for a workflow too.
+pub(crate) fn prepare_any(
+    project: &ProjectArguments,
+    image: Option<&ImageArguments>,
+    is_workflow: bool,
+) -> Result<(Request, Machine), String> {
     if let (Some(lazy), Some(compression)) = (project.lazy, project.compression)
         && !lazy.goes_with(compression)
     {
@@ -229,7 +245,17 @@ pub(crate) fn prepare(
         ));
     }
     let machine = machine::read(&project.machine, project.jobs);
-    let mut outputs = image.map_or_else(Vec::new, |image| image.output.clone());
+    let mut outputs = Vec::new();
+    for output in image.iter().flat_map(|image| &image.output) {
+        outputs.push(match output {
+            OutputArgument::Where(output) => output.clone(),
+            OutputArgument::Folder(folder) if is_workflow => Output::Layout(folder.join("images")),
+            OutputArgument::Folder(folder) => {
+                let folder = folder.display();
+                return Err(format!("`{folder}` is a place for a workflow\n  hint: write `layout:{folder}`"));
+            }
+        });
+    }
     if image.is_some_and(|image| image.load) && !outputs.contains(&Output::Docker) {
         outputs.push(Output::Docker);
     }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use wainwright_build::Output;
 use wainwright_emit::{Compat, Options, Profile, Release};
 
 use crate::args::{DeployCommand, DeployPlace};
@@ -57,6 +58,14 @@ pub(crate) fn start(root: &Path, detach: bool) -> u8 {
     told(up(root, detach))
 }
 
+/// Where images have to go so that they can be started.
+pub(crate) fn output(root: &Path) -> Output {
+    match Tool::find() {
+        Some(Tool { engine: "podman", .. }) => Output::Archive(folder(root).join("images")),
+        _ => Output::Docker,
+    }
+}
+
 fn told(done: Result<u8, Failure>) -> u8 {
     done.unwrap_or_else(|failure| {
         line(&tell(&io::Error::other(failure.message), failure.hint));
@@ -98,10 +107,11 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
         written
             .map_err(|error| failure(OUTSIDE, error, "free some space, or look at the rights of .wain"))?;
     }
-    let mut words = vec!["up", "-d"];
-    // Only what this file names: a container of an earlier workflow would stay for ever.
-    words.push("--remove-orphans");
-    tool.run(&release, root, &file, &words)?;
+    if tool.engine == "podman" {
+        load_into_podman(&release, root)?;
+    }
+    // A container of an earlier workflow would stay for ever.
+    tool.run(&release, root, &file, &["up", "-d", "--remove-orphans"])?;
     wait(&tool, &release, root, &file)?;
     let mut urls = String::new();
     for component in &release.components {
@@ -199,6 +209,23 @@ fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
             "`export {first}=...`, or write it into a file `.env` beside the workflow, which goes into no image"
         ),
     ))
+}
+
+/// podman has no daemon that images could be sent to.
+fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
+    for service in services(release) {
+        let archive = folder(root).join("images").join(format!("{service}.tar"));
+        if !archive.is_file() {
+            continue;
+        }
+        let status =
+            Command::new("podman").arg("load").arg("--input").arg(&archive).stdout(io::stderr()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            let message = format!("podman does not load `{}`", archive.display());
+            return Err(failure(OUTSIDE, message, "its own words stand above"));
+        }
+    }
+    Ok(())
 }
 
 /// Waits until every container is well.

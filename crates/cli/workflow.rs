@@ -11,14 +11,14 @@ use wainwright_build::{
 use wainwright_emit::{Bus, Release};
 use wainwright_woodwork::Workflow;
 
-use crate::args::{self, ProjectArguments, WorkflowArguments};
-use crate::commands::{OUTSIDE, Screen, check_size, mended, phase, prepare, run, tidy, upgrade, usage};
+use crate::args::{self, Deploy, Emit, OptimizeFor, OutputArgument, ProjectArguments, WorkflowArguments};
+use crate::commands::{OUTSIDE, Screen, check_size, mended, phase, prepare_any, run, tidy, upgrade, usage};
 use crate::failure::tell;
 use crate::render::line;
 use crate::report::{bytes, things};
-use crate::show_workflow;
 use crate::stdout::print;
 use crate::ww;
+use crate::{deploy, emit, show_workflow};
 
 /// The workflow that is meant: the one that was named, else `main.ww` in the folder of the project.
 pub(crate) fn file(named: Option<&Path>, project: &ProjectArguments) -> Option<PathBuf> {
@@ -26,13 +26,76 @@ pub(crate) fn file(named: Option<&Path>, project: &ProjectArguments) -> Option<P
     named.map(Path::to_owned).or_else(in_folder)
 }
 
-/// `wain build` for a workflow.
+/// The first option that makes sense for workflows alone.
+pub(crate) fn option(arguments: &args::Build) -> Option<&'static str> {
+    let args::Build { workflow, export, .. } = arguments;
+    let given = [
+        (!export.export.is_empty(), "--export"),
+        (export.deploy.is_some(), "--deploy"),
+        (workflow.registry.is_some(), "--registry"),
+        (workflow.optimize_for != OptimizeFor::default(), "--optimize-for"),
+    ];
+    given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
+}
+
+/// `wain build` for a workflow: images, then the files that run them, then the images themselves.
 pub(crate) fn build(arguments: &args::Build, file: &Path) -> u8 {
-    let (project, asked, machine) =
+    let root = root(file);
+    let code = make(arguments, file);
+    if code != 0 {
+        return code;
+    }
+    for format in &arguments.export.export {
+        let code = emit::emit(&Emit {
+            format: *format,
+            output: export_folder(arguments).join(format.name()),
+            release: Some(root.join(".wain").join("release.json")),
+            values: arguments.export.values.clone(),
+            namespace: arguments.export.namespace.clone(),
+            services_profile: None,
+            compose_compat: None,
+            force: false,
+        });
+        if code != 0 {
+            return code;
+        }
+    }
+    match arguments.export.deploy {
+        Some(Deploy::Local) => deploy::start(&root, arguments.export.detach),
+        None => 0,
+    }
+}
+
+/// The folder of a workflow file.
+fn root(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Where `--export` writes: the folder that `--output` names, else `build`.
+fn export_folder(arguments: &args::Build) -> PathBuf {
+    let mut folders = arguments.image.output.iter().filter_map(|output| match output {
+        OutputArgument::Folder(folder) => Some(folder.clone()),
+        OutputArgument::Where(_) => None,
+    });
+    folders.next_back().unwrap_or_else(|| PathBuf::from("build"))
+}
+
+/// Makes the images.
+fn make(arguments: &args::Build, file: &Path) -> u8 {
+    let (project, mut asked, machine) =
         match ready(&arguments.project, Some((&arguments.image, &arguments.workflow)), file) {
             Ok(ready) => ready,
             Err(code) => return code,
         };
+    if arguments.export.deploy.is_some() {
+        let output = deploy::output(&asked.request.root);
+        if !asked.request.outputs.contains(&output) {
+            asked.request.outputs.push(output);
+        }
+    }
     let limit = arguments.size_limit.and_then(|limit| limit.0);
     run(&project, &asked.request, machine, async |tools, screen| {
         let start = Instant::now();
@@ -100,12 +163,9 @@ fn ready(
     let options = more.map(|(_, options)| options);
     let workflow = read(file, options.map(|options| options.ww_compat).unwrap_or_default())?;
     let mut project = project.clone();
-    project.path = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    project.path = root(file);
     let (mut request, machine) =
-        prepare(&project, more.map(|(image, _)| image)).map_err(|message| usage(&message))?;
+        prepare_any(&project, more.map(|(image, _)| image), true).map_err(|message| usage(&message))?;
     let registry = options.and_then(|options| options.registry.clone());
     if let Some((image, _)) = more
         && image.output.is_empty()
@@ -158,6 +218,9 @@ async fn decide(
     }
     for (component, why) in wainwright_build::left_out(&asked.workflow) {
         tools.tell(Event::Warned { message: format!("`{}` gets no image: {why}", component.name) });
+    }
+    for message in wainwright_build::missed(&asked.workflow) {
+        tools.tell(Event::Warned { message });
     }
     let resolution = phase(screen, "resolve", wainwright_build::resolve_workflow(asked, tools)).await?;
     let plans = phase(screen, "plan", async { wainwright_build::plan_workflow(&resolution, tools) }).await?;

@@ -64,7 +64,9 @@ impl Error {
             Self::Json { .. } => Some("build the components again; docs/emit.md describes the file".into()),
             Self::Quantity { .. } => Some("write it as `250m`, `2`, `512Mi` or `1Gi`".into()),
             Self::Invalid { remedy, .. } | Self::Values { remedy, .. } => remedy.clone(),
-            Self::NotPushed { .. } => Some("build with `--registry REGISTRY --push`, and emit again".into()),
+            Self::NotPushed { .. } => {
+                Some("build with `--registry HOST/PATH`, which pushes them, and emit again".into())
+            }
             Self::TooLarge { .. } => None,
         }
     }

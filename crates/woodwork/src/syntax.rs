@@ -141,6 +141,13 @@ impl Dict {
         let entries = self.entries.iter().filter(|entry| !keys.contains(&entry.key.as_str()));
         Self { entries: entries.cloned().collect(), ..*self }
     }
+
+    /// A copy without references to some components: their keys are gone, and their places in lists.
+    pub fn without_references(&self, is_gone: &dyn Fn(&str) -> bool) -> Self {
+        let entry =
+            |entry: &Entry| Some(Entry { value: entry.value.without_references(is_gone)?, ..entry.clone() });
+        Self { entries: self.entries.iter().filter_map(entry).collect(), ..*self }
+    }
 }
 
 impl Value {
@@ -174,6 +181,19 @@ impl Value {
             Content::Dict(dict) => Some(dict),
             _ => None,
         }
+    }
+
+    /// [`Dict::without_references`]; `None` when it is one itself.
+    fn without_references(&self, is_gone: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let content = match &self.content {
+            Content::Reference { name, .. } if is_gone(name) => return None,
+            Content::List(items) => {
+                Content::List(items.iter().filter_map(|item| item.without_references(is_gone)).collect())
+            }
+            Content::Dict(dict) => Content::Dict(dict.without_references(is_gone)),
+            other => other.clone(),
+        };
+        Some(Self { content, at: self.at })
     }
 
     /// Calls `visit` for this value and all in it, in the order of the file.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wainwright_woodwork::{Component, Dict, Hook, Place, Workflow};
+use wainwright_woodwork::{Component, Dict, Hook, Workflow};
 
 /// The form of `component.json`.
 const SCHEMA: u32 = 1;
@@ -20,7 +20,7 @@ struct Document<'a> {
     config: Dict,
     hooks: &'a [Hook],
     pipes: &'a [Hook],
-    routes: &'a [String],
+    routes: Vec<&'a String>,
     folded: Vec<Folded<'a>>,
     peers: BTreeMap<&'a str, Peer<'a>>,
     environment: Vec<&'a str>,
@@ -68,24 +68,25 @@ pub(crate) fn peers<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec
             |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
         inside.iter().any(names) && !inside.iter().any(|one| one.name == other.name)
     };
-    workflow.components.iter().filter(is_named).filter(|other| has_address(other)).collect()
+    workflow.images().filter(|other| is_named(other)).collect()
 }
 
-/// Whether there is something on the network for a component.
-fn has_address(component: &Component) -> bool {
-    component.is_image() || matches!(component.kind.place, Place::Service(_))
+/// The components that a component names and cannot have: they get no image, and live in no image with it.
+pub(crate) fn absent<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
+    let inside = household(component, workflow);
+    let is_named = |other: &&Component| {
+        inside.iter().any(|one| one.depends_on.contains(&other.name) || one.routes.contains(&other.name))
+    };
+    let is_inside = |other: &Component| inside.iter().any(|one| one.name == other.name);
+    let all = workflow.components.iter().filter(is_named);
+    all.filter(|other| !other.is_image() && !is_inside(other)).collect()
 }
 
 /// The bytes of `component.json`.
 pub(crate) fn document(component: &Component, project: &str, workflow: &Workflow) -> Vec<u8> {
     let folded = household(component, workflow).into_iter().filter(|one| one.name != component.name);
-    let peer = |other: &'_ Component| {
-        let port = match other.kind.place {
-            Place::Service(service) => service.ports.first().copied().unwrap_or(PORT),
-            _ => PORT,
-        };
-        format!("http://{}:{port}", other.service)
-    };
+    let absent: Vec<&str> = absent(component, workflow).into_iter().map(|one| one.name.as_str()).collect();
+    let settings = |one: &Component| one.settings().without_references(&|name| absent.contains(&name));
     let document = Document {
         schema: SCHEMA,
         project,
@@ -93,16 +94,16 @@ pub(crate) fn document(component: &Component, project: &str, workflow: &Workflow
         kind: component.kind.kind,
         r#type: component.kind.kind_type,
         service: &component.service,
-        config: component.settings(),
+        config: settings(component),
         hooks: &component.hooks,
         pipes: &component.pipes,
-        routes: &component.routes,
+        routes: component.routes.iter().filter(|name| !absent.contains(&name.as_str())).collect(),
         folded: folded
             .map(|one| Folded {
                 name: &one.name,
                 kind: one.kind.kind,
                 r#type: one.kind.kind_type,
-                config: one.settings(),
+                config: settings(one),
                 hooks: &one.hooks,
                 pipes: &one.pipes,
             })
@@ -111,7 +112,8 @@ pub(crate) fn document(component: &Component, project: &str, workflow: &Workflow
             .into_iter()
             .map(|other| {
                 let (kind, r#type) = (other.kind.kind, other.kind.kind_type);
-                (other.name.as_str(), Peer { kind, r#type, url: peer(other) })
+                let url = format!("http://{}:{PORT}", other.service);
+                (other.name.as_str(), Peer { kind, r#type, url })
             })
             .collect(),
         environment: environment(component, workflow),

@@ -43,6 +43,11 @@ impl<'a> Sources<'a> {
                 }
             }
         }
+        for (kind, path) in PROMPTS {
+            if components.iter().any(|component| component.kind.kind == kind) {
+                wanted.extend(self.find(path));
+            }
+        }
         let folders: BTreeSet<&str> = wanted.iter().flat_map(|path| above(path)).collect();
         wanted.extend(folders);
         let files = wanted.into_iter().filter_map(|path| self.by_path.get(path)).map(|file| (*file).clone());
@@ -138,6 +143,10 @@ impl<'a> Sources<'a> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
+
+/// What models and agents are told where nothing else is said; a project may have its own.
+const PROMPTS: [(&str, &str); 2] =
+    [("agent", "prompts/defaults/agent.txt"), ("llm", "prompts/defaults/llm.txt")];
 
 /// A larger file is no script that somebody wrote.
 const LARGEST_SCRIPT: u64 = 16 << 20;

@@ -165,6 +165,16 @@ pub fn left_out(workflow: &Workflow) -> Vec<(&Component, String)> {
     workflow.components.iter().filter_map(|component| Some((component, why(component)?))).collect()
 }
 
+/// What components do without because it gets no image, as sentences.
+pub fn missed(workflow: &Workflow) -> Vec<String> {
+    let of = |component: &Component| {
+        let absent = document::absent(component, workflow);
+        let names: Vec<String> = absent.into_iter().map(|other| format!("`{}`", other.name)).collect();
+        (!names.is_empty()).then(|| format!("`{}` does without {}", component.name, names.join(", ")))
+    };
+    workflow.images().filter_map(of).collect()
+}
+
 /// The workflow file of a folder, if it has one.
 pub fn workflow_in(root: &std::path::Path) -> Option<PathBuf> {
     Some(root.join("main.ww")).filter(|file| file.is_file())

@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
 use wainwright_oci::Reference;
-use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Service as Beside};
+use wainwright_woodwork::{Component as Source, Place, Resources as Asked};
 
-use super::document::{PORT, environment, household, peers};
+use super::document::{PORT, absent, environment, household, peers};
 use super::resolve::{COMMAND, WRITABLE, owner};
 use super::{ComponentImages, WorkflowRequest};
 use crate::{Delivery, Error, Output};
@@ -16,22 +16,10 @@ const CPU: &str = "100m";
 const MEMORY: &str = "128Mi";
 const MEMORY_LIMIT: &str = "512Mi";
 
-/// An image of others, for a service that components ask.
-struct Known {
-    name: &'static str,
-    image: &'static str,
-    secrets: &'static [&'static str],
-    volume: (&'static str, &'static str),
-}
-
-const KNOWN: [Known; 3] = [
-    Known { name: "neo4j", image: "neo4j:5.26", secrets: &["NEO4J_AUTH"], volume: ("/data", "1Gi") },
-    Known { name: "ollama", image: "ollama/ollama:0.12.6", secrets: &[], volume: ("/root/.ollama", "10Gi") },
-    Known { name: "redis", image: "redis:7.4", secrets: &[], volume: ("/data", "1Gi") },
-];
-
-/// Where Redis listens.
-const REDIS: Beside = Beside { name: "redis", ports: &[6379] };
+/// The images of services that are not ours, by the name of the service.
+const NEO4J: &str = "neo4j:5.26";
+const OLLAMA: &str = "ollama/ollama:0.12.6";
+const REDIS: &str = "redis:7.4";
 
 /// What was built and how it runs, for the files that deploy it.
 ///
@@ -45,17 +33,20 @@ pub fn release(
     bus: Bus,
 ) -> Result<Release, Error> {
     let workflow = &asked.workflow;
-    let is_pushed = asked.request.outputs.contains(&Output::Registry);
+    let is_pushed = asked.request.outputs.contains(&Output::Registry) || asked.registry.is_some();
     let published = published(asked);
     let mut services: Vec<Service> = Vec::new();
     let mut components = Vec::new();
     for ((component, made), delivery) in workflow.images().zip(images).zip(deliveries) {
         let mut needs: Vec<String> =
             peers(component, workflow).into_iter().map(|other| other.name.clone()).collect();
+        let beside = absent(component, workflow).into_iter();
+        let beside = beside.filter(|other| matches!(other.kind.place, Place::Service(_)));
+        needs.extend(beside.map(|other| other.name.clone()));
         let mut environment_values =
             BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
         for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
-            add(&mut services, beside.name, beside)?;
+            add(&mut services, beside.name, beside.name)?;
             needs.push(beside.name.to_owned());
             if beside.name == "ollama" {
                 let port = beside.ports.first().copied().unwrap_or_default();
@@ -63,8 +54,8 @@ pub fn release(
             }
         }
         if bus == Bus::Redis {
-            add(&mut services, REDIS.name, REDIS)?;
-            needs.push(REDIS.name.to_owned());
+            add(&mut services, "redis", "redis")?;
+            needs.push("redis".to_owned());
             environment_values.insert("REDIS_URL".into(), "redis://redis:6379/0".into());
         }
         let (user, _) = owner(&made.user);
@@ -102,7 +93,7 @@ pub fn release(
     }
     for component in &workflow.components {
         if let Place::Service(service) = component.kind.place {
-            add(&mut services, &component.name, service)?;
+            add(&mut services, &component.name, service.name)?;
         }
     }
     let release = Release {
@@ -159,28 +150,15 @@ fn published(asked: &WorkflowRequest) -> BTreeMap<&str, u16> {
 }
 
 /// Adds a service of others once.
-fn add(services: &mut Vec<Service>, name: &str, service: Beside) -> Result<(), Error> {
-    if services.iter().any(|known| known.service == service.name) {
+fn add(services: &mut Vec<Service>, name: &str, host: &str) -> Result<(), Error> {
+    if services.iter().any(|known| known.service == host) {
         return Ok(());
     }
-    let Some(known) = KNOWN.iter().find(|known| known.name == service.name) else {
-        return Err(Error::Bug { what: format!("no image is known for {}", service.name) });
-    };
-    services.push(Service {
-        name: name.to_owned(),
-        service: service.name.to_owned(),
-        image: known.image.to_owned(),
-        port: service.ports.first().copied().unwrap_or_default(),
-        ports: service.ports.iter().skip(1).copied().collect(),
-        environment: BTreeMap::new(),
-        secrets: known.secrets.iter().map(ToString::to_string).collect(),
-        volumes: BTreeMap::from([(known.volume.0.to_owned(), quantity(known.volume.1)?)]),
-        writable: Vec::new(),
-        read_only: false,
-        user: None,
-        health: None,
-        needs: Vec::new(),
-        resources: Resources::default(),
+    services.push(match host {
+        "neo4j" => Service::neo4j(name, host, NEO4J),
+        "ollama" => Service::ollama(name, host, OLLAMA),
+        "redis" => Service::redis(name, host, REDIS),
+        _ => return Err(Error::Bug { what: format!("no image is known for {host}") }),
     });
     Ok(())
 }

@@ -301,12 +301,13 @@ pub(super) fn owner(user: &str) -> (u32, u32) {
     }
 }
 
-/// `component.json`, and the folders that the component may write to.
+/// `component.json`, and the folders that the component may write to: anybody, for the memory that a container engine puts there
+/// takes the mode of the folder.
 fn own_entries(document: &[u8], owner: (u32, u32)) -> Result<Vec<Entry>, Error> {
     let at = |name: &str| -> Result<ImagePath, Error> { Ok(app().join(name)?) };
     let mut entries = vec![Entry::bytes(at("component.json")?, document)];
     for folder in WRITABLE {
-        entries.push(Entry { path: at(folder)?, mode: 0o755, owner, kind: Kind::Directory });
+        entries.push(Entry { path: at(folder)?, mode: 0o1777, owner, kind: Kind::Directory });
     }
     Ok(entries)
 }

@@ -252,7 +252,7 @@ mod tests {
         });
         insta::assert_snapshot!(local, @"
         no registry has the images of `out`, `tools`
-          hint: build with `--registry REGISTRY --push`, and emit again
+          hint: build with `--registry HOST/PATH`, which pushes them, and emit again
         ");
         let long = check(|release| release.components[4].service = "n".repeat(53));
         insta::assert_snapshot!(long, @"

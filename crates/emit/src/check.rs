@@ -205,7 +205,7 @@ impl Component {
             words.map_or(Ok(()), |words| check_command(what, words))?;
         }
         check_user(self.user)?;
-        check_variables(&self.environment, &self.secrets)?;
+        check_variables(&self.environment, &[&self.secrets[..], &self.optional[..]].concat())?;
         check_paths(self.writable.iter().chain(self.volumes.keys()))?;
         check_resources(&self.resources)?;
         if self.replicas > 1000 {

@@ -140,7 +140,9 @@ fn environment(workload: &Workload<'_>) -> Map {
             format!("${{{name}:?set {name} in the environment or in .env; {} needs it}}", workload.name);
         (*name, value)
     });
-    let mut all: Vec<(&str, String)> = plain.chain(secret).collect();
+    let optional = workload.component.into_iter().flat_map(|component| &component.optional);
+    let optional = optional.map(|name| (name.as_str(), format!("${{{name}:-}}")));
+    let mut all: Vec<(&str, String)> = plain.chain(secret).chain(optional).collect();
     all.sort();
     all.into_iter().collect()
 }

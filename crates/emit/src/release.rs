@@ -98,6 +98,9 @@ pub struct Component {
     /// Environment variables whose values are secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Environment variables that Compose hands on where they are set; elsewhere they are set under `environment`.
+    #[serde(default)]
+    pub optional: Vec<String>,
     /// Which components and services it asks, by their names.
     #[serde(default)]
     pub needs: Vec<String>,

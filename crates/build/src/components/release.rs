@@ -78,6 +78,7 @@ pub fn release(
             user,
             environment: environment_values,
             secrets: environment(component, workflow).into_iter().map(str::to_owned).collect(),
+            optional: addresses(&household(component, workflow)),
             needs,
             writable: ["/tmp".to_owned()]
                 .into_iter()
@@ -108,6 +109,20 @@ pub fn release(
     };
     release.check()?;
     Ok(release)
+}
+
+/// Variables that lead models to another server than their vendor's.
+fn addresses(components: &[&Source]) -> Vec<String> {
+    let variable = |component: &&Source| match (component.kind.kind, component.kind.kind_type) {
+        ("llm", "openai") | ("knowledge_base", "chroma") => Some("OPENAI_BASE_URL"),
+        ("llm", "claude") => Some("ANTHROPIC_BASE_URL"),
+        ("llm", "hugging_face") => Some("HUGGING_FACE_BASE_URL"),
+        _ => None,
+    };
+    let names: BTreeSet<&str> = components.iter().filter_map(variable).collect();
+    // A workflow that names one itself wants it set.
+    let is_named = |name: &&str| components.iter().any(|one| one.env_names.iter().any(|own| own == name));
+    names.into_iter().filter(|name| !is_named(name)).map(str::to_owned).collect()
 }
 
 fn mode(profile: Profile) -> &'static str {

@@ -111,7 +111,7 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
         load_into_podman(&release, root)?;
     }
     // A container of an earlier workflow would stay for ever.
-    tool.run(&release, root, &file, &["up", "-d", "--remove-orphans"])?;
+    tool.run(&release, root, &file, &["up", "-d", "--remove-orphans"], io::stderr())?;
     wait(&tool, &release, root, &file)?;
     let mut urls = String::new();
     for component in &release.components {
@@ -130,7 +130,7 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
 
 fn down(place: &DeployPlace) -> Result<u8, Failure> {
     let (tool, release, file) = deployed(place)?;
-    tool.run(&release, &place.path, &file, &["down", "--volumes", "--remove-orphans"])?;
+    tool.run(&release, &place.path, &file, &["down", "--volumes", "--remove-orphans"], io::stderr())?;
     line("nothing of it runs any more");
     Ok(0)
 }
@@ -151,7 +151,7 @@ fn status(place: &DeployPlace) -> Result<u8, Failure> {
 fn logs(place: &DeployPlace, follow: bool) -> Result<u8, Failure> {
     let (tool, release, file) = deployed(place)?;
     let words: &[&str] = if follow { &["logs", "--follow"] } else { &["logs"] };
-    tool.run(&release, &place.path, &file, words)?;
+    tool.run(&release, &place.path, &file, words, Stdio::inherit())?;
     Ok(0)
 }
 
@@ -295,14 +295,21 @@ impl Tool {
         command
     }
 
-    /// Runs it to its end; what it says goes to standard error.
-    fn run(&self, release: &Release, root: &Path, file: &Path, words: &[&str]) -> Result<(), Failure> {
+    /// Runs it to its end.
+    fn run(
+        &self,
+        release: &Release,
+        root: &Path,
+        file: &Path,
+        words: &[&str],
+        stdout: impl Into<Stdio>,
+    ) -> Result<(), Failure> {
         let mut command = self.command(release, root, file);
         let name = self.words.join(" ");
         let failed = |what: String| {
             failure(OUTSIDE, format!("`{name} {}` {what}", words.join(" ")), "its own words stand above")
         };
-        let status = command.args(words).stdout(io::stderr()).status();
+        let status = command.args(words).stdout(stdout).status();
         match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(failed(format!("failed ({status})"))),

@@ -62,16 +62,21 @@ impl ComponentLocks {
 
 /// The locks of some lists of requirements: as `wain.lock` has them, else resolved now, and pinned there as the request says.
 ///
-/// Lists are resolved together first, so that components get the same version of a package where that can be.
+/// Lists are resolved together first, so that components get the same version of a package where that can be. `kept` is a list
+/// that stays pinned although nobody asks for it now.
 pub(crate) async fn locks(
-    lists: BTreeSet<Requirements>,
+    mut lists: BTreeSet<Requirements>,
+    kept: &Requirements,
     python: PythonVersion,
     upgrade: &Upgrade,
     request: &Request,
     tools: &Tools,
 ) -> Result<ComponentLocks, Error> {
-    let lists: BTreeSet<Requirements> = lists.into_iter().filter(|list| !list.is_empty()).collect();
+    lists.retain(|list| !list.is_empty());
     let mut lock = WainLock::read(&request.root)?;
+    if lock.components.as_ref().is_some_and(|pins| pins.find(kept).is_some()) {
+        lists.insert(kept.clone());
+    }
     let exclude_newer = tools.index_settings()?.exclude_newer;
     let reason = match (&lock.components, upgrade) {
         _ if lists.is_empty() => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wainwright_blob::{Entry, Kind};
 use wainwright_emit::Profile;
 use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries};
-use wainwright_lock::{Lock, Selection};
+use wainwright_lock::{Lock, LockedPackage, Selection};
 use wainwright_oci::{ImagePath, Reference, annotation};
 use wainwright_project::{Project, Start, list_sources_except, refuse_leaks};
 use wainwright_python::{PackageName, Slim};
@@ -41,8 +41,17 @@ const NO_VERSION: &str = "dev";
 
 /// Where packages come from: a lockfile that the project has, or what is pinned for each component.
 enum Packages {
-    Own(Box<Lock>),
+    Own(Box<Lock>, ComponentLocks),
     Pinned(ComponentLocks),
+}
+
+impl Packages {
+    /// What is pinned in `wain.lock`.
+    fn pinned(&self) -> &ComponentLocks {
+        match self {
+            Self::Own(_, locks) | Self::Pinned(locks) => locks,
+        }
+    }
 }
 
 /// Finds out what goes into the images of all components; as [`resolve`](crate::resolve()) does for a project.
@@ -100,20 +109,19 @@ pub async fn resolve_workflow(
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
         let mut chosen: Vec<(Vec<ChosenWheel>, Vec<Unbuilt>)> = Vec::new();
         for component in &components {
-            chosen.push(match &packages {
-                Packages::Own(lock) => {
-                    let selection = own_selection(asked, &project, component);
-                    let packages = lock.packages(&selection, &found.target)?;
-                    choose(&packages, &found.target, &backends, tools).await?
+            let mut locked = match &packages {
+                Packages::Own(lock, _) => {
+                    lock.packages(&own_selection(asked, &project, component), &found.target)?
                 }
-                Packages::Pinned(locks) => match locks.get(&requirements(asked, &project, component)) {
-                    Some(lock) => {
-                        let packages = lock.packages(&Selection::default(), &found.target)?;
-                        choose(&packages, &found.target, &backends, tools).await?
-                    }
-                    None => (Vec::new(), Vec::new()),
-                },
-            });
+                Packages::Pinned(locks) => locked(locks, &requirements(asked, &project, component), found)?,
+            };
+            if asked.profile == Profile::Development {
+                // What a component has itself counts.
+                let names: BTreeSet<PackageName> = locked.iter().map(|one| one.name.clone()).collect();
+                let tools = self::locked(packages.pinned(), &development_tools(), found)?;
+                locked.extend(tools.into_iter().filter(|one| !names.contains(&one.name)));
+            }
+            chosen.push(choose(&locked, &found.target, &backends, tools).await?);
         }
         let room = usize::from(request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS));
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
@@ -207,15 +215,34 @@ async fn packages(
     upgrade: &Upgrade,
     tools: &Tools,
 ) -> Result<Packages, Error> {
-    if has_own_lock(project)
-        && let Some(lock) = read_lock(project, false, tools)?
-    {
-        return Ok(Packages::Own(Box::new(lock)));
+    let own = match has_own_lock(project) {
+        true => read_lock(project, false, tools)?,
+        false => None,
+    };
+    let mut lists = BTreeSet::new();
+    if own.is_none() {
+        lists.extend(asked.workflow.images().map(|component| requirements(asked, project, component)));
     }
-    let lists = asked.workflow.images().map(|component| requirements(asked, project, component));
-    let lists: BTreeSet<Requirements> = lists.collect();
+    let for_development = development_tools();
+    if asked.profile == Profile::Development {
+        lists.insert(for_development.clone());
+    }
     let python = oldest_python(bases).ok_or_else(|| Error::Bug { what: "a build for no platform".into() })?;
-    Ok(Packages::Pinned(locks(lists, python, upgrade, &asked.request, tools).await?))
+    let pinned = locks(lists, &for_development, python, upgrade, &asked.request, tools).await?;
+    Ok(match own {
+        Some(lock) => Packages::Own(Box::new(lock), pinned),
+        None => Packages::Pinned(pinned),
+    })
+}
+
+/// The packages of a list of requirements for a target.
+fn locked(locks: &ComponentLocks, list: &Requirements, found: &Found) -> Result<Vec<LockedPackage>, Error> {
+    let lock = locks.get(list);
+    Ok(lock.map_or(Ok(Vec::new()), |lock| lock.packages(&Selection::default(), &found.target))?)
+}
+
+fn development_tools() -> Requirements {
+    TOOLS.map(str::to_owned).into()
 }
 
 /// Whether a lockfile of the project says which packages there are.
@@ -233,8 +260,7 @@ fn requirements(asked: &WorkflowRequest, project: &Project, component: &Componen
         household(component, &asked.workflow).into_iter().flat_map(|one| one.requirements.iter().cloned());
     let python = project.python_project.as_ref().filter(|python| has_dependencies(python));
     let whole = python.into_iter().flat_map(|python| python.dependencies.iter().map(ToString::to_string));
-    let tools = TOOLS.iter().filter(|_| asked.profile == Profile::Development).map(ToString::to_string);
-    own.chain(whole).chain(tools).collect()
+    own.chain(whole).collect()
 }
 
 /// What of a lockfile is for a component: what the build asks for, and the dependency group that is named like it.

@@ -192,6 +192,8 @@ fn packages(answer: &Resolution, root: &Path) -> Result<Vec<Table>, Error> {
         if let Some(Value::Array(wheels)) = package.get_mut("wheels") {
             wheels.retain(runs_in_containers);
         }
+        // It decides nothing any more.
+        each_file(package, &|file| drop(file.remove("upload-time")));
         each_path(package, &|path| relative(path, root));
     }
     Ok(packages)
@@ -209,15 +211,20 @@ fn runs_in_containers(wheel: &Value) -> bool {
 
 /// Changes the paths of a package's files.
 fn each_path(package: &mut Table, change: &dyn Fn(&Path) -> PathBuf) {
+    each_file(package, &|file| {
+        if let Some(Value::String(path)) = file.get_mut("path") {
+            *path = change(Path::new(path)).display().to_string();
+        }
+    });
+}
+
+/// Changes what is said of a package's files.
+fn each_file(package: &mut Table, change: &dyn Fn(&mut Table)) {
     let files = package.iter_mut().flat_map(|(_, value)| match value {
         Value::Array(items) => items.iter_mut().collect(),
         value => vec![value],
     });
-    for file in files.filter_map(Value::as_table_mut) {
-        if let Some(Value::String(path)) = file.get_mut("path") {
-            *path = change(Path::new(path)).display().to_string();
-        }
-    }
+    files.filter_map(Value::as_table_mut).for_each(change);
 }
 
 /// Which package it is: its name and version.
@@ -307,5 +314,78 @@ impl ComponentPins {
             ("packages".to_owned(), packages.map(absolute).collect::<Vec<_>>().into()),
         ]);
         toml::to_string(&document).map_err(|error| Error::Bug { what: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> Requirements {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    fn packages(text: &str) -> Vec<Table> {
+        let document: Table = toml::from_str(text).unwrap();
+        document["packages"].clone().try_into().unwrap()
+    }
+
+    fn pins() -> ComponentPins {
+        let mut pins = ComponentPins {
+            python: PythonVersion::new(3, 13),
+            exclude_newer: None,
+            set: Vec::new(),
+            package: Vec::new(),
+        };
+        let both = "[[packages]]\nname = 'a'\nversion = '1'\nmarker = \"os_name == 'nt'\"\n\
+                    wheels = [{ path = 'wheels/a-1-py3-none-any.whl' }]\n";
+        pins.add(list(&["a"]), packages(both));
+        pins.add(
+            list(&["b", "a>0"]),
+            packages("[[packages]]\nname = 'a'\nversion = '1'\n[[packages]]\nname = 'b'\nversion = '2'\n"),
+        );
+        pins
+    }
+
+    #[test]
+    fn each_list_gets_its_packages_with_its_markers() {
+        let pins = pins();
+        assert_eq!(pins.package.len(), 2, "a version is there once");
+        let text = |names: &[&str]| pins.pylock(&list(names), Path::new("/project")).unwrap().unwrap();
+        let first = packages(&text(&["a"]));
+        assert_eq!(first[0]["marker"].as_str(), Some("os_name == 'nt'"));
+        assert_eq!(first[0]["wheels"][0]["path"].as_str(), Some("/project/wheels/a-1-py3-none-any.whl"));
+        let second = packages(&text(&["a>0", "b"]));
+        assert_eq!((second.len(), second[0].get("marker")), (2, None));
+        assert!(pins.pylock(&list(&["c"]), Path::new("/")).is_none());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten_and_what_changed_is_told() {
+        let mut pins = pins();
+        let python = PythonVersion::new(3, 13);
+        let both: BTreeSet<Requirements> = [list(&["a"]), list(&["a>0", "b"])].into();
+        assert_eq!(pins.reason(&both, python, None), None);
+        assert!(pins.reason(&[list(&["c"])].into(), python, None).unwrap().contains("other requirements"));
+        assert!(pins.reason(&both, PythonVersion::new(3, 11), None).unwrap().contains("newer Python"));
+        assert!(pins.reason(&both, python, Some("2026-01-01")).unwrap().contains("--exclude-newer"));
+        pins.keep_only(&[list(&["a"])].into());
+        assert_eq!((pins.set.len(), pins.package.len()), (1, 1));
+    }
+
+    #[test]
+    fn wheels_of_other_systems_are_left_out() {
+        for (name, runs) in [
+            ("a-1-py3-none-any.whl", true),
+            ("a-1-cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64.whl", true),
+            ("a-1-cp313-cp313-musllinux_1_2_x86_64.whl", true),
+            ("a-1-cp313-cp313-win_amd64.whl", false),
+            ("a-1-cp313-cp313-macosx_11_0_arm64.whl", false),
+            ("what-is-this", true),
+        ] {
+            let address = format!("https://files.example/x/{name}");
+            let wheel = Value::Table(Table::from_iter([("url".to_owned(), address.into())]));
+            assert_eq!(runs_in_containers(&wheel), runs, "{name}");
+        }
     }
 }

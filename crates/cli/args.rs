@@ -589,6 +589,10 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "export")]
     pub(crate) values: Option<PathBuf>,
 
+    /// How components tell each other of events: `redis` adds a Redis to what is run
+    #[arg(long, value_enum, value_name = "BUS", default_value_t)]
+    pub(crate) bus: Bus,
+
     /// Run the images when they are made: `local` is this machine; as `wain deploy up` afterwards
     #[arg(long, value_enum, value_name = "WHERE")]
     pub(crate) deploy: Option<Deploy>,
@@ -596,6 +600,25 @@ pub(crate) struct ExportArguments {
     /// Leave running what --deploy started
     #[arg(long, short, requires = "deploy")]
     pub(crate) detach: bool,
+}
+
+/// How components tell each other of events.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bus {
+    /// Each keeps its own
+    #[default]
+    Http,
+    /// Through Redis
+    Redis,
+}
+
+impl From<Bus> for wainwright_emit::Bus {
+    fn from(bus: Bus) -> Self {
+        match bus {
+            Bus::Http => Self::Http,
+            Bus::Redis => Self::Redis,
+        }
+    }
 }
 
 /// Where images are run.

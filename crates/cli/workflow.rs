@@ -8,7 +8,7 @@ use wainwright_build::{
     ComponentImages, ComponentPlan, Delivery, Error, Event, Machine, Output, Pinning, Tools, WorkflowRequest,
     WorkflowResolution,
 };
-use wainwright_emit::{Bus, Release};
+use wainwright_emit::Release;
 use wainwright_woodwork::Workflow;
 
 use crate::args::{self, Deploy, Emit, OptimizeFor, OutputArgument, ProjectArguments, WorkflowArguments};
@@ -32,6 +32,7 @@ pub(crate) fn option(arguments: &args::Build) -> Option<&'static str> {
     let given = [
         (!export.export.is_empty(), "--export"),
         (export.deploy.is_some(), "--deploy"),
+        (export.bus != args::Bus::default(), "--bus"),
         (workflow.registry.is_some(), "--registry"),
         (workflow.optimize_for != OptimizeFor::default(), "--optimize-for"),
     ];
@@ -112,7 +113,8 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
         };
         let (resolution, images, deliveries) = mended(screen, make).await?;
         let names = (resolution.project.as_str(), resolution.version.as_str());
-        let release = wainwright_build::release(&asked, names, &images, &deliveries, Bus::Http)?;
+        let release =
+            wainwright_build::release(&asked, names, &images, &deliveries, arguments.export.bus.into())?;
         keep(&release, &asked.request.root)?;
         tidy(&project.machine, tools, screen);
         screen.finish(&summary(&images, &deliveries, start));

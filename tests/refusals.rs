@@ -195,7 +195,7 @@ fn no_lockfile_and_nothing_to_lock() {
     let mut build = shop.build().with(&["--locked"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
     error: pyproject.toml is not locked, and --locked forbids to resolve it
-      hint: run `wain lock` and commit pylock.toml
+      hint: run `wain lock` and commit what it writes
     ");
     // What somebody began to lock is a lockfile, and has to be one for all packages.
     shop.write("project/main.py", "");

@@ -67,7 +67,7 @@ fn the_lockfile_is_removed() {
     fs::remove_file(&lock).unwrap();
     insta::assert_snapshot!(kept.refused("ann:CANARY-7@", &["--locked"], 1), @"
     error: requirements.txt is not locked, and --locked forbids to resolve it
-      hint: run `wain lock` and commit pylock.toml
+      hint: run `wain lock` and commit what it writes
     ");
     // What was found once is found again.
     assert_eq!(kept.built(&[]), built);

@@ -81,7 +81,7 @@ fn requirements_are_resolved_once_and_locked_from_then_on() {
     assert_eq!(refused.code, 1);
     insta::assert_snapshot!(refused.stderr, @"
     error: requirements.txt is not locked, and --locked forbids to resolve it
-      hint: run `wain lock` and commit pylock.toml
+      hint: run `wain lock` and commit what it writes
     ");
     assert!(!shop.path("project/pylock.toml").exists());
 
@@ -148,7 +148,7 @@ fn a_lockfile_that_no_longer_fits_is_told_and_made_anew() {
     assert_eq!(refused.code, 1);
     insta::assert_snapshot!(refused.stderr, @"
     error: pylock.toml was made from another requirements.txt, and --locked forbids to resolve it
-      hint: run `wain lock` and commit pylock.toml
+      hint: run `wain lock` and commit what it writes
     ");
     let again = build(&shop, &path, &[]).ok();
     assert!(again.stderr.contains("pylock.toml was made from another requirements.txt"), "{}", again.stderr);

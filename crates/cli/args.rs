@@ -26,6 +26,7 @@ Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 the outside world (network,
 Examples:
   wain build --load                        build the project in this folder, load it into Docker
   wain build -t demo/api:1 --output archive:api.tar
+  wain build -c main.ww --deploy local -d  build a workflow, and run it on this machine
   wain plan                                what would be made, reused and fetched";
 
 #[derive(Subcommand)]
@@ -35,8 +36,11 @@ pub(crate) enum Command {
     /// Reads pyproject.toml and the lockfile (uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, or
     /// requirements.txt with hashes; the first of them counts), installs every locked wheel into layers, puts the
     /// project under /app, and delivers the image. Nothing of the project is run, and of its dependencies only what
-    /// --build-sdists allows. Without a lockfile, uv resolves
-    /// pyproject.toml or a plain requirements.txt, and pylock.toml is written first.
+    /// --build-sdists allows. Without a lockfile, uv resolves pyproject.toml or a plain requirements.txt, and pylock.toml is
+    /// written first.
+    ///
+    /// In a folder with main.ww, a workflow of AI agents, every component becomes an image of its own; what they require is
+    /// locked in wain.lock.
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Box<Build>),
     /// Show what a build would make, reuse and fetch

@@ -126,35 +126,49 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     Ok(Images { images, index, layers: reports, shared, sent, made, bases: runtimes })
 }
 
-/// The base layers of every image that has its base assembled; one after the other, since they share work.
+/// The base layers of every image that has its base assembled; one after the other, since they share work. What several
+/// images have is made once.
 async fn runtimes(
     plan: &Plan,
     ahead: Ahead,
     tools: &Arc<Tools>,
 ) -> Result<Vec<Option<Vec<RuntimeLayerMade>>>, Error> {
+    let mut by_key: BTreeMap<CacheKey, Vec<RuntimeLayerMade>> = BTreeMap::new();
     let mut made = Vec::new();
     for image in &plan.images {
-        made.push(match &image.base {
-            BasePlan::Runtime(recipe) => {
-                let base = match &recipe.offered {
-                    Some(cache) => offered_base(recipe, cache, stays(plan, cache), &ahead, tools).await?,
-                    None => runtime::make(recipe, tools).await?,
-                };
-                check_base(recipe, &base)?;
-                base.iter().filter(|made| is_here(&made.layer)).for_each(|made| ahead.take(&made.layer));
-                Some(base)
-            }
-            BasePlan::Image(_) => match &image.system {
-                Some(recipe) => {
-                    let added = runtime::make(recipe, tools).await?;
-                    added.iter().for_each(|made| ahead.take(&made.layer));
-                    Some(added)
+        let recipe = match &image.base {
+            BasePlan::Runtime(recipe) => Some(recipe),
+            BasePlan::Image(_) => image.system.as_ref(),
+        };
+        made.push(match recipe {
+            Some(recipe) => Some(match by_key.get(recipe.key()) {
+                Some(known) => known.clone(),
+                None => {
+                    let layers = runtime_layers(recipe, plan, &ahead, tools).await?;
+                    by_key.insert(*recipe.key(), layers.clone());
+                    layers
                 }
-                None => None,
-            },
+            }),
+            None => None,
         });
     }
     Ok(made)
+}
+
+/// The layers of a base, or what is added to an image.
+async fn runtime_layers(
+    recipe: &RuntimeRecipe,
+    plan: &Plan,
+    ahead: &Ahead,
+    tools: &Arc<Tools>,
+) -> Result<Vec<RuntimeLayerMade>, Error> {
+    let layers = match &recipe.offered {
+        Some(cache) => offered_base(recipe, cache, stays(plan, cache), ahead, tools).await?,
+        None => runtime::make(recipe, tools).await?,
+    };
+    check_base(recipe, &layers)?;
+    layers.iter().filter(|made| is_here(&made.layer)).for_each(|made| ahead.take(&made.layer));
+    Ok(layers)
 }
 
 /// The layers of a base that a cache has: left there where a registry alone wants them, else brought here. If the cache

@@ -34,7 +34,7 @@ impl<'a> Sources<'a> {
                 self.add_code(&hook.script, &mut wanted)?;
             }
             for named in &component.files {
-                let Some(path) = self.find(&named.path) else {
+                let Some(path) = self.find(&named.path).filter(|path| self.leads_somewhere(path)) else {
                     return Err(self.missing(&named.path, named.at, component, Some(named.key)));
                 };
                 match path.ends_with(".py") {
@@ -48,6 +48,7 @@ impl<'a> Sources<'a> {
                 wanted.extend(self.find(path));
             }
         }
+        self.add_targets(&mut wanted)?;
         let folders: BTreeSet<&str> = wanted.iter().flat_map(|path| above(path)).collect();
         wanted.extend(folders);
         let files = wanted.into_iter().filter_map(|path| self.by_path.get(path)).map(|file| (*file).clone());
@@ -67,7 +68,7 @@ impl<'a> Sources<'a> {
 
     /// Demands that a script has its function; it is read and not run.
     fn script(&self, hook: &Hook, component: &Component) -> Result<(), Error> {
-        let Some(path) = self.find(&hook.script) else {
+        let Some(path) = self.find(&hook.script).filter(|path| self.leads_somewhere(path)) else {
             return Err(self.missing(&hook.script, hook.at, component, None));
         };
         match defines(&self.read(path)?, &hook.function) {
@@ -103,7 +104,7 @@ impl<'a> Sources<'a> {
         let Some(first) = self.find(path) else { return Ok(()) };
         let mut open = vec![first];
         while let Some(path) = open.pop() {
-            if !wanted.insert(path) || !path.ends_with(".py") {
+            if !wanted.insert(path) || !path.ends_with(".py") || !self.leads_somewhere(path) {
                 continue;
             }
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -117,6 +118,49 @@ impl<'a> Sources<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What links lead to.
+    fn add_targets(&self, wanted: &mut BTreeSet<&'a str>) -> Result<(), Error> {
+        let mut open: Vec<&str> = wanted.iter().copied().collect();
+        while let Some(path) = open.pop() {
+            let Some(target) = self.target(path) else { continue };
+            let before = wanted.clone();
+            match target.ends_with(".py") {
+                true => self.add_code(&target, wanted)?,
+                false => wanted.extend(self.find(&target).into_iter().chain(self.below(&target))),
+            }
+            open.extend(wanted.difference(&before));
+        }
+        Ok(())
+    }
+
+    /// Whether a path is no link, or one to something that goes into images too.
+    fn leads_somewhere(&self, path: &str) -> bool {
+        let mut path = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            if !self.by_path.contains_key(path.as_str()) {
+                return false;
+            }
+            let Some(target) = self.target(&path) else { return true };
+            path = target;
+        }
+        false
+    }
+
+    /// Where a link leads, as a path of the project.
+    fn target(&self, path: &str) -> Option<String> {
+        let SourceKind::Symlink { target } = &self.by_path.get(path)?.kind else { return None };
+        let mut names: Vec<&str> = path.split('/').collect();
+        names.pop();
+        for name in std::str::from_utf8(target).ok()?.split('/') {
+            match name {
+                "" | "." => {}
+                ".." => drop(names.pop()?),
+                name => names.push(name),
+            }
+        }
+        Some(names.join("/"))
     }
 
     /// A file, or a folder with all in it.
@@ -147,6 +191,9 @@ impl<'a> Sources<'a> {
 /// What models and agents are told where nothing else is said; a project may have its own.
 const PROMPTS: [(&str, &str); 2] =
     [("agent", "prompts/defaults/agent.txt"), ("llm", "prompts/defaults/llm.txt")];
+
+/// Links that are followed one after the other; the kernel follows as many (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// A larger file is no script that somebody wrote.
 const LARGEST_SCRIPT: u64 = 16 << 20;

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,9 +35,9 @@ pub struct WainLock {
     /// Wheels that were built here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) wheel: Vec<BuiltPin>,
-    /// What the components of a workflow require.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) components: Option<ComponentPins>,
+    /// What the components of a workflow require, by the name of its file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) components: BTreeMap<String, ComponentPins>,
 }
 
 /// Packages for one base image as it was when they were chosen.

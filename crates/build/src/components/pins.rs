@@ -12,7 +12,7 @@ use crate::unlocked::{Uv, refuse};
 use crate::wain_lock::{self, WainLock};
 use crate::{Error, Event, Request, Tools};
 
-/// What the components of a workflow require, in `wain.lock`: one answer for each list of requirements, for all platforms that run
+/// What the components of one workflow require, in `wain.lock`: one answer for each list of requirements, for all platforms that run
 /// containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -60,11 +60,13 @@ impl ComponentLocks {
     }
 }
 
-/// The locks of some lists of requirements: as `wain.lock` has them, else resolved now, and pinned there as the request says.
+/// The locks of the lists of requirements of the workflow in `file`: as `wain.lock` has them, else resolved now, and pinned there
+/// as the request says.
 ///
 /// Lists are resolved together first, so that components get the same version of a package where that can be. `kept` is a list
 /// that stays pinned although nobody asks for it now.
 pub(crate) async fn locks(
+    file: &str,
     mut lists: BTreeSet<Requirements>,
     kept: &Requirements,
     python: PythonVersion,
@@ -74,31 +76,33 @@ pub(crate) async fn locks(
 ) -> Result<ComponentLocks, Error> {
     lists.retain(|list| !list.is_empty());
     let mut lock = WainLock::read(&request.root)?;
-    if lock.components.as_ref().is_some_and(|pins| pins.find(kept).is_some()) {
+    if lock.components.get(file).is_some_and(|pins| pins.find(kept).is_some()) {
         lists.insert(kept.clone());
     }
     let exclude_newer = tools.index_settings()?.exclude_newer;
-    let reason = match (&lock.components, upgrade) {
+    let before = lock.components.clone();
+    let known = before.get(file);
+    let reason = match (known, upgrade) {
         _ if lists.is_empty() => None,
         (None, _) => Some("the requirements of the components are not locked"),
         (Some(pins), Upgrade::Nothing) => pins.reason(&lists, python, exclude_newer.as_deref()),
         (Some(_), _) => Some("the requirements of the components are upgraded"),
     };
-    let before = lock.components.clone();
     if let Some(reason) = reason {
         refuse(reason, request, tools)?;
         let mut pins =
             ComponentPins { python: minor(python), exclude_newer, set: Vec::new(), package: Vec::new() };
         for (requirements, packages) in
-            resolve(&lists, python, before.as_ref(), upgrade, reason, request, tools).await?
+            resolve(&lists, python, known, upgrade, reason, request, tools).await?
         {
             pins.add(requirements, packages);
         }
-        lock.components = Some(pins);
-    } else if let Some(pins) = &mut lock.components {
+        lock.components.insert(file.to_owned(), pins);
+    } else if let Some(pins) = lock.components.get_mut(file) {
         pins.keep_only(&lists);
-        lock.components = lock.components.filter(|pins| !pins.set.is_empty());
     }
+    // A folder may have several workflows; one that is gone asks for nothing.
+    lock.components.retain(|name, pins| !pins.set.is_empty() && request.root.join(name).is_file());
     if lock.components != before && !request.is_locked {
         wain_lock::write(&lock, "the requirements of the components are", request, tools)?;
     }
@@ -106,7 +110,7 @@ pub(crate) async fn locks(
     let scratch = tools.store.scratch()?;
     let path = scratch.path().join(FILE_NAME);
     let read = |list: Requirements| {
-        let text = lock.components.as_ref().and_then(|pins| pins.pylock(&list, &root));
+        let text = lock.components.get(file).and_then(|pins| pins.pylock(&list, &root));
         let text = text.ok_or_else(|| Error::Bug { what: "requirements that were not locked".into() })??;
         wainwright_image::replace(&path, text.as_bytes())?;
         Ok::<_, Error>((list, wainwright_lock::read(&path)?))

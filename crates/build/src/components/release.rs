@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
 use wainwright_oci::Reference;
-use wainwright_woodwork::{Component as Source, Place, Resources as Asked};
+use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
 
 use super::document::{PORT, absent, environment, household, peers};
 use super::resolve::{COMMAND, WRITABLE, owner};
@@ -46,17 +46,19 @@ pub fn release(
         let mut environment_values =
             BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
         for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
-            add(&mut services, beside.name, beside.name)?;
-            needs.push(beside.name.to_owned());
+            let host = free(beside.name, workflow);
+            add(&mut services, &host, beside.name, &host)?;
             if beside.name == "ollama" {
                 let port = beside.ports.first().copied().unwrap_or_default();
-                environment_values.insert("OLLAMA_HOST".into(), format!("http://ollama:{port}"));
+                environment_values.insert("OLLAMA_HOST".into(), format!("http://{host}:{port}"));
             }
+            needs.push(host);
         }
         if bus == Bus::Redis {
-            add(&mut services, "redis", "redis")?;
-            needs.push("redis".to_owned());
-            environment_values.insert("REDIS_URL".into(), "redis://redis:6379/0".into());
+            let host = free("redis", workflow);
+            add(&mut services, &host, "redis", &host)?;
+            environment_values.insert("REDIS_URL".into(), format!("redis://{host}:6379/0"));
+            needs.push(host);
         }
         let (user, _) = owner(&made.user);
         let platforms = made.images.images.iter().map(|image| image.platform.to_string());
@@ -94,7 +96,7 @@ pub fn release(
     }
     for component in &workflow.components {
         if let Place::Service(service) = component.kind.place {
-            add(&mut services, &component.name, service.name)?;
+            add(&mut services, &component.name, service.name, service.name)?;
         }
     }
     let release = Release {
@@ -164,16 +166,26 @@ fn published(asked: &WorkflowRequest) -> BTreeMap<&str, u16> {
     published
 }
 
+/// A host name for a service that only our own settings name: a component may be called `ollama` itself.
+fn free(name: &str, workflow: &Workflow) -> String {
+    let is_taken = |host: &str| workflow.components.iter().any(|one| one.service == host || one.name == host);
+    let mut host = name.to_owned();
+    while is_taken(&host) {
+        host.push_str("-server");
+    }
+    host
+}
+
 /// Adds a service of others once.
-fn add(services: &mut Vec<Service>, name: &str, host: &str) -> Result<(), Error> {
+fn add(services: &mut Vec<Service>, name: &str, what: &str, host: &str) -> Result<(), Error> {
     if services.iter().any(|known| known.service == host) {
         return Ok(());
     }
-    services.push(match host {
+    services.push(match what {
         "neo4j" => Service::neo4j(name, host, NEO4J),
         "ollama" => Service::ollama(name, host, OLLAMA),
         "redis" => Service::redis(name, host, REDIS),
-        _ => return Err(Error::Bug { what: format!("no image is known for {host}") }),
+        _ => return Err(Error::Bug { what: format!("no image is known for {what}") }),
     });
     Ok(())
 }

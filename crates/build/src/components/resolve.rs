@@ -11,7 +11,7 @@ use wainwright_project::{Project, Start, list_sources_except, refuse_leaks};
 use wainwright_python::{PackageName, Slim};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
-use wainwright_woodwork::Component;
+use wainwright_woodwork::{Component, Place};
 
 use super::document::{PORT, document, household};
 use super::files::Sources;
@@ -91,6 +91,7 @@ pub async fn resolve_workflow(
     if components.is_empty() {
         return Err(Error::NoComponents { file: asked.file.clone() });
     }
+    refuse_taken(&components, asked)?;
     let trees = components.iter().map(|component| sources.of(&household(component, workflow)));
     let trees = trees.collect::<Result<Vec<_>, _>>()?;
     let passwords = tools.passwords();
@@ -228,7 +229,8 @@ async fn packages(
         lists.insert(for_development.clone());
     }
     let python = oldest_python(bases).ok_or_else(|| Error::Bug { what: "a build for no platform".into() })?;
-    let pinned = locks(lists, &for_development, python, upgrade, &asked.request, tools).await?;
+    let file = Path::new(&asked.file).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let pinned = locks(&file, lists, &for_development, python, upgrade, &asked.request, tools).await?;
     Ok(match own {
         Some(lock) => Packages::Own(Box::new(lock), pinned),
         None => Packages::Pinned(pinned),
@@ -243,6 +245,24 @@ fn locked(locks: &ComponentLocks, list: &Requirements, found: &Found) -> Result<
 
 fn development_tools() -> Requirements {
     TOOLS.map(str::to_owned).into()
+}
+
+/// Refuses components that are called like a service of others, whose name the workflow gives: `neo4j`.
+fn refuse_taken(components: &[&Component], asked: &WorkflowRequest) -> Result<(), Error> {
+    for owner in &asked.workflow.components {
+        let Place::Service(service) = owner.kind.place else { continue };
+        if let Some(component) = components.iter().find(|one| one.service == service.name) {
+            return Err(Error::ServiceTaken {
+                file: asked.file.clone(),
+                line: component.at.line,
+                column: component.at.column,
+                component: component.name.clone(),
+                service: service.name.to_owned(),
+                owner: owner.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a lockfile of the project says which packages there are.

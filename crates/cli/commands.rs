@@ -33,7 +33,7 @@ const MOST_NAMED: usize = 10;
 /// Where events go: a renderer and a report.
 pub(crate) struct Screen {
     renderer: Mutex<Box<dyn Renderer>>,
-    report: Mutex<Report>,
+    pub(crate) report: Mutex<Report>,
 }
 
 impl Screen {
@@ -114,7 +114,7 @@ fn own_name(cache: &Reference, tags: &[Reference]) -> Option<String> {
 }
 
 /// Whether a path stands for standard output, as in `archive:-`.
-fn is_stdout(path: &Path) -> bool {
+pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
@@ -420,15 +420,15 @@ async fn make(
     let plan = decide(request, tools, screen).await?;
     let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
     if let Some(limit) = limit {
-        check_size(&images, limit)?;
+        check_size(&images, limit, None)?;
     }
     let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
     let delivery = phase(screen, "deliver", delivered).await?;
     Ok((plan, images, delivery))
 }
 
-/// Refuses an image whose layers are larger than wanted, and names those that count most.
-pub(crate) fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
+/// Refuses an image whose layers are larger than wanted, and names those that count most; `of` is the component it is of.
+pub(crate) fn check_size(images: &Images, limit: u64, of: Option<&str>) -> Result<(), Error> {
     for (image, layers) in images.images.iter().zip(&images.layers) {
         let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
         if size <= limit {
@@ -438,6 +438,7 @@ pub(crate) fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
         largest.sort_by_key(|layer| std::cmp::Reverse(layer.size));
         let line = |layer: &&LayerReport| format!("\n  {:>9}  {}", bytes(layer.size), layer.name);
         return Err(Error::TooLarge {
+            of: of.map(str::to_owned),
             platform: image.platform.clone(),
             size: bytes(size),
             limit: bytes(limit),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wainwright_build::{Delivery, Event, Images};
+use wainwright_build::{ComponentImages, Delivery, Event, Images};
 
 /// What a build cost, folded from its events.
 pub(crate) struct Report {
@@ -95,39 +95,55 @@ impl Report {
 
     /// Everything, for `--metadata-file`. Sizes are in bytes, times in seconds.
     pub(crate) fn metadata(&self, images: &Images, delivery: &Delivery, tags: &[String]) -> Value {
-        let platforms: BTreeMap<String, Value> = images
-            .images
-            .iter()
-            .zip(images.layers.iter().zip(&images.shared))
-            .map(|(image, (layers, shared))| {
-                let value = json!({
-                    "digest": image.manifest.digest(),
-                    "config": image.config.digest(),
-                    "size": image.layers.iter().map(|layer| layer.descriptor.size).sum::<u64>(),
-                    "layers": layers,
-                    "sharedPaths": shared,
-                });
-                (image.platform.to_string(), value)
-            })
-            .collect();
+        self.with_cost(image(images, delivery, tags))
+    }
+
+    /// Everything about the images of a workflow: for each component what [`Report::metadata`] says of an image, by name.
+    pub(crate) fn workflow_metadata(&self, images: &[ComponentImages], deliveries: &[Delivery]) -> Value {
+        let component = |(one, delivery): (&ComponentImages, &Delivery)| {
+            let tags: Vec<String> = one.tags.iter().map(ToString::to_string).collect();
+            let mut value = image(&one.images, delivery, &tags);
+            value["service"] = one.service.clone().into();
+            (one.name.clone(), value)
+        };
+        let components: BTreeMap<String, Value> = images.iter().zip(deliveries).map(component).collect();
+        self.with_cost(json!({ "components": components }))
+    }
+
+    fn with_cost(&self, mut value: Value) -> Value {
         let seconds: BTreeMap<&str, f64> =
             self.phases.iter().map(|(phase, time)| (*phase, time.as_secs_f64())).collect();
-        json!({
-            "version": 1,
-            "digest": delivery.digest,
-            "tags": tags,
-            "outputs": delivery.outcomes,
-            "platforms": platforms,
-            "seconds": seconds,
-            "totalSeconds": self.start.elapsed().as_secs_f64(),
-            "bytes": {
-                "fetched": self.fetched.get("fetched").copied().unwrap_or(0),
-                "delivered": self.fetched.get("delivered").copied().unwrap_or(0),
-            },
-            "files": { "fetched": self.fetched_files },
-            "cache": { "hits": self.reused, "misses": self.made },
-        })
+        value["version"] = 1.into();
+        value["seconds"] = json!(seconds);
+        value["totalSeconds"] = self.start.elapsed().as_secs_f64().into();
+        value["bytes"] = json!({
+            "fetched": self.fetched.get("fetched").copied().unwrap_or(0),
+            "delivered": self.fetched.get("delivered").copied().unwrap_or(0),
+        });
+        value["files"] = json!({ "fetched": self.fetched_files });
+        value["cache"] = json!({ "hits": self.reused, "misses": self.made });
+        value
     }
+}
+
+/// What became of an image.
+fn image(images: &Images, delivery: &Delivery, tags: &[String]) -> Value {
+    let platforms: BTreeMap<String, Value> = images
+        .images
+        .iter()
+        .zip(images.layers.iter().zip(&images.shared))
+        .map(|(image, (layers, shared))| {
+            let value = json!({
+                "digest": image.manifest.digest(),
+                "config": image.config.digest(),
+                "size": image.layers.iter().map(|layer| layer.descriptor.size).sum::<u64>(),
+                "layers": layers,
+                "sharedPaths": shared,
+            });
+            (image.platform.to_string(), value)
+        })
+        .collect();
+    json!({ "digest": delivery.digest, "tags": tags, "outputs": delivery.outcomes, "platforms": platforms })
 }
 
 /// A number of things for people: `1 layer`, `7 layers`.

@@ -11,6 +11,8 @@ use wainwright_build::Output;
 
 /// What of a layout is written by a build.
 const OF_LAYOUT: [&str; 3] = ["oci-layout", "index.json", "blobs"];
+/// What of a project is.
+const OF_PROJECT: [&str; 3] = ["wain.lock", ".wain/release.json", ".wain/deployment.json"];
 /// Links that are followed one after the other; the kernel follows as many (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -34,8 +36,7 @@ pub(crate) fn objection(report: &Path, root: &Path, outputs: &[Output]) -> Optio
     });
     let what = match hit {
         Some(output) => format!("`{output}`"),
-        None if is_hit(&root.join("wain.lock")) => "wain.lock".to_owned(),
-        None => return None,
+        None => OF_PROJECT.iter().find(|name| is_hit(&root.join(name)))?.to_string(),
     };
     Some(format!(
         "--metadata-file names `{}`, which is written as {what}; give it a path of its own",
@@ -131,6 +132,7 @@ mod tests {
             ("new", "layout:new"),
             ("new", "layout:new/deep"),
             ("project/wain.lock", "archive:a.tar"),
+            ("project/.wain/release.json", "archive:a.tar"),
         ] {
             check(report, output, true);
         }

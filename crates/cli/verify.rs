@@ -1,12 +1,15 @@
 use std::fmt::Write as _;
+use std::io;
 
 use wainwright_build::{Field, Finding, LayerVerdict, PlatformVerification, Verdict, Verification};
 
 use crate::args;
 use crate::commands::{mended, phase, prepare, run, tidy, usage};
-use crate::failure::clean;
+use crate::failure::{clean, tell};
+use crate::render::line;
 use crate::report::bytes;
 use crate::stdout::print;
+use crate::workflow;
 
 const NOT_THE_SAME: u8 = 1;
 /// Findings of one kind that are shown; JSON has them all.
@@ -15,6 +18,15 @@ const MOST_SHOWN: usize = 30;
 /// `wain verify`
 pub(crate) fn verify(arguments: &args::Verify) -> u8 {
     let project = &arguments.project;
+    if let Some(file) = workflow::file(None, project) {
+        let image = io::Error::other(format!(
+            "`{}` makes an image for each component, and only the image of a project is built again and compared",
+            file.display()
+        ));
+        let hint = "build it once more with `--locked -o layout:DIR`: the digests are the same, or `wain diff` says what is not";
+        line(&tell(&image, Some(hint.into())));
+        return NOT_THE_SAME;
+    }
     let (request, machine) = match prepare(project, None) {
         Ok(ready) => ready,
         Err(message) => return usage(&message),

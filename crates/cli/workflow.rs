@@ -12,13 +12,15 @@ use wainwright_emit::Release;
 use wainwright_woodwork::Workflow;
 
 use crate::args::{self, Deploy, Emit, OptimizeFor, OutputArgument, ProjectArguments, WorkflowArguments};
-use crate::commands::{OUTSIDE, Screen, check_size, mended, phase, prepare_any, run, tidy, upgrade, usage};
+use crate::commands::{
+    Screen, check_size, fail, is_stdout, mended, phase, prepare_any, run, tidy, upgrade, usage,
+};
 use crate::failure::tell;
 use crate::render::line;
 use crate::report::{bytes, things};
 use crate::stdout::print;
 use crate::ww;
-use crate::{deploy, emit, show_workflow};
+use crate::{deploy, emit, report_place, show_workflow};
 
 /// The workflow that is meant: the one that was named, else `main.ww` in the folder of the project.
 pub(crate) fn file(named: Option<&Path>, project: &ProjectArguments) -> Option<PathBuf> {
@@ -75,6 +77,10 @@ fn root(file: &Path) -> PathBuf {
     }
 }
 
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Where `--export` writes: the folder that `--output` names, else `build`.
 fn export_folder(arguments: &args::Build) -> PathBuf {
     let mut folders = arguments.image.output.iter().filter_map(|output| match output {
@@ -97,6 +103,11 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
             asked.request.outputs.push(output);
         }
     }
+    asked.request.caches.to.clone_from(&arguments.cache_to);
+    asked.request.report = arguments.metadata_file.clone().filter(|file| !is_stdout(file));
+    if let Some(message) = asked.request.report.as_ref().and_then(|report| objection(report, &asked)) {
+        return usage(&message);
+    }
     let limit = arguments.size_limit.and_then(|limit| limit.0);
     run(&project, &asked.request, machine, async |tools, screen| {
         let start = Instant::now();
@@ -104,22 +115,54 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
             let (resolution, plans) = decide(&asked, tools, screen).await?;
             let images = phase(screen, "execute", wainwright_build::execute_workflow(&plans, tools)).await?;
             if let Some(limit) = limit {
-                images.iter().try_for_each(|one| check_size(&one.images, limit))?;
+                images.iter().try_for_each(|one| check_size(&one.images, limit, Some(&one.name)))?;
             }
             let outputs = &asked.request.outputs;
             let delivered = wainwright_build::deliver_workflow(&images, outputs, tools);
             let deliveries = phase(screen, "deliver", delivered).await?;
-            Ok((resolution, images, deliveries))
+            Ok((resolution, plans, images, deliveries))
         };
-        let (resolution, images, deliveries) = mended(screen, make).await?;
+        let (resolution, plans, images, deliveries) = mended(screen, make).await?;
         let names = (resolution.project.as_str(), resolution.version.as_str());
         let release =
             wainwright_build::release(&asked, names, &images, &deliveries, arguments.export.bus.into())?;
         keep(&release, &asked.request.root)?;
+        // The images stand, whatever becomes of the cache.
+        let told = wainwright_build::publish_workflow(&plans, &images, tools).await;
+        let code = finish(arguments, &images, &deliveries, screen, start);
         tidy(&project.machine, tools, screen);
-        screen.finish(&summary(&images, &deliveries, start));
-        Ok(print(&show_workflow::digests(&images, &deliveries)))
+        told.map(|()| code)
     })
+}
+
+/// Writes the report and the last lines, and prints the digests where the report was not printed.
+fn finish(
+    arguments: &args::Build,
+    images: &[ComponentImages],
+    deliveries: &[Delivery],
+    screen: &Screen,
+    start: Instant,
+) -> u8 {
+    let mut result = show_workflow::digests(images, deliveries);
+    if let (Some(path), Ok(report)) = (&arguments.metadata_file, screen.report.lock()) {
+        let text = format!("{:#}\n", report.workflow_metadata(images, deliveries));
+        if is_stdout(path) {
+            result = text;
+        } else if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
+            return fail(&error.into());
+        }
+    }
+    screen.finish(&summary(images, deliveries, start));
+    print(&result)
+}
+
+/// Why the report cannot go to a file.
+fn objection(report: &Path, asked: &WorkflowRequest) -> Option<String> {
+    let services = asked.workflow.images().map(|component| &component.service);
+    let outputs = services.flat_map(|service| {
+        asked.request.outputs.iter().map(|output| wainwright_build::component_output(output, service))
+    });
+    report_place::objection(report, &asked.request.root, &outputs.collect::<Vec<_>>())
 }
 
 /// `wain plan` for a workflow.
@@ -163,6 +206,13 @@ fn ready(
     file: &Path,
 ) -> Result<(ProjectArguments, WorkflowRequest, Machine), u8> {
     let options = more.map(|(_, options)| options);
+    if project.path != Path::new(".") && !is_same_folder(&project.path, &root(file)) {
+        return Err(usage(&format!(
+            "`{}` is not in `{}`\n  hint: the project is the folder of the workflow; leave the other one out",
+            file.display(),
+            project.path.display()
+        )));
+    }
     let workflow = read(file, options.map(|options| options.ww_compat).unwrap_or_default())?;
     let mut project = project.clone();
     project.path = root(file);
@@ -197,10 +247,7 @@ fn ready(
 /// Reads and checks a workflow file, and tells what is wrong with it.
 fn read(file: &Path, compat: args::WwCompat) -> Result<Workflow, u8> {
     let name = file.display().to_string();
-    let text = ww::read(file).map_err(|error| {
-        line(&tell(&error, None));
-        OUTSIDE
-    })?;
+    let text = ww::read(file).map_err(|error| ww::unreadable(&name, &error))?;
     let workflow = wainwright_woodwork::read(&name, text, compat.into()).map_err(|error| {
         line(&tell(&error, error.hint()));
         1
@@ -225,7 +272,10 @@ async fn decide(
         tools.tell(Event::Warned { message });
     }
     let resolution = phase(screen, "resolve", wainwright_build::resolve_workflow(asked, tools)).await?;
-    let plans = phase(screen, "plan", async { wainwright_build::plan_workflow(&resolution, tools) }).await?;
+    let plans = phase(screen, "plan", async {
+        wainwright_build::consult_workflow(wainwright_build::plan_workflow(&resolution, tools)?, tools).await
+    });
+    let plans = plans.await?;
     Ok((resolution, plans))
 }
 

@@ -22,12 +22,7 @@ fn check(arguments: &WwCheck) -> u8 {
     let file = arguments.file.display().to_string();
     let text = match read(&arguments.file) {
         Ok(text) => text,
-        Err(error) => {
-            let hint = "name a file that can be read; a workflow is usually called main.ww";
-            let error = io::Error::other(format!("`{file}` cannot be read: {error}"));
-            line(&tell(&error, Some(hint.into())));
-            return OUTSIDE;
-        }
+        Err(error) => return unreadable(&file, &error),
     };
     let verdict = wainwright_woodwork::check(&text, arguments.stage.into(), arguments.ww_compat.into());
     verdict.show(&file).iter().for_each(|problem| line(problem));
@@ -39,6 +34,14 @@ fn check(arguments: &WwCheck) -> u8 {
         0 => u8::from(!verdict.problems.is_empty()),
         failed => failed,
     }
+}
+
+/// Tells why a file cannot be read, and gives the exit code.
+pub(crate) fn unreadable(file: &str, error: &io::Error) -> u8 {
+    let hint = "name a file that can be read; a workflow is usually called main.ww";
+    let error = io::Error::other(format!("`{file}` cannot be read: {error}"));
+    line(&tell(&error, Some(hint.into())));
+    OUTSIDE
 }
 
 /// The bytes of a file, and no more than shows that it is too large.

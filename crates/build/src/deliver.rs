@@ -50,6 +50,18 @@ pub async fn deliver(
     tags: &[Reference],
     tools: &Arc<Tools>,
 ) -> Result<Delivery, Error> {
+    let (release, delivery) = hand_over(images, outputs, tags, tools).await?;
+    tools.remember_last(&release);
+    Ok(delivery)
+}
+
+/// As [`deliver`], and nothing is remembered.
+pub(crate) async fn hand_over(
+    images: &Images,
+    outputs: &[Output],
+    tags: &[Reference],
+    tools: &Arc<Tools>,
+) -> Result<(Arc<Release>, Delivery), Error> {
     // Only a registry may have the layers of a base that came from one.
     if outputs.iter().any(|output| *output != Output::Registry) {
         for image in &images.images {
@@ -63,8 +75,7 @@ pub async fn deliver(
         tags: tags.to_vec(),
     });
     let delivery = put(&release, outputs, images.sent, tools).await?;
-    tools.remember_last(&release);
-    Ok(delivery)
+    Ok((release, delivery))
 }
 
 /// Puts a release whose blobs are all here where it is wanted; `sent` bytes of them are in their registries already.

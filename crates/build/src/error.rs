@@ -33,6 +33,24 @@ pub enum Error {
         /// The workflow file.
         file: String,
     },
+    /// A component has the name of a service that others make.
+    #[error(
+        "{file}:{line}:{column}: `{component}` would be the service `{service}`, and that is what `{owner}` is"
+    )]
+    ServiceTaken {
+        /// The workflow file.
+        file: String,
+        /// The line there.
+        line: usize,
+        /// The character of that line.
+        column: usize,
+        /// The component.
+        component: String,
+        /// The service.
+        service: String,
+        /// The component that is no image of ours.
+        owner: String,
+    },
     /// A component names a file that the project does not have.
     #[error("{file}:{line}:{column}: there is no `{path}` in the project, which {} `{component}` needs", key.map_or_else(|| "a hook or pipe of".to_owned(), |key| format!("`{key}` of")))]
     NoComponentFile {
@@ -262,6 +280,12 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// What was built last are several images.
+    #[error("the last build of `{}` made an image for each component of a workflow, and no other", folder.display())]
+    LastWorkflow {
+        /// The folder of the project.
+        folder: PathBuf,
+    },
     /// A login without a place to keep it.
     #[error("there is no place to keep a login: HOME is not set")]
     NoHome,
@@ -475,8 +499,10 @@ pub enum Error {
         remedy: Option<String>,
     },
     /// An image is larger than somebody wants.
-    #[error("the image for {platform} has {size}, and may have {limit}; its largest layers are{}", parts.concat())]
+    #[error("the image {}for {platform} has {size}, and may have {limit}; its largest layers are{}", of.as_ref().map_or_else(String::new, |name| format!("of `{name}` ")), parts.concat())]
     TooLarge {
+        /// The component that it is of, where there are several.
+        of: Option<String>,
         /// Its platform.
         platform: wainwright_oci::Platform,
         /// The size of its layers, compressed, for people.
@@ -620,6 +646,9 @@ impl Error {
                 "write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`".into(),
             ),
             Self::Last { .. } => Some("build it with `wain build`; with --no-cache nothing is remembered".into()),
+            Self::LastWorkflow { .. } => Some(
+                "name one: `layout:.wain/images/COMPONENT`; `wain build --registry HOST/PATH` pushes all of them".into(),
+            ),
             Self::NoHome => Some("set HOME, DOCKER_CONFIG or REGISTRY_AUTH_FILE".into()),
             Self::OtherDigest { .. } => Some("name it by a tag, or by its own digest".into()),
             Self::Oci(error) => error.hint(),
@@ -634,6 +663,7 @@ impl Error {
             Self::NoComponents { .. } => {
                 Some("add a component such as `llm openai` or `api functions`; `wain ww check` shows them all".into())
             }
+            Self::ServiceTaken { .. } => Some("give it another name".into()),
             Self::NoComponentFile { is_excluded: true, .. } => {
                 Some("it is kept out of images because it may hold secrets; name it in `include` if it does not".into())
             }

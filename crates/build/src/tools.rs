@@ -98,6 +98,11 @@ impl Tools {
         crate::transfer::remember_last(release, &self.root, self);
     }
 
+    /// Remembers that the project was a workflow: there is no one image that was built last.
+    pub(crate) fn remember_last_workflow(&self) {
+        crate::transfer::remember_last_workflow(&self.root, self);
+    }
+
     pub(crate) async fn cpu(&self) -> Result<&Cpu, Error> {
         self.cpu.get_or_try_init(|| async { Cpu::new(self.machine.jobs) }).await
     }

@@ -20,7 +20,10 @@ pub use release::release;
 pub use resolve::{lock_workflow, resolve_workflow};
 pub(crate) use share::Shares;
 
-use crate::{Delivery, Error, Images, Output, Plan, Request, Resolution, Tools, deliver, execute, plan};
+use crate::deliver::hand_over;
+use crate::{
+    Delivery, Error, Images, Output, Plan, Request, Resolution, Tools, consult, execute, plan, publish,
+};
 
 /// A workflow that is to become images.
 #[derive(Clone)]
@@ -96,6 +99,56 @@ pub fn plan_workflow(resolution: &WorkflowResolution, tools: &Tools) -> Result<V
     resolution.components.iter().map(decide).collect()
 }
 
+/// Asks the caches of a workflow for the layers that the store does not have; as [`consult`](crate::consult()).
+///
+/// # Errors
+/// As [`consult`](crate::consult()).
+pub async fn consult_workflow(
+    mut plans: Vec<ComponentPlan>,
+    tools: &Arc<Tools>,
+) -> Result<Vec<ComponentPlan>, Error> {
+    let Some(all) = whole(&plans) else { return Ok(plans) };
+    let mut images = consult(all, tools).await?.images.into_iter();
+    for component in &mut plans {
+        let count = component.plan.images.len();
+        component.plan.images = images.by_ref().take(count).collect();
+    }
+    Ok(plans)
+}
+
+/// Tells the cache of a workflow which layers were used; as [`publish`](crate::publish()).
+///
+/// # Errors
+/// As [`publish`](crate::publish()).
+pub async fn publish_workflow(
+    plans: &[ComponentPlan],
+    components: &[ComponentImages],
+    tools: &Arc<Tools>,
+) -> Result<(), Error> {
+    let (Some(all), Some(first)) = (whole(plans), components.first()) else { return Ok(()) };
+    let parts = || components.iter().map(|component| &component.images);
+    let images = Images {
+        images: parts().flat_map(|part| part.images.iter().cloned()).collect(),
+        index: None,
+        layers: parts().flat_map(|part| part.layers.iter().cloned()).collect(),
+        shared: parts().flat_map(|part| part.shared.iter().cloned()).collect(),
+        sent: 0,
+        made: first.images.made.clone(),
+        bases: parts().flat_map(|part| part.bases.iter().cloned()).collect(),
+    };
+    publish(&all, &images, tools).await
+}
+
+/// The plans of all components as one.
+fn whole(plans: &[ComponentPlan]) -> Option<Plan> {
+    let first = plans.first()?;
+    Some(Plan {
+        images: plans.iter().flat_map(|one| one.plan.images.iter().cloned()).collect(),
+        tags: plans.iter().flat_map(|one| one.plan.tags.iter().cloned()).collect(),
+        ..first.plan.clone()
+    })
+}
+
 /// Makes the images of all components side by side; what several have is made once.
 ///
 /// # Errors
@@ -104,15 +157,12 @@ pub async fn execute_workflow(
     plans: &[ComponentPlan],
     tools: &Arc<Tools>,
 ) -> Result<Vec<ComponentImages>, Error> {
-    let Some(first) = plans.first() else { return Ok(Vec::new()) };
-    let all = Plan {
-        images: plans.iter().flat_map(|one| one.plan.images.iter().cloned()).collect(),
-        // Each has a repository of its own: they leave when all are made.
-        outputs: Vec::new(),
-        tags: Vec::new(),
-        ..first.plan.clone()
-    };
-    let mut made = execute(&all, tools).await?;
+    let Some(all) = whole(plans) else { return Ok(Vec::new()) };
+    if all.outputs.contains(&Output::Registry) {
+        all.tags.iter().try_for_each(|tag| tools.demand_registry(tag.registry()))?;
+    }
+    // Each has a repository of its own: they leave when all are made.
+    let mut made = execute(&Plan { outputs: Vec::new(), ..all }, tools).await?;
     let mut components = Vec::new();
     for component in plans {
         let rest = made.split_off(component.plan.images.len(), &component.plan);
@@ -138,14 +188,17 @@ pub async fn deliver_workflow(
 ) -> Result<Vec<Delivery>, Error> {
     let mut deliveries = Vec::new();
     for component in components {
-        let outputs: Vec<Output> = outputs.iter().map(|output| below(output, &component.service)).collect();
-        deliveries.push(deliver(&component.images, &outputs, &component.tags, tools).await?);
+        let outputs: Vec<Output> =
+            outputs.iter().map(|output| component_output(output, &component.service)).collect();
+        let (_, delivery) = hand_over(&component.images, &outputs, &component.tags, tools).await?;
+        deliveries.push(delivery);
     }
+    tools.remember_last_workflow();
     Ok(deliveries)
 }
 
 /// The output of one component: a place of its own in a folder for all.
-fn below(output: &Output, service: &str) -> Output {
+pub fn component_output(output: &Output, service: &str) -> Output {
     match output {
         Output::Layout(folder) => Output::Layout(folder.join(service)),
         Output::Archive(folder) => Output::Archive(folder.join(format!("{service}.tar"))),

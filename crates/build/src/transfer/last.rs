@@ -11,6 +11,17 @@ use crate::{Error, Tools};
 /// Raised when what is remembered changes its form.
 const FORMAT: u32 = 1;
 
+/// What is remembered of a project.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Remembered {
+    Image(Last),
+    /// It made several images, of which none is meant.
+    Workflow {
+        workflow: bool,
+    },
+}
+
 /// A build as it is remembered: documents as text, and where the blobs were.
 #[derive(Serialize, Deserialize)]
 struct Last {
@@ -37,20 +48,33 @@ enum Where {
 pub(crate) fn remember(release: &Release, project: &Path, tools: &Tools) {
     let Some(tree) = Tree::of_images(release.index.as_ref(), &release.images) else { return };
     let Some(key) = key(project) else { return };
-    let Ok(value) = serde_json::to_value(Last::of(&tree)) else { return };
-    if tools.store.recall(&key).ok().flatten().as_ref() != Some(&value) {
-        let _ = tools.store.remember(&key, &value);
+    keep(&key, &Remembered::Image(Last::of(&tree)), tools);
+}
+
+/// Remembers that a project was built to the images of a workflow.
+pub(crate) fn remember_workflow(project: &Path, tools: &Tools) {
+    let Some(key) = key(project) else { return };
+    keep(&key, &Remembered::Workflow { workflow: true }, tools);
+}
+
+fn keep(key: &CacheKey, what: &Remembered, tools: &Tools) {
+    let Ok(value) = serde_json::to_value(what) else { return };
+    if tools.store.recall(key).ok().flatten().as_ref() != Some(&value) {
+        let _ = tools.store.remember(key, &value);
     }
 }
 
 /// What was built last from a project.
 pub(crate) fn recall(project: &Path, tools: &Tools) -> Result<Tree, Error> {
     let refuse = |reason: &str| Error::Last { folder: project.to_owned(), reason: reason.to_owned() };
-    let last: Option<Last> = match key(project) {
+    let last: Option<Remembered> = match key(project) {
         Some(key) => tools.store.recall(&key)?,
         None => return Err(refuse("there is no such folder")),
     };
-    let last = last.ok_or_else(|| refuse("the cache remembers no build of it"))?;
+    let last = match last.ok_or_else(|| refuse("the cache remembers no build of it"))? {
+        Remembered::Image(last) => last,
+        Remembered::Workflow { .. } => return Err(Error::LastWorkflow { folder: project.to_owned() }),
+    };
     let tree = last.tree()?;
     for held in &tree.blobs {
         let Descriptor { digest, size, .. } = &held.descriptor;

@@ -21,7 +21,7 @@ pub(crate) use ahead::{Ahead, ahead};
 pub use copy::copy;
 pub(crate) use gather::fetch_blobs;
 pub use inspect::{InspectedManifest, Inspection, Raw, inspect, inspect_raw, is_meant};
-pub(crate) use last::remember as remember_last;
+pub(crate) use last::{remember as remember_last, remember_workflow as remember_last_workflow};
 pub use login::{login, logout};
 pub use probe::probe;
 pub use pull::{Pull, pull};

@@ -38,12 +38,24 @@ fn prepare(arguments: &args::Emit, place: &Path) -> Result<Files, (String, u8)> 
     let unmade = |error: wainwright_emit::Error| (failure::tell(&error, error.hint()), 1);
     let text = read(place, "build the components first, or name the file with --release")?;
     let mut release = Release::read(&text).map_err(unmade)?;
+    let way = way_to_project(place, &arguments.output);
+    let is_mounted = |part: &wainwright_emit::Component| !part.sources.is_empty();
+    if arguments.format == Format::DockerCompose
+        && release.profile == Profile::Development
+        && release.components.iter().any(is_mounted)
+        && way.is_none()
+    {
+        let message = format!(
+            "the images of the profile `development` have files of the project mounted, and `{}` is not in the project",
+            arguments.output.display()
+        );
+        let hint = "choose a folder of the project, as `-o deploy`";
+        return Err((failure::tell(&io::Error::other(message), Some(hint.into())), 1));
+    }
     let mut options = Options {
         compat: if arguments.compose_compat.is_some() { Compat::Compose129 } else { Compat::Specification },
         services_profile: arguments.services_profile.clone(),
-        to_project: (release.profile == Profile::Development)
-            .then(|| way_to_project(place, &arguments.output))
-            .flatten(),
+        to_project: way.filter(|_| release.profile == Profile::Development),
         ..Options::default()
     };
     if let Some(file) = &arguments.values {

@@ -126,7 +126,14 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
         let names = (resolution.project.as_str(), resolution.version.as_str());
         let release =
             wainwright_build::release(&asked, names, &images, &deliveries, arguments.export.bus.into())?;
-        keep(&release, &asked.request.root)?;
+        match keep(&release, &asked.request.root) {
+            // The images are where they were wanted; who goes on from here needs the file.
+            Err(error) if arguments.export.export.is_empty() && arguments.export.deploy.is_none() => {
+                let message = format!("{error}; `wain emit` and `wain deploy` know nothing of this build");
+                tools.tell(Event::Warned { message });
+            }
+            kept => kept?,
+        }
         // The images stand, whatever becomes of the cache.
         let told = wainwright_build::publish_workflow(&plans, &images, tools).await;
         let code = finish(arguments, &images, &deliveries, screen, start);
@@ -282,7 +289,6 @@ async fn decide(
 /// Writes what was built beside the images, for `wain emit` and for other tools.
 fn keep(release: &Release, root: &Path) -> Result<(), Error> {
     let folder = root.join(".wain");
-    std::fs::create_dir_all(&folder).map_err(|source| Error::Source { path: folder.clone(), source })?;
     wainwright_build::replace(&folder.join("release.json"), &release.to_json())?;
     wainwright_build::replace(&folder.join("deployment.json"), &wainwright_emit::deployment(release)?)?;
     Ok(())

@@ -50,6 +50,7 @@ mod system_packages;
 mod trust;
 mod unlocked;
 mod verify;
+mod workflow_images;
 mod workflows;
 
 use wainwright_testing::Workshop;

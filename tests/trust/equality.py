@@ -9,6 +9,8 @@ pip's, and ours, which umoci unpacks from the image. They may differ in what `eq
 image, `pip check` has to agree, every row of every RECORD has to hold, packages and versions have to be those of the lockfile, no
 file may belong to nobody, every module has to import as it does in uv's environment, and `pip uninstall` of everything has to leave
 the empty environment.
+
+A project in `FOREIGN` is for another processor: uv installs it from this one, all else runs in its image under QEMU.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from common import ROOT, Table, need, wain, workshop
@@ -32,6 +35,10 @@ TOOLS = TARGET / "test-tools"
 BATCH = 50
 MADE = {f"made-{first}": first for first in range(0, 200, BATCH)}
 OUTSIDE = 3
+HERE = "linux/amd64"
+# PyPI's wheels of torch bring gigabytes of CUDA for x86-64, and none for arm64.
+FOREIGN = {"torch": "linux/arm64"}
+MACHINES = {HERE: "x86_64", "linux/arm64": "aarch64"}
 
 
 def main() -> None:
@@ -44,7 +51,9 @@ def main() -> None:
         sys.exit(f"there is no project {', '.join(sorted(strangers))}; there are {', '.join(known)}")
     if platform.machine() != "x86_64":
         sys.exit("the wheels of fixtures/equality are for x86-64")
-    need("umoci", "unshare")
+    platforms = {FOREIGN.get(name, HERE) for name in wanted}
+    emulators = {name: f"qemu-{MACHINES[name]}-static" for name in platforms - {HERE}}
+    need("umoci", "unshare", *emulators.values())
     if not (TOOLS / "bin/uv").is_file():
         sys.exit("there is no uv in target/test-tools; `sh tests/run.sh` installs what the tests need")
     program = wain()
@@ -53,21 +62,25 @@ def main() -> None:
         ("RECORD rows", 11), ("imports", 11),
     )  # fmt: skip
     with workshop() as folder:
-        tools = lay_out_tools(folder / "tools")
-        base = image(program, folder, "empty", None)
+        tools = lay_out_tools(folder / "tools", list(emulators.values()))
+        bases = {}
+        for name in {HERE, *platforms}:
+            (folder / MACHINES[name]).mkdir()
+            bases[name] = image(program, folder / MACHINES[name], "empty", None, name)
         for name in wanted:
-            row(table, program, folder, tools, base, name)
+            row(table, program, folder, tools, bases, name)
     table.finish()
 
 
-def row(table: Table, program: Path, folder: Path, tools: Path, base: Path, name: str) -> None:
+def row(table: Table, program: Path, folder: Path, tools: Path, bases: dict[str, Path], name: str) -> None:
     """Compares one project, and adds it to the table."""
     here = folder / name
     here.mkdir()
     wheels = fetch(name)
-    build = image(program, here, name, wheels)
+    target = FOREIGN.get(name, HERE)
+    build = image(program, here, name, wheels, target)
     try:
-        cells, faults = judge(here, tools, wheels, base, build)
+        cells, faults = judge(here, tools, wheels, bases, build, target)
     except RuntimeError as error:
         cells, faults = ["-"] * 8, [str(error)]
     shown = faults[:20] + ([f"and {len(faults) - 20} more"] if len(faults) > 20 else [])
@@ -75,16 +88,25 @@ def row(table: Table, program: Path, folder: Path, tools: Path, base: Path, name
     shutil.rmtree(here)
 
 
-def judge(here: Path, tools: Path, wheels: Path, base: Path, build: Path) -> tuple[list, list[str]]:
+def judge(here: Path, tools: Path, wheels: Path, bases: dict[str, Path], build: Path, target: str) -> tuple[list, list[str]]:
     """Makes the environments, compares them, and asks the image: cells of the table, and what is wrong."""
-    theirs = Room(unpack(base, here / "theirs"), tools, wheels)
-    ours = Room(unpack(build, here / "ours"), tools, wheels)
+    emulator = None if target == HERE else f"/tools/qemu-{MACHINES[target]}-static"
+    theirs = Room(unpack(bases[target], here / "theirs"), tools, wheels, emulator)
+    ours = Room(unpack(build, here / "ours"), tools, wheels, emulator)
     our_new = trees.read(theirs.environment)
+    # uv asks a Python that it starts itself, which has to be of this machine.
+    native = theirs if target == HERE else Room(unpack(bases[HERE], here / "native"), tools, wheels)
     comparisons = {}
-    for tool, makes, adds in (("uv", rooms.uv_makes, rooms.uv_adds), ("pip", rooms.venv_makes, rooms.pip_adds)):
-        makes(theirs)
-        new = trees.read(theirs.environment)
-        adds(theirs)
+    for tool, room, makes, adds in (
+        ("uv", native, rooms.uv_makes, partial(rooms.uv_adds, machine=None if target == HERE else MACHINES[target])),
+        ("pip", theirs, rooms.venv_makes, rooms.pip_adds),
+    ):
+        makes(room)
+        new = trees.read(room.environment)
+        adds(room)
+        if room is not theirs:
+            theirs.clear()
+            room.environment.rename(theirs.environment)
         comparisons[tool] = trees.compare(tool, theirs.environment, new, ours.environment, our_new)
         if tool == "uv":
             expected = ask(theirs)
@@ -138,9 +160,11 @@ def uninstalled(room: Room, found: dict, our_new: dict) -> list[str]:
     return faults
 
 
-def lay_out_tools(tools: Path) -> Path:
-    """The programs that are mounted into rooms: uv, pip as a package, and the questions."""
+def lay_out_tools(tools: Path, emulators: list[str]) -> Path:
+    """The programs that are mounted into rooms: uv, pip as a package, the questions, and emulators."""
     tools.mkdir()
+    for emulator in emulators:
+        shutil.copy(shutil.which(emulator), tools)
     shutil.copy(TOOLS / "bin/uv", tools / "uv")
     (pip,) = (TOOLS / "lib").glob("python3.*/site-packages/pip")
     shutil.copytree(pip, tools / "pip")
@@ -148,17 +172,17 @@ def lay_out_tools(tools: Path) -> Path:
     return tools
 
 
-def image(program: Path, folder: Path, name: str, wheels: Path | None) -> Path:
+def image(program: Path, folder: Path, name: str, wheels: Path | None, target: str) -> Path:
     """An image with these wheels, as an OCI layout."""
     project = folder / "project"
     project.mkdir()
     (project / "main.py").write_text("")
     (project / "requirements.txt").write_text("".join(line + "\n" for line in requirements(wheels)) if wheels else "")
-    pins = KEPT / "wain.lock"
+    pins = KEPT / ("wain.lock" if target == HERE else f"wain-{MACHINES[target]}.lock")
     if pins.is_file():
-        shutil.copy(pins, project)
+        shutil.copy(pins, project / "wain.lock")
     store = os.environ.get("WAIN_CACHE_DIR") or str(KEPT / "store")
-    words = ["build", project, "--base", "debian:bookworm", "--platform", "linux/amd64", "--tag", "equality:1"]
+    words = ["build", project, "--base", "debian:bookworm", "--platform", target, "--tag", "equality:1"]
     links = ["--no-index", *(["--find-links", wheels] if wheels else [])]
     output = ["--output", f"layout:{folder / 'image'}", "--progress", "quiet", "--cache-dir", store]
     ran = subprocess.run([program, *words, *links, *output], capture_output=True, text=True)
@@ -204,8 +228,9 @@ def fetch(name: str) -> Path:
     if there == locked:
         return folder
     # Every platform tag of the image, since pip takes those given and derives none.
-    tags = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)]
-    tags += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
+    machine = MACHINES[FOREIGN.get(name, HERE)]
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(36, 4, -1)]
+    tags += [f"{tag}_{machine}" for tag in ("manylinux2014", "manylinux2010", "manylinux1", "linux")]
     words = ["download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", folder]
     words += ["--python-version", "3.11.2", "--implementation", "cp", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
     words += [word for tag in tags for word in ("--platform", tag)]
@@ -218,8 +243,13 @@ def fetch(name: str) -> Path:
 
 def relock(name: str, wanted: list[str]) -> None:
     """Writes fixtures/equality/NAME.txt: versions as uv resolves them, each with the hash of its one wheel."""
+    machine = MACHINES[FOREIGN.get(name, HERE)]
     pip = [TOOLS / "bin/python", "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
-    target = ["--only-binary", ":all:", "--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
+    if name in FOREIGN:
+        # pip takes wheels for another platform only if it is told where they would go.
+        tags = [f"manylinux_2_{minor}_{machine}" for minor in (28, 27, 26, 17)] + [f"manylinux2014_{machine}"]
+        pip += ["--target", "nowhere", *(word for tag in tags for word in ("--platform", tag))]
+    target = ["--only-binary", ":all:", "--python-version", "3.11", "--python-platform", f"{machine}-manylinux_2_28"]
     with workshop() as folder:
         (folder / "in").write_text("".join(f"{line}\n" for line in wanted))
         words = ["pip", "compile", "--quiet", "--generate-hashes", *target, folder / "in", "-o", folder / "out"]

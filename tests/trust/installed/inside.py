@@ -11,7 +11,8 @@ import sysconfig
 from base64 import urlsafe_b64encode
 
 SITE = sysconfig.get_path("purelib")
-PATIENCE = 300
+# Long enough for a processor that is emulated.
+PATIENCE = 900
 
 
 def main() -> None:

@@ -23,10 +23,11 @@ ENVIRONMENT = "app/.venv"
 
 
 class Room:
-    """A root file system; `/tools` and `/wheels` lead out of it."""
+    """A root file system; `/tools` and `/wheels` lead out of it. One of another processor has an emulator, seen from inside."""
 
-    def __init__(self, root: Path, tools: Path, wheels: Path):
+    def __init__(self, root: Path, tools: Path, wheels: Path, emulator: str | None = None):
         self.root, self.tools, self.wheels = root, tools, wheels
+        self.emulator = [emulator] if emulator else []
         for name in ("proc", "dev", "tmp", "tools", "wheels"):
             (root / name).mkdir(exist_ok=True)
 
@@ -48,7 +49,7 @@ class Room:
             "PIP_ROOT_USER_ACTION": "ignore",
         }
         return subprocess.run(
-            [*enter, "sh", "-c", ENTER, self.root, self.tools, self.wheels, *words],
+            [*enter, "sh", "-c", ENTER, self.root, self.tools, self.wheels, *self.emulator, *words],
             env=environment | {"PATH": environment["PATH"] + ":/usr/sbin:/sbin"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -78,12 +79,13 @@ def uv_makes(room: Room) -> None:
     room.do("/tools/uv", "venv", "--quiet", "--offline", "--no-cache", *python, f"/{ENVIRONMENT}")
 
 
-def uv_adds(room: Room) -> None:
-    """Has uv install the requirements of `/wheels`."""
+def uv_adds(room: Room, machine: str | None) -> None:
+    """Has uv install the requirements of `/wheels`; for another processor, if one is named."""
+    foreign = ["--python-platform", f"{machine}-manylinux_2_36"] if machine else []
     room.do(
         "/tools/uv", "pip", "install", "--quiet", "--offline", "--no-cache", "--no-index", "--find-links", "/wheels",
         "--no-deps", "--require-hashes", "--link-mode", "copy", "--python", f"/{ENVIRONMENT}/bin/python",
-        "--requirement", "/wheels/requirements.txt",
+        *foreign, "--requirement", "/wheels/requirements.txt",
     )  # fmt: skip
 
 

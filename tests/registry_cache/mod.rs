@@ -2,6 +2,7 @@
 //! it can check.
 
 mod damage;
+mod lies;
 mod ways;
 
 use std::collections::BTreeMap;

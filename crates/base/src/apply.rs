@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Tar(io::Error),
     /// A path is refused.
     Path { path: String, reason: Objection },
+    /// What was read could not be written.
+    Unwritten(wainwright_store::Error),
 }
 
 /// Applies the members of a layer to the tree.
@@ -142,6 +144,7 @@ mod tests {
                 Err(Failure::Path { path, reason }) => {
                     return assert_eq!([format!("{path}: {reason}")], expected);
                 }
+                Err(Failure::Unwritten(error)) => panic!("nothing is written here: {error}"),
             }
         }
         let lines: Vec<String> = tree

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ use crate::tree::{Kind, Tree};
 
 /// All that is written, in bytes; a Python with its libraries has 60 MB.
 const LARGEST: u64 = 1 << 30;
+/// So much of a file is read before it is written, in bytes.
+const PIECE: usize = 64 << 10;
 
 /// Writes some files of an image below a folder: those whose path, without a leading slash, is wanted.
 ///
@@ -49,7 +51,7 @@ pub fn extract(
                     room.checked_sub(member.size.saturating_mul(targets.len() as u64)).ok_or_else(|| {
                         Failure::Tar(invalid("the files of its Python are larger than any real ones"))
                     })?;
-                write(stream, targets, into).map_err(Failure::Tar)?;
+                write(stream, targets, into, member.size)?;
             }
             Ok(())
         })?;
@@ -83,22 +85,29 @@ fn places(tree: &Tree, is_wanted: impl Fn(&str) -> bool) -> BTreeMap<Vec<u8>, Ve
     places
 }
 
-fn write(stream: &mut impl io::Read, targets: &[Vec<u8>], into: &Path) -> io::Result<()> {
-    let place = |path: &[u8]| into.join(Path::new(std::ffi::OsStr::from_bytes(path)));
+/// Writes a file of a layer to where it belongs. What the disk does not take is no fault of the layer.
+fn write(stream: &mut impl io::Read, targets: &[Vec<u8>], into: &Path, size: u64) -> Result<(), Failure> {
     let mut first: Option<PathBuf> = None;
     for target in targets {
-        let place = place(target);
+        let place = into.join(Path::new(std::ffi::OsStr::from_bytes(target)));
+        let unwritten =
+            |source| Failure::Unwritten(wainwright_store::Error::not_written(&place, Some(size), source));
         if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent)?;
+            fs::create_dir_all(parent).map_err(unwritten)?;
         }
-        match &first {
-            Some(first) => drop(fs::copy(first, &place)?),
-            None => {
-                io::copy(stream, &mut File::create(&place)?)?;
-                fs::set_permissions(&place, fs::Permissions::from_mode(0o700))?;
-                first = Some(place);
-            }
+        if let Some(first) = &first {
+            fs::copy(first, &place).map_err(unwritten)?;
+            continue;
         }
+        let mut file = File::create(&place).map_err(unwritten)?;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let read = stream.read(&mut buffer).map_err(Failure::Tar)?;
+            let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+            file.write_all(piece).map_err(unwritten)?;
+        }
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).map_err(unwritten)?;
+        first = Some(place);
     }
     Ok(())
 }
@@ -149,5 +158,17 @@ mod tests {
             ]
         );
         assert!(!into.path().join("etc").exists());
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_no_fault_of_the_layer() {
+        let bench = Bench::simple(vec![raw().file("usr/bin/python3", b"program")]);
+        let source = Source::Layout { dir: bench.layout(), name: None, digest: None };
+        let base = open(&source, &Platform::linux("amd64"), &bench.store).unwrap();
+        let into = tempfile::tempdir().unwrap();
+        fs::write(into.path().join("usr"), "a file in the place of a folder").unwrap();
+        let error = extract(&base.image.layers, &bench.store, |_| true, into.path()).unwrap_err();
+        assert!(matches!(error, Error::Store(_)) && error.is_outside(), "{error:?}");
+        assert!(error.to_string().contains("usr/bin/python3"), "{error}");
     }
 }

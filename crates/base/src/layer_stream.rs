@@ -165,6 +165,7 @@ impl Failure {
         match self {
             Self::Tar(source) => Error::Layer { position, digest: layer.descriptor.digest, source },
             Self::Path { path, reason } => Error::Entry { position, path, reason },
+            Self::Unwritten(error) => Error::Store(error),
         }
     }
 }

@@ -199,13 +199,14 @@ impl Tree {
     fn make_parents(&mut self, path: &[u8], package: &str) -> Result<(), Error> {
         for (end, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             let parent = &path[..end];
-            match self.nodes.get(parent).map(|node| (&node.kind, &node.package)) {
-                Some((MemberKind::Directory, _)) => {}
+            match self.nodes.get(parent) {
+                Some(Node { kind: MemberKind::Directory, .. }) => {}
                 // `path` is resolved, so a link here leads nowhere or to itself; a file cannot hold others.
-                Some((_, first)) => {
+                Some(node) if node.is_below => return Err(taken(node, parent, package)),
+                Some(node) => {
                     return Err(Error::Clash {
                         path: parent.escape_ascii().to_string(),
-                        first: first.clone(),
+                        first: node.package.clone(),
                         second: package.to_owned(),
                     });
                 }
@@ -295,11 +296,7 @@ fn over(
     replaces: impl Fn(&str, &str) -> bool,
 ) -> Result<Laid, Error> {
     let (owner, package) = (old.package.as_str(), new.package.as_str());
-    let clash = || {
-        let owner = if owner.is_empty() { "nobody" } else { owner };
-        let (path, owner, package) = (path.escape_ascii().to_string(), owner.to_owned(), package.to_owned());
-        Err(Error::Taken { path, owner, package })
-    };
+    let clash = || Err(taken(old, path, package));
     match (&old.kind, &new.kind) {
         // A directory stays one where a package has a link.
         (MemberKind::Directory, MemberKind::Directory | MemberKind::Symlink(_)) => Ok(Laid::Kept),
@@ -313,6 +310,13 @@ fn over(
         _ if replaces(owner, package) => Ok(Laid::Kept),
         _ => clash(),
     }
+}
+
+/// What stands at a path of the image below is in the way of a package.
+fn taken(old: &Node, path: &[u8], package: &str) -> Error {
+    let owner = if old.package.is_empty() { "nobody" } else { &old.package };
+    let (path, owner, package) = (path.escape_ascii().to_string(), owner.to_owned(), package.to_owned());
+    Error::Taken { path, owner, package }
 }
 
 #[cfg(test)]
@@ -440,6 +444,11 @@ mod tests {
             install(&mut tree, "p", "usr/lib", file("1")).is_err(),
             "a file took the place of a directory"
         );
+        let error = install(&mut tree, "p", "lib/libold.so/sub/file", file("1")).unwrap_err();
+        assert_eq!(error.to_string(), "`p` would replace `usr/lib/libold.so`, a file of `old`");
+        tree.ground("usr/doc".into(), MemberKind::There);
+        let error = install(&mut tree, "p", "usr/doc/p/copyright", file("1")).unwrap_err();
+        assert_eq!(error.to_string(), "`p` would replace `usr/doc`, a file of `nobody`");
         let laid = install(&mut tree, "new", "lib/libold.so", file("1")).unwrap();
         assert_eq!(laid, Laid::OverPackage("old".into()));
         assert!(tree.get(b"etc/x.conf").unwrap().is_below);

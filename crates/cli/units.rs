@@ -22,13 +22,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     parse(text, SIZES).ok_or_else(|| "write a size like `10GiB` or `500MB`".to_owned())
 }
 
-/// As [`parse_size`], or `none`. Nothing is refused: some programs take it for no limit, others for no room.
+/// As [`parse_size`], or `none`. A limit of nothing is refused: some programs take it for no limit, others for no room.
 pub(crate) fn parse_limit(text: &str) -> Result<Limit, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Limit(None));
     }
     match parse(text, SIZES) {
-        Some(0) => Err("write `none` for no limit; --no-cache keeps nothing".into()),
+        Some(0) => Err("nothing fits into no bytes: write a size above it, or `none` for no limit".into()),
         Some(size) => Ok(Limit(Some(size))),
         None => Err("write a size like `10GiB` or `500MB`, or `none`".into()),
     }
@@ -106,7 +106,9 @@ mod tests {
     fn no_limit_is_a_word_and_not_a_number() {
         assert_eq!(parse_limit("none"), Ok(Limit(None)));
         assert_eq!(parse_limit("1GB"), Ok(Limit(Some(1_000_000_000))));
-        assert!(parse_limit("0").unwrap_err().contains("none"));
+        for text in ["0", "0MB", "0.0GiB"] {
+            assert!(parse_limit(text).unwrap_err().contains("`none` for no limit"), "{text}");
+        }
         assert_eq!(parse_age("none"), Ok(Age(None)));
         assert_eq!(parse_age("1w"), Ok(Age(Some(Duration::from_secs(604_800)))));
     }

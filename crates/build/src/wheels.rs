@@ -178,8 +178,9 @@ fn notes(wheel: &Wheel, layout: &Layout) -> Result<Vec<String>, Error> {
     let mut notes: Vec<String> =
         warnings.map(|warning| format!("{name}: {warning} (`wain explain {}`)", warning.rule)).collect();
     let left_out = wheel.left_out(layout).map_err(wainwright_layer::Error::Wheel)?;
-    notes.extend(left_out.iter().map(|(kind, (files, bytes))| {
-        format!("{name}: {kind} are left out: {files} files of {bytes} bytes together")
+    notes.extend(left_out.iter().map(|(kind, (files, bytes))| match files {
+        1 => format!("{name}: {kind} are left out: 1 file of {bytes} bytes"),
+        _ => format!("{name}: {kind} are left out: {files} files of {bytes} bytes together"),
     }));
     Ok(notes)
 }

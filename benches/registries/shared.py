@@ -240,16 +240,19 @@ def main() -> None:
 
 def report(counted: dict, times: dict, total: int) -> None:
     print(f"\nAll wheels together: {total:,} bytes.")
-    head = "| | seconds | registry: requests | bytes, both ways | index: requests | bytes of wheels | bytes of pages |"
+    words = ("seconds", "times wain's", "registry: requests", "bytes, both ways", "times wain's")
+    words += ("index: requests", "bytes of wheels", "bytes of pages")
     for case in CASES:
-        print(f"\n#### {case}\n\n{head}\n|---|---|---|---|---|---|---|")
+        print(f"\n#### {case}\n\n| | {' | '.join(words)} |\n{'|---' * (len(words) + 1)}|")
+        ours = counted.get("wain", {}).get(case)
+        our_time = statistics.median(times["wain"][case]) if ours and times["wain"][case] else None
         for name, rows in counted.items():
-            _, *numbers = rows[case]
-            seconds = f"{statistics.median(times[name][case]):.2f}" if times[name][case] else ""
-            shown = [f"{number:,}" for number in numbers]
-            if name != "wain":
-                shown[2:] = ["", "on its disk", ""]
-            print(f"| {name} | {seconds} | {' | '.join(shown)} |")
+            _, asked, moved, *of_index = rows[case]
+            time = statistics.median(times[name][case]) if times[name][case] else None
+            shown = ["" if time is None else f"{time:.2f}", f"{time / our_time:.1f}" if time and our_time else ""]
+            shown += [f"{asked:,}", f"{moved:,}", f"{moved / ours[2]:.0f}" if ours else ""]
+            shown += [f"{number:,}" for number in of_index] if name == "wain" else ["", "on its disk", ""]
+            print(f"| {name} | {' | '.join(shown)} |")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ use crate::args::{DeployCommand, DeployPlace};
 use crate::commands::OUTSIDE;
 use crate::failure::tell;
 use crate::render::line;
+use crate::signals::until_signal;
 use crate::stdout::print;
 
 /// How long containers may take until all of them are well.
@@ -123,9 +124,21 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
     if detach || printed != 0 {
         return Ok(printed);
     }
-    // The signal that ends the logs ends what they are of.
-    let _ = tool.command(&release, root, &file).args(["logs", "--follow"]).status();
+    let mut logs = tool.command(&release, root, &file);
+    logs.args(["logs", "--follow"]);
+    follow(logs);
     down(&DeployPlace { path: root.to_owned() })
+}
+
+/// Shows what a command says until it ends, or a signal comes: that ends the command, and not this program.
+fn follow(command: Command) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(until_signal(async {
+        // Dropped at a signal, it is killed.
+        if let Ok(mut child) = tokio::process::Command::from(command).kill_on_drop(true).spawn() {
+            let _ = child.wait().await;
+        }
+    }));
 }
 
 fn down(place: &DeployPlace) -> Result<u8, Failure> {

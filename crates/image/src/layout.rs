@@ -1,6 +1,7 @@
 mod contents;
 mod garbage;
 mod seen;
+mod siblings;
 
 use std::fs::{self, File};
 use std::io;
@@ -18,6 +19,7 @@ use crate::{Delivered, Error, Release};
 
 use contents::Contents;
 use seen::Seen;
+pub use siblings::Siblings;
 
 /// The file that says "this folder is an OCI layout" (OCI image-spec, "Image Layout").
 pub(crate) const MARK: &str = "oci-layout";
@@ -40,29 +42,43 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// whoever reads meanwhile finds the old images or the new ones. A layout that names our digest and has all blobs is left
 /// alone; blobs that somebody may have written to since we saw them are hashed first.
 pub fn write_layout(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
-    release.check()?;
-    let delivered = write(release, store, dir)?;
-    let blobs = release.blobs();
-    Seen::load(store, dir)
-        .remember(store, blobs.values().map(|blob| (&blob.digest, blob_path(dir, &blob.digest))));
+    let siblings = Siblings::default();
+    let delivered = write_layout_beside(release, store, dir, &siblings)?;
+    siblings.remember(store);
     Ok(delivered)
 }
 
-fn write(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+/// The same for one of several layouts: blobs that one before it has are not copied. Whoever wrote them all has
+/// [`Siblings::remember`] called.
+pub fn write_layout_beside(
+    release: &Release,
+    store: &Store,
+    dir: &Path,
+    siblings: &Siblings,
+) -> Result<Delivered, Error> {
+    release.check()?;
+    let delivered = write(release, store, dir, siblings)?;
+    let blobs = release.blobs();
+    siblings.add(dir, blobs.keys().map(|digest| (digest, blob_path(dir, digest))));
+    Ok(delivered)
+}
+
+fn write(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> Result<Delivered, Error> {
     match fs::metadata(dir) {
-        Ok(metadata) if metadata.is_dir() => update(release, store, dir),
+        Ok(metadata) if metadata.is_dir() => update(release, store, dir, siblings),
         Ok(_) => Err(Error::InTheWay { path: dir.to_owned(), found: "a file", wanted: "an OCI layout" }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(release, store, dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(release, store, dir, siblings),
         Err(source) => Err(Error::disk("write to", dir, source)),
     }
 }
 
-fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+fn create(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> Result<Delivered, Error> {
     let parent = draft::folder_of(dir);
     draft::create_folder(parent)?;
     draft::sweep(parent);
     let folder = DraftFolder::new(parent)?;
-    let delivered = fill(release, store, folder.path()).map_err(|error| error.below(dir, folder.path()))?;
+    let delivered = fill(release, store, folder.path(), siblings);
+    let delivered = delivered.map_err(|error| error.below(dir, folder.path()))?;
     match folder.finish(dir) {
         Ok(()) => {
             draft::sync_folder(parent);
@@ -72,17 +88,17 @@ fn create(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Err
         Err(error)
             if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty) =>
         {
-            update(release, store, dir)
+            update(release, store, dir, siblings)
         }
         Err(source) => Err(Error::disk("create", dir, source)),
     }
 }
 
-fn update(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+fn update(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> Result<Delivered, Error> {
     let lock = File::open(dir).map_err(|source| Error::disk("read", dir, source))?;
     wait_for(&lock, dir)?;
     draft::sweep(dir);
-    fill(release, store, dir)
+    fill(release, store, dir, siblings)
 }
 
 /// Waits until no other process works on this folder. Where the file system has no locks, nobody waits.
@@ -97,7 +113,7 @@ fn wait_for(lock: &File, dir: &Path) -> Result<(), Error> {
 }
 
 /// Brings a folder up to date that nobody else writes to.
-fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error> {
+fn fill(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> Result<Delivered, Error> {
     let contents = Contents::read(dir)?;
     let change = contents.change(dir, release);
     let blobs = release.blobs();
@@ -106,7 +122,7 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
     if contents.is_marked && !change.is_needed && has_all {
         let blobs: Vec<Blob> = blobs.values().copied().collect();
         // Counts those that are not what they were.
-        let count = |blob: &Blob| is_good(blob, &seen, dir).map(|is_good| u64::from(!is_good));
+        let count = |blob: &Blob| is_good(blob, &seen, siblings, dir).map(|is_good| u64::from(!is_good));
         if in_parallel(&blobs, count)? == 0 {
             return Ok(Delivered::NOTHING);
         }
@@ -119,7 +135,7 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
     let folder = dir.join("blobs/sha256");
     draft::create_folder(&folder)?;
     let blobs: Vec<Blob> = blobs.into_values().collect();
-    let of_blobs = in_parallel(&blobs, |blob| write_blob(blob, &seen, store, dir))?;
+    let of_blobs = in_parallel(&blobs, |blob| write_blob(blob, &seen, siblings, store, dir))?;
     written += of_blobs;
     draft::sync_folder(&folder);
     if change.is_needed {
@@ -135,9 +151,15 @@ fn fill(release: &Release, store: &Store, dir: &Path) -> Result<Delivered, Error
 }
 
 /// Writes a blob unless it is there, byte for byte; returns how many bytes that took.
-fn write_blob(blob: &Blob, seen: &Seen, store: &Store, dir: &Path) -> Result<u64, Error> {
+fn write_blob(
+    blob: &Blob,
+    seen: &Seen,
+    siblings: &Siblings,
+    store: &Store,
+    dir: &Path,
+) -> Result<u64, Error> {
     let path = blob_path(dir, &blob.digest);
-    if is_good(blob, seen, dir)? {
+    if is_good(blob, seen, siblings, dir)? || siblings.link(&blob.digest, &path) {
         return Ok(0);
     }
     let mut draft = Draft::new(dir, &path, blob.size)?;
@@ -189,10 +211,10 @@ fn is_there(dir: &Path, digest: &Digest, size: u64) -> bool {
 }
 
 /// Whether a layout has a blob, byte for byte: nobody wrote to it since it was verified, or it is hashed now.
-fn is_good(blob: &Blob, seen: &Seen, dir: &Path) -> Result<bool, Error> {
+fn is_good(blob: &Blob, seen: &Seen, siblings: &Siblings, dir: &Path) -> Result<bool, Error> {
     let path = blob_path(dir, &blob.digest);
-    Ok(is_there(dir, &blob.digest, blob.size)
-        && (seen.holds(&blob.digest, &path) || is_whole(&path, &blob.digest, blob.size)?))
+    let is_known = || seen.holds(&blob.digest, &path) || siblings.holds(&blob.digest, &path);
+    Ok(is_there(dir, &blob.digest, blob.size) && (is_known() || is_whole(&path, &blob.digest, blob.size)?))
 }
 
 fn is_whole(path: &Path, digest: &Digest, size: u64) -> Result<bool, Error> {

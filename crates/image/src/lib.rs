@@ -19,7 +19,7 @@ mod sample;
 pub use archive::{write_archive, write_archive_to};
 pub use docker::{DockerHost, Loaded, MOST_LAYERS, load_docker};
 pub use error::Error;
-pub use layout::write_layout;
+pub use layout::{Siblings, write_layout, write_layout_beside};
 pub use living::abandon;
 pub use output::replace;
 pub use release::{Delivered, Release};

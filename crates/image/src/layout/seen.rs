@@ -50,7 +50,8 @@ impl Seen {
     }
 }
 
-fn look(path: &Path) -> Option<Value> {
+/// How a file looks: whoever writes to it changes that.
+pub(super) fn look(path: &Path) -> Option<Value> {
     let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some(json!([
         found.len(),

@@ -265,3 +265,65 @@ fn two_writers_at_once_lose_nothing() {
     assert_eq!(names, words);
     assert_eq!(bench.blobs(), digests(&releases.iter().collect::<Vec<_>>()));
 }
+
+/// Two layouts of images that share a layer, written together; and that layer.
+fn siblings(bench: &Bench, names: [&str; 2]) -> ([Delivered; 2], [PathBuf; 2]) {
+    let siblings = Siblings::default();
+    let mut shared = bench.sample.folder.path().to_owned();
+    shared.push("all");
+    let places = names.map(|name| shared.join(name));
+    let releases = [bench.sample.release(&["amd64"], &["a:1"]), bench.sample.release(&["arm64"], &["b:1"])];
+    let write = |index: usize| {
+        write_layout_beside(&releases[index], &bench.sample.store, &places[index], &siblings).unwrap()
+    };
+    let delivered = [write(0), write(1)];
+    siblings.remember(&bench.sample.store);
+    (delivered, places)
+}
+
+/// The blobs that two layouts have both, by path below each.
+fn in_both(places: &[PathBuf; 2]) -> Vec<String> {
+    let names = |place: &PathBuf| -> BTreeSet<String> {
+        let entries = fs::read_dir(place.join("blobs/sha256")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    names(&places[0]).intersection(&names(&places[1])).cloned().collect()
+}
+
+#[test]
+fn what_layouts_share_is_on_the_disk_once() {
+    use std::os::unix::fs::MetadataExt as _;
+    let bench = Bench::new();
+    let (delivered, places) = siblings(&bench, ["one", "two"]);
+    let shared = in_both(&places);
+    assert!(!shared.is_empty());
+    assert!(delivered[1].bytes_skipped > 0 && delivered[0].bytes_skipped == 0, "{delivered:?}");
+    let inode =
+        |place: &PathBuf, name: &String| fs::metadata(place.join("blobs/sha256").join(name)).unwrap().ino();
+    assert!(shared.iter().all(|name| inode(&places[0], name) == inode(&places[1], name)));
+    // The next build finds all of them as it left them, without reading a byte.
+    for place in &places {
+        let seen = Seen::load(&bench.sample.store, place);
+        let holds = |name: &String| {
+            seen.holds(&Digest::from_hex(name).unwrap(), &place.join("blobs/sha256").join(name))
+        };
+        assert!(shared.iter().all(holds));
+    }
+    let (again, _) = siblings(&bench, ["one", "two"]);
+    assert!(again.iter().all(|delivered| delivered.was_there), "{again:?}");
+}
+
+#[test]
+fn what_was_written_to_since_is_not_linked() {
+    let bench = Bench::new();
+    let siblings = Siblings::default();
+    let release = bench.sample.release(&["amd64"], &["a:1"]);
+    let [one, two] = ["one", "two"].map(|name| bench.sample.folder.path().join(name));
+    write_layout_beside(&release, &bench.sample.store, &one, &siblings).unwrap();
+    for entry in fs::read_dir(one.join("blobs/sha256")).unwrap() {
+        fs::write(entry.unwrap().path(), "something else").unwrap();
+    }
+    write_layout_beside(&release, &bench.sample.store, &two, &siblings).unwrap();
+    let bench = Bench { dir: two, ..bench };
+    assert_eq!(bench.blobs(), digests(&[&release]));
+}

@@ -109,10 +109,12 @@ pub(crate) async fn locks(
     let root = absolute(&request.root);
     let scratch = tools.store.scratch()?;
     let path = scratch.path().join(FILE_NAME);
+    let pins = lock.components.get(file);
+    let known: BTreeMap<Identity, &Table> = pins.into_iter().flat_map(ComponentPins::by_identity).collect();
     let read = |list: Requirements| {
-        let text = lock.components.get(file).and_then(|pins| pins.pylock(&list, &root));
+        let text = pins.and_then(|pins| pins.pylock(&list, &known, &root));
         let text = text.ok_or_else(|| Error::Bug { what: "requirements that were not locked".into() })??;
-        wainwright_image::replace(&path, text.as_bytes())?;
+        std::fs::write(&path, text).map_err(|source| no_scratch(&path, source))?;
         Ok::<_, Error>((list, wainwright_lock::read(&path)?))
     };
     Ok(ComponentLocks { locks: lists.into_iter().map(read).collect::<Result<_, _>>()? })
@@ -232,7 +234,9 @@ fn each_file(package: &mut Table, change: &dyn Fn(&mut Table)) {
 }
 
 /// Which package it is: its name and version.
-fn identity(package: &Table) -> (String, String) {
+type Identity = (String, String);
+
+fn identity(package: &Table) -> Identity {
     let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     (text("name"), text("version"))
 }
@@ -276,7 +280,7 @@ impl ComponentPins {
     /// Forgets what no list asks for.
     fn keep_only(&mut self, lists: &BTreeSet<Requirements>) {
         self.set.retain(|set| lists.iter().any(|list| set.requirements.iter().eq(list)));
-        let used: BTreeSet<(String, String)> = self
+        let used: BTreeSet<Identity> = self
             .set
             .iter()
             .flat_map(|set| &set.packages)
@@ -285,12 +289,20 @@ impl ComponentPins {
         self.package.retain(|package| used.contains(&identity(package)));
     }
 
+    fn by_identity(&self) -> impl Iterator<Item = (Identity, &Table)> {
+        self.package.iter().map(|package| (identity(package), package))
+    }
+
     /// What a list comes to, as the text of a `pylock.toml` for any folder.
-    fn pylock(&self, list: &Requirements, root: &Path) -> Option<Result<String, Error>> {
+    fn pylock(
+        &self,
+        list: &Requirements,
+        known: &BTreeMap<Identity, &Table>,
+        root: &Path,
+    ) -> Option<Result<String, Error>> {
         let set = self.find(list)?;
         let with_marker = |one: &PinnedPackage| {
-            let is_it = |package: &&Table| identity(package) == (one.name.clone(), one.version.clone());
-            let mut package = self.package.iter().find(is_it)?.clone();
+            let mut package = Table::clone(known.get(&(one.name.clone(), one.version.clone()))?);
             if let Some(marker) = &one.marker {
                 package.insert("marker".into(), marker.clone().into());
             }
@@ -355,13 +367,15 @@ mod tests {
     fn each_list_gets_its_packages_with_its_markers() {
         let pins = pins();
         assert_eq!(pins.package.len(), 2, "a version is there once");
-        let text = |names: &[&str]| pins.pylock(&list(names), Path::new("/project")).unwrap().unwrap();
+        let text = |names: &[&str]| {
+            pins.pylock(&list(names), &pins.by_identity().collect(), Path::new("/project")).unwrap().unwrap()
+        };
         let first = packages(&text(&["a"]));
         assert_eq!(first[0]["marker"].as_str(), Some("os_name == 'nt'"));
         assert_eq!(first[0]["wheels"][0]["path"].as_str(), Some("/project/wheels/a-1-py3-none-any.whl"));
         let second = packages(&text(&["a>0", "b"]));
         assert_eq!((second.len(), second[0].get("marker")), (2, None));
-        assert!(pins.pylock(&list(&["c"]), Path::new("/")).is_none());
+        assert!(pins.pylock(&list(&["c"]), &pins.by_identity().collect(), Path::new("/")).is_none());
     }
 
     #[test]

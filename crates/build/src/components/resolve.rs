@@ -39,6 +39,9 @@ const TOOLS: [&str; 2] = ["debugpy", "ipdb"];
 /// The version of a project that says none.
 const NO_VERSION: &str = "dev";
 
+/// The wheels of a component, and what only a build would make.
+type Chosen = (Vec<ChosenWheel>, Vec<Unbuilt>);
+
 /// Where packages come from: a lockfile that the project has, or what is pinned for each component.
 enum Packages {
     Own(Box<Lock>, ComponentLocks),
@@ -108,7 +111,9 @@ pub async fn resolve_workflow(
     let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
     for found in &bases {
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
-        let mut chosen: Vec<(Vec<ChosenWheel>, Vec<Unbuilt>)> = Vec::new();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        // Components often get the same.
+        let mut known: Vec<(Vec<LockedPackage>, Chosen)> = Vec::new();
         for component in &components {
             let mut locked = match &packages {
                 Packages::Own(lock, _) => {
@@ -122,7 +127,14 @@ pub async fn resolve_workflow(
                 let tools = self::locked(packages.pinned(), &development_tools(), found)?;
                 locked.extend(tools.into_iter().filter(|one| !names.contains(&one.name)));
             }
-            chosen.push(choose(&locked, &found.target, &backends, tools).await?);
+            chosen.push(match known.iter().find(|(packages, _)| *packages == locked) {
+                Some((_, chosen)) => chosen.clone(),
+                None => {
+                    let chosen = choose(&locked, &found.target, &backends, tools).await?;
+                    known.push((locked, chosen.clone()));
+                    chosen
+                }
+            });
         }
         let room = usize::from(request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS));
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();

@@ -51,6 +51,7 @@ mod trust;
 mod unlocked;
 mod verify;
 mod workflow_images;
+mod workflow_outputs;
 mod workflows;
 
 use wainwright_testing::Workshop;

@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use wainwright_image::{
-    Delivered, DockerHost, MOST_LAYERS, Release, load_docker, write_archive, write_archive_to, write_layout,
+    Delivered, DockerHost, MOST_LAYERS, Release, Siblings, load_docker, write_archive, write_archive_to,
+    write_layout, write_layout_beside,
 };
 use wainwright_oci::{Digest, Reference};
 
 use crate::push::push;
 use crate::remote::fetch_layers;
+use crate::transfer::Elsewhere;
 use crate::{Error, Event, Images, Output, Tools};
 
 /// What was delivered.
@@ -50,32 +52,40 @@ pub async fn deliver(
     tags: &[Reference],
     tools: &Arc<Tools>,
 ) -> Result<Delivery, Error> {
-    let (release, delivery) = hand_over(images, outputs, tags, tools).await?;
+    let release = release(images, outputs, tags, tools).await?;
+    let delivery = put(&release, outputs, images.sent, tools).await?;
     tools.remember_last(&release);
     Ok(delivery)
 }
 
-/// As [`deliver`], and nothing is remembered.
-pub(crate) async fn hand_over(
+/// Images under their names, with all layers here that outputs want to have here.
+pub(crate) async fn release(
     images: &Images,
     outputs: &[Output],
     tags: &[Reference],
-    tools: &Arc<Tools>,
-) -> Result<(Arc<Release>, Delivery), Error> {
+    tools: &Tools,
+) -> Result<Arc<Release>, Error> {
     // Only a registry may have the layers of a base that came from one.
     if outputs.iter().any(|output| *output != Output::Registry) {
         for image in &images.images {
             fetch_layers(image, tools).await?;
         }
     }
-    let release = Arc::new(Release {
+    Ok(Arc::new(Release {
         images: images.images.clone(),
         index: images.index.clone(),
         tree: None,
         tags: tags.to_vec(),
-    });
-    let delivery = put(&release, outputs, images.sent, tools).await?;
-    Ok((release, delivery))
+    }))
+}
+
+/// What several releases that are delivered together have of each other.
+#[derive(Default)]
+pub(crate) struct Company {
+    /// The layouts among their outputs, which are written one after the other.
+    pub(crate) layouts: Option<Arc<Siblings>>,
+    /// Repositories that have layers of theirs by now.
+    pub(crate) elsewhere: Elsewhere,
 }
 
 /// Puts a release whose blobs are all here where it is wanted; `sent` bytes of them are in their registries already.
@@ -85,61 +95,82 @@ pub(crate) async fn put(
     sent: u64,
     tools: &Arc<Tools>,
 ) -> Result<Delivery, Error> {
+    tell_depth(release, tools);
+    let mut outcomes = Vec::new();
+    for output in outputs {
+        outcomes.push(put_one(release, output, sent, &Company::default(), tools).await?);
+    }
+    Ok(Delivery { digest: release.digest(), outcomes })
+}
+
+/// Warns of an image that a Docker daemon may not take.
+pub(crate) fn tell_depth(release: &Release, tools: &Tools) {
     let most = release.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
     if most > MOST_LAYERS {
         let message = format!("the image has {most} layers; Docker's own store takes {MOST_LAYERS} at most");
         tools.tell(Event::Warned { message });
     }
-    let mut outcomes = Vec::new();
-    for output in outputs {
-        let name = output.to_string();
-        tools.tell(Event::DeliveryStarted { output: name.clone() });
-        let delivered = match output {
-            Output::Registry => {
-                let pushed = push(release, tools).await?;
-                Delivered {
-                    bytes_written: pushed.bytes_written + sent,
-                    bytes_skipped: pushed.bytes_skipped.saturating_sub(sent),
-                    was_there: pushed.was_there && sent == 0,
-                }
+}
+
+/// Puts a release into one output.
+pub(crate) async fn put_one(
+    release: &Arc<Release>,
+    output: &Output,
+    sent: u64,
+    company: &Company,
+    tools: &Arc<Tools>,
+) -> Result<Outcome, Error> {
+    let name = output.to_string();
+    tools.tell(Event::DeliveryStarted { output: name.clone() });
+    let delivered = match output {
+        Output::Registry => {
+            let pushed = push(release, &company.elsewhere, tools).await?;
+            Delivered {
+                bytes_written: pushed.bytes_written + sent,
+                bytes_skipped: pushed.bytes_skipped.saturating_sub(sent),
+                was_there: pushed.was_there && sent == 0,
             }
-            Output::Docker => {
-                let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
-                let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
-                let loaded = load_docker(release, &tools.store, &host, &progress).await?;
-                tell_which(release, loaded.image_id, tools);
-                if let Some(words) = loaded.second_thoughts {
-                    let message =
-                        format!("sent everything, as docker did not have the layers it seemed to: {words}");
-                    tools.tell(Event::Noted { message });
-                }
-                loaded.delivered
+        }
+        Output::Docker => {
+            let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
+            let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
+            let loaded = load_docker(release, &tools.store, &host, &progress).await?;
+            tell_which(release, loaded.image_id, tools);
+            if let Some(words) = loaded.second_thoughts {
+                let message =
+                    format!("sent everything, as docker did not have the layers it seemed to: {words}");
+                tools.tell(Event::Noted { message });
             }
-            Output::Layout(path) => {
-                hide_from_git(path);
-                on_disk(release, path, tools, write_layout).await?
-            }
-            Output::Archive(path) => {
-                let platform = tools.machine.platform.clone();
-                let write = move |release: &Release, store: &_, path: &Path| {
-                    write_archive(release, store, path, &platform)
-                };
-                on_disk(release, path, tools, write).await?
-            }
-            Output::Stdout => {
-                let Some(stdout) = tools.machine.stdout.clone() else {
-                    return Err(Error::Bug { what: "standard output was not handed down".into() });
-                };
-                let platform = tools.machine.platform.clone();
-                let write = move |release: &Release, store: &_, _: &Path| {
-                    write_archive_to(release, store, &mut &*stdout, &platform)
-                };
-                on_disk(release, Path::new("-"), tools, write).await?
-            }
-        };
-        outcomes.push(Outcome::tell(name, delivered, tools));
-    }
-    Ok(Delivery { digest: release.digest(), outcomes })
+            loaded.delivered
+        }
+        Output::Layout(path) => {
+            hide_from_git(path);
+            let siblings = company.layouts.clone();
+            let write = move |release: &Release, store: &_, path: &Path| match siblings {
+                Some(siblings) => write_layout_beside(release, store, path, &siblings),
+                None => write_layout(release, store, path),
+            };
+            on_disk(release, path, tools, write).await?
+        }
+        Output::Archive(path) => {
+            let platform = tools.machine.platform.clone();
+            let write = move |release: &Release, store: &_, path: &Path| {
+                write_archive(release, store, path, &platform)
+            };
+            on_disk(release, path, tools, write).await?
+        }
+        Output::Stdout => {
+            let Some(stdout) = tools.machine.stdout.clone() else {
+                return Err(Error::Bug { what: "standard output was not handed down".into() });
+            };
+            let platform = tools.machine.platform.clone();
+            let write = move |release: &Release, store: &_, _: &Path| {
+                write_archive_to(release, store, &mut &*stdout, &platform)
+            };
+            on_disk(release, Path::new("-"), tools, write).await?
+        }
+    };
+    Ok(Outcome::tell(name, delivered, tools))
 }
 
 /// A daemon takes one platform of several; whoever reads that all were delivered should know.

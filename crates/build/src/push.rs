@@ -1,11 +1,15 @@
 use wainwright_image::{Delivered, Release};
 use wainwright_oci::Tree;
 
-use crate::transfer::{send, targets};
+use crate::transfer::{Elsewhere, send, targets};
 use crate::{Error, Tools};
 
 /// Pushes a release to every repository that its tags name; within one, its tags move last.
-pub(crate) async fn push(release: &Release, tools: &Tools) -> Result<Delivered, Error> {
+pub(crate) async fn push(
+    release: &Release,
+    elsewhere: &Elsewhere,
+    tools: &Tools,
+) -> Result<Delivered, Error> {
     if release.tags.is_empty() {
         return Err(Error::NoTag);
     }
@@ -13,7 +17,7 @@ pub(crate) async fn push(release: &Release, tools: &Tools) -> Result<Delivered, 
     let tree = tree.ok_or_else(|| Error::Bug { what: "a release without images".into() })?;
     let mut delivered = Delivered { bytes_written: 0, bytes_skipped: 0, was_there: true };
     for target in targets(&release.tags, tree.root.digest())? {
-        let one = send(&tree, &target, tools).await?;
+        let one = send(&tree, &target, elsewhere, tools).await?;
         delivered.bytes_written += one.bytes_written;
         delivered.bytes_skipped += one.bytes_skipped;
         delivered.was_there &= one.was_there;

@@ -11,6 +11,7 @@ mod share;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use wainwright_emit::Profile;
 use wainwright_oci::Reference;
 use wainwright_woodwork::{Component, Place, Workflow};
@@ -20,10 +21,15 @@ pub use release::release;
 pub use resolve::{lock_workflow, resolve_workflow};
 pub(crate) use share::Shares;
 
-use crate::deliver::hand_over;
+use crate::deliver::{Company, put_one, release as release_of, tell_depth};
+use crate::transfer::send_shared;
 use crate::{
-    Delivery, Error, Images, Output, Plan, Request, Resolution, Tools, consult, execute, plan, publish,
+    Delivery, Error, Images, Outcome, Output, Plan, Request, Resolution, Tools, consult, execute, plan,
+    publish,
 };
+
+/// How many images are pushed at once, when their layers are in the registry.
+const MOST_PUSHES: usize = 4;
 
 /// A workflow that is to become images.
 #[derive(Clone)]
@@ -177,7 +183,9 @@ pub async fn execute_workflow(
     Ok(components)
 }
 
-/// Puts the images of all components where they are wanted, one component after the other.
+/// Puts the images of all components where they are wanted, output after output.
+///
+/// What several have is written or sent once where that can be: layouts have it as links, repositories from each other.
 ///
 /// # Errors
 /// As [`deliver`](crate::deliver()).
@@ -186,12 +194,37 @@ pub async fn deliver_workflow(
     outputs: &[Output],
     tools: &Arc<Tools>,
 ) -> Result<Vec<Delivery>, Error> {
-    let mut deliveries = Vec::new();
+    let mut releases = Vec::new();
     for component in components {
-        let outputs: Vec<Output> =
-            outputs.iter().map(|output| component_output(output, &component.service)).collect();
-        let (_, delivery) = hand_over(&component.images, &outputs, &component.tags, tools).await?;
-        deliveries.push(delivery);
+        releases.push(release_of(&component.images, outputs, &component.tags, tools).await?);
+    }
+    let mut deliveries: Vec<Delivery> =
+        releases.iter().map(|release| Delivery { digest: release.digest(), outcomes: Vec::new() }).collect();
+    releases.iter().for_each(|release| tell_depth(release, tools));
+    for output in outputs {
+        let (mut company, mut sent) = (Company::default(), vec![0; releases.len()]);
+        let at_once = match output {
+            Output::Layout(_) => {
+                company.layouts = Some(Arc::default());
+                1
+            }
+            Output::Registry => {
+                (company.elsewhere, sent) = send_shared(&releases, tools).await?;
+                MOST_PUSHES
+            }
+            Output::Archive(_) => tools.machine.jobs.max(1),
+            // A daemon knows what it has of an image once it has the image.
+            Output::Docker | Output::Stdout => 1,
+        };
+        let company = &company;
+        let puts = components.iter().zip(&releases).zip(&sent).map(async |((component, release), sent)| {
+            put_one(release, &component_output(output, &component.service), *sent, company, tools).await
+        });
+        let outcomes: Vec<Outcome> = stream::iter(puts).buffered(at_once).try_collect().await?;
+        if let Some(layouts) = &company.layouts {
+            layouts.remember(&tools.store);
+        }
+        deliveries.iter_mut().zip(outcomes).for_each(|(delivery, outcome)| delivery.outcomes.push(outcome));
     }
     tools.remember_last_workflow();
     Ok(deliveries)

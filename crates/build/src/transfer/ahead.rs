@@ -87,7 +87,9 @@ impl Leaving {
                         for (target, known) in &mut known {
                             // What platforms share is handed in by each.
                             if known.insert(layer.descriptor.digest) {
-                                sends.push(send_one(layer.clone(), offer.clone(), target, tools));
+                                let held =
+                                    Held { descriptor: layer.descriptor.clone(), place: layer.place.clone() };
+                                sends.push(send_one(held, offer.clone(), target, tools));
                             }
                         }
                     }
@@ -103,14 +105,13 @@ impl Leaving {
     }
 }
 
-/// Brings a layer into a repository; says how many bytes that took.
-async fn send_one(
-    layer: Layer,
+/// Brings a blob into a repository; says how many bytes that took.
+pub(super) async fn send_one(
+    held: Held,
     offer: Option<(String, Offer)>,
     target: &Target,
     tools: &Arc<Tools>,
 ) -> Result<u64, Error> {
-    let held = Held { descriptor: layer.descriptor, place: layer.place };
     let client = tools.registry().await?;
     let listener = uploads(target, tools);
     let push = async || {

@@ -14,6 +14,7 @@ mod probe;
 mod pull;
 mod push;
 mod send;
+mod shared;
 mod subject;
 mod tag;
 
@@ -27,5 +28,6 @@ pub use probe::probe;
 pub use pull::{Pull, pull};
 pub use push::push;
 pub(crate) use send::{Target, blob, send, targets, uploads};
+pub(crate) use shared::{Elsewhere, send_shared};
 pub use subject::Subject;
 pub use tag::tag;

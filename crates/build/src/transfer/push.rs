@@ -4,7 +4,7 @@ use wainwright_base::gather as gather_from_disk;
 use wainwright_oci::{Reference, Tree};
 
 use super::gather::tell_kept_back;
-use super::{last, send, targets};
+use super::{Elsewhere, last, send, targets};
 use crate::{Delivery, Error, Event, Outcome, Subject, Tools};
 
 /// Pushes an image that is on this machine: the same bytes, under new names.
@@ -39,7 +39,7 @@ pub(super) async fn deliver(tree: &Tree, names: &[Reference], tools: &Tools) -> 
         };
         let output = format!("{}/{}{name}", target.registry, target.repository);
         tools.tell(Event::DeliveryStarted { output: output.clone() });
-        let delivered = send(tree, &target, tools).await?;
+        let delivered = send(tree, &target, &Elsewhere::new(), tools).await?;
         outcomes.push(Outcome::tell(output, delivered, tools));
     }
     Ok(Delivery { digest, outcomes })

@@ -12,13 +12,14 @@ use wainwright_registry::{
 
 use super::gather::fetch_blobs;
 use super::memory::{recall, remember};
+use super::shared::Elsewhere;
 use crate::{Error, Event, Tools};
 
 /// How many questions to a registry are on their way at once.
 const MOST_QUESTIONS: usize = 16;
 
 /// A repository, and what a tree is called there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
     pub(crate) registry: String,
     pub(crate) repository: String,
@@ -56,7 +57,12 @@ pub(crate) fn repositories(references: &[Reference]) -> Vec<Target> {
 ///
 /// What the registry has is not sent, what another of its repositories has is mounted, and what is in another registry is
 /// fetched into the store first.
-pub(crate) async fn send(tree: &Tree, target: &Target, tools: &Tools) -> Result<Delivered, Error> {
+pub(crate) async fn send(
+    tree: &Tree,
+    target: &Target,
+    elsewhere: &Elsewhere,
+    tools: &Tools,
+) -> Result<Delivered, Error> {
     let memory = recall(target, tools)?;
     let mut push = Push {
         registry: target.registry.clone(),
@@ -70,14 +76,14 @@ pub(crate) async fn send(tree: &Tree, target: &Target, tools: &Tools) -> Result<
     };
     let client = tools.registry().await?;
     let listener = uploads(target, tools);
-    push.blobs = blobs(tree, target, tools);
+    push.blobs = blobs(tree, target, elsewhere, tools);
     let mut is_fetched = false;
     if push.blobs.iter().any(|blob| is_only_elsewhere(blob, &push)) && !stands(&push, client).await? {
         fetch_lacking(tree, &push, client, tools).await?;
         is_fetched = true;
     }
     let pushed = loop {
-        push.blobs = blobs(tree, target, tools);
+        push.blobs = blobs(tree, target, elsewhere, tools);
         match client.push(&push, &listener).await {
             // A registry that does not mount: all that it lacks is fetched at once.
             Err(RegistryError::BytesNeeded { .. }) if !is_fetched => {
@@ -149,13 +155,22 @@ pub(crate) fn blob(held: &Held, target: &Target, tools: &Tools) -> Blob {
     Blob { descriptor, source, from }
 }
 
-fn blobs(tree: &Tree, target: &Target, tools: &Tools) -> Vec<Blob> {
+fn blobs(tree: &Tree, target: &Target, elsewhere: &Elsewhere, tools: &Tools) -> Vec<Blob> {
+    let held = |held: &Held| {
+        let mut blob = blob(held, target, tools);
+        let other = elsewhere.get(&(target.registry.clone(), held.descriptor.digest));
+        // Where it surely is goes before where it may be.
+        if let Some(other) = other.filter(|other| **other != target.repository) {
+            blob.from = Some(other.clone());
+        }
+        blob
+    };
     let config = |config: &wainwright_oci::Document| Blob {
         descriptor: config.descriptor.clone(),
         source: Source::Bytes(config.bytes().into()),
         from: None,
     };
-    tree.blobs.iter().map(|held| blob(held, target, tools)).chain(tree.configs.iter().map(config)).collect()
+    tree.blobs.iter().map(held).chain(tree.configs.iter().map(config)).collect()
 }
 
 /// Whether the bytes of a blob have to come from another registry, unless the target has them.

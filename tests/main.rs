@@ -52,6 +52,7 @@ mod unlocked;
 mod verify;
 mod workflow_images;
 mod workflow_outputs;
+mod workflow_runs;
 mod workflows;
 
 use wainwright_testing::Workshop;

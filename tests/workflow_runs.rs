@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wainwright_testing::{Dockerd, Ran, need, run, skip};
+use wainwright_testing::{Dockerd, need, run, skip};
 
 use crate::{WAIN, real};
 
@@ -173,79 +173,55 @@ fn http(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
     (status, text.split_once("\r\n\r\n").map_or(text.clone(), |(_, body)| body.to_owned()))
 }
 
-/// A Compose tool that is there for tests, and its first words.
-fn compose() -> Option<(PathBuf, String)> {
+/// A `PATH` on which there is a Compose tool.
+fn path_with_compose() -> Option<String> {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-tools").join("bin");
-    let path = format!("{}:{}", installed.display(), std::env::var("PATH").unwrap_or_default());
-    match installed.join("docker-compose") {
-        own if own.is_file() => Some((own, path)),
-        _ => need("docker-compose").map(|found| (found, path)),
+    let path = std::env::var("PATH").unwrap_or_default();
+    match installed.join("docker-compose").is_file() {
+        true => Some(format!("{}:{path}", installed.display())),
+        false => need("docker-compose").map(|_| path),
     }
 }
 
 #[test]
 fn a_message_goes_through_and_everything_ends_when_it_is_told_to() {
-    let Some((compose, path)) = compose() else { return };
+    let Some(path) = path_with_compose() else { return };
     let Some(docker) = Dockerd::start() else { return };
-    let words = ["--load", "--export", "docker-compose", "--output", "deploy/"];
-    let Some(built) = Built::new("workflow-runs", &words, Some(&docker)) else { return };
-    let file = built.folder.join("shop/deploy/docker-compose/compose.yaml");
-    let composed = |words: &[&str]| -> Ran {
-        let mut command = Command::new(&compose);
-        command.args(["--project-name", "shop", "--file"]).arg(&file).args(words);
-        command.env("MODEL_KEY", "canary-key").env("OPENAI_BASE_URL", "http://vendor:9000/v1");
-        run(command.env("DOCKER_HOST", docker.host()))
-    };
-    // Without waiting for each other, which takes a while; `wain deploy` does wait.
-    composed(&["up", "--detach", "--no-deps", "door", "helper", "model", "sums"]).ok();
+    let Some(built) = Built::new("workflow-runs", &["--load"], Some(&docker)) else { return };
+    let deploy =
+        |words: &[&str]| run(built.wain(&[&["deploy"], words].concat(), Some(&docker)).env("PATH", &path));
+    let missing = run(built.wain(&["deploy", "up", "-d"], Some(&docker)).env_remove("MODEL_KEY"));
+    assert_eq!(missing.code, 1, "{}", missing.stderr);
+    assert!(missing.stderr.contains("MODEL_KEY has no value"), "{}", missing.stderr);
+
+    let url = format!("http://127.0.0.1:{}/input door\n", built.port);
+    assert_eq!(deploy(&["up", "-d"]).ok().stdout, url);
+    let status = deploy(&["status"]).ok().stdout;
+    assert!(
+        status.lines().count() == 4 && status.lines().all(|line| line.starts_with("healthy")),
+        "{status}"
+    );
+    let ids = run(docker.docker().args(["ps", "--quiet"])).ok().stdout;
     built.start_vendor(&docker);
     // The pipe made the letters large, the model had the sum made by the function, and the agent said it.
     assert_eq!(built.ask()["output"], "HOW MUCH: 42");
     let (_, metrics) = http(built.port, "GET", "/metrics", "");
     let counted = r#"woodwork_http_requests_total{route="/input",status="200"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
-    let ids = composed(&["ps", "--quiet"]).ok().stdout;
-    let logs = |id: &str| run(docker.docker().args(["logs", id])).ok();
-    let all: Vec<Ran> = ids.lines().map(logs).collect();
+    let logs = deploy(&["logs"]).ok().stdout;
     // The hook saw what came in, as it came in.
-    assert!(all.iter().any(|ran| ran.stdout.contains("8 letters")), "{all:?}");
-    for ran in &all {
-        assert!(!ran.stderr.contains("canary-key") && !ran.stdout.contains("canary-key"), "{ran:?}");
-    }
-    composed(&["stop"]).ok();
-    let ends =
-        run(docker.docker().args(["inspect", "--format", "{{.Name}} {{.State.ExitCode}}"]).args(ids.lines()));
-    let ends = ends.ok().stdout;
-    assert!(ends.lines().count() == 4 && ends.lines().all(|line| line.ends_with(" 0")), "{ends}");
-    run(docker.docker().args(["rm", "--force", "vendor"])).ok();
-    composed(&["down", "--volumes"]).ok();
+    assert!(logs.contains("8 letters") && !logs.contains("canary-key"), "{logs}");
 
-    // The same by our own command, which leaves nothing.
-    let deploy =
-        |words: &[&str]| run(built.wain(&[&["deploy"], words].concat(), Some(&docker)).env("PATH", &path));
-    let missing = run(built.wain(&["deploy", "up", "-d"], Some(&docker)).env_remove("MODEL_KEY"));
-    assert_eq!(missing.code, 1, "{}", missing.stderr);
-    assert!(missing.stderr.contains("MODEL_KEY has no value"), "{}", missing.stderr);
-    let url = format!("http://127.0.0.1:{}/input door\n", built.port);
-    assert_eq!(deploy(&["up", "-d"]).ok().stdout, url);
-    built.start_vendor(&docker);
-    assert_eq!(built.ask()["output"], "HOW MUCH: 42");
-    let status = deploy(&["status"]).ok().stdout;
-    assert!(
-        status.lines().count() == 4 && status.lines().all(|line| line.starts_with("healthy")),
-        "{status}"
-    );
     run(docker.docker().args(["rm", "--force", "vendor"])).ok();
-    deploy(&["down"]).ok();
-    for words in [["ps", "--all", "--quiet"], ["network", "ls", "--quiet"], ["volume", "ls", "--quiet"]] {
-        let words = if words[0] == "network" {
-            &["network", "ls", "--quiet", "--filter", "type=custom"][..]
-        } else {
-            &words
-        };
-        assert_eq!(run(docker.docker().args(words)).ok().stdout, "", "{words:?}");
-    }
+    run(docker.docker().arg("stop").args(ids.lines())).ok();
+    let state = ["inspect", "--format", "{{.Name}} {{.State.ExitCode}}"];
+    let ends = run(docker.docker().args(state).args(ids.lines())).ok().stdout;
+    assert!(ends.lines().count() == 4 && ends.lines().all(|line| line.ends_with(" 0")), "{ends}");
     assert_eq!(deploy(&["status"]).code, 1);
+    deploy(&["down"]).ok();
+    for what in [&["ps", "--all"][..], &["network", "ls", "--filter", "type=custom"], &["volume", "ls"]] {
+        assert_eq!(run(docker.docker().args(what).arg("--quiet")).ok().stdout, "", "{what:?}");
+    }
 }
 
 #[test]

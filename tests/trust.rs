@@ -40,6 +40,25 @@ fn what_is_emitted_is_taken_by_those_it_is_for() {
 }
 
 #[test]
+fn workflows_of_every_shape_become_what_compose_kubectl_and_helm_take() {
+    let (Some(python), Some(_)) = (need("python3"), need("docker-registry")) else { return };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
+    if !target.join("test-tools/bin/kubernetes-validate").is_file() {
+        return skip("target/test-tools is not whole; `sh tests/run.sh` installs what tests need");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trust/workflows.py");
+    let mut table = Command::new(python);
+    table.arg(script).arg("--short").env("WAIN", WAIN);
+    table.env("WAIN_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"));
+    let ran = run(&mut table);
+    // The network is not ours to test.
+    match ran.code {
+        3 => skip(&format!("the packages are out of reach: {}", ran.stderr)),
+        _ => drop(ran.ok()),
+    }
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_shared() {
     check("cache.py", &["--short"]);
 }

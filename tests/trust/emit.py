@@ -143,7 +143,8 @@ def undoubled(text: str) -> str:
 def environment_of_compose(services: dict, what: dict, undo=undoubled) -> bool:
     def found(part):
         all_ = services[part["service"]].get("environment") or {}
-        return {name: undo(value) for name, value in all_.items() if name not in part.get("secrets", [])}
+        others = part.get("secrets", []) + part.get("optional", [])
+        return {name: undo(value) for name, value in all_.items() if name not in others}
 
     return all(found(part) == part.get("environment", {}) for part in parts(what))
 

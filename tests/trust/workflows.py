@@ -22,10 +22,11 @@ from pathlib import Path
 import emit
 from common import ROOT, Table, need, workshop
 
+# The first has several images on a base that nobody has made yet.
 # What is demanded of each project: its images, its services, what is left out, and its secrets; or the code of its refusal.
 PROJECTS = {
-    "chat": (["model"], [], ["terminal"], ["OPENAI_API_KEY"]),
     "functions": (["captain", "door", "model", "tides"], [], [], ["ANTHROPIC_API_KEY"]),
+    "chat": (["model"], [], ["terminal"], ["OPENAI_API_KEY"]),
     "web": "E-KEY-MISSING",
     "planner": (["model", "planner", "tools"], ["neo4j", "ollama"], ["terminal"], ["NEO4J_AUTH"]),
     "coding": (["coder", "forge", "input", "model"], [], ["workshop"], ["FORGE_TOKEN", "OPENAI_API_KEY"]),

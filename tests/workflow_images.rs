@@ -8,7 +8,9 @@ use std::process::Command;
 
 use serde_json::Value;
 use wainwright_oci::Digest;
-use wainwright_testing::{Access, PackageServer, Ran, Tree, Wheel, With as _, Workshop, run, wheel};
+use wainwright_testing::{
+    Access, PackageServer, Ran, RegistryServer, Tree, Wheel, With as _, Workshop, run, wheel,
+};
 
 use crate::WAIN;
 use crate::indexes::pypiserver;
@@ -296,6 +298,24 @@ fn a_lockfile_of_the_project_says_what_all_components_have() {
         assert_eq!(has(component, "loud 1.0"), component == "helper", "{found:#?}");
     }
     assert!(!fs::read_to_string(shop.path("project/wain.lock")).unwrap().contains("main.ww"));
+}
+
+#[test]
+fn a_cold_machine_takes_the_layers_of_packages_from_a_cache() {
+    let (Some(path), Some(registry)) = (path_with_uv(), RegistryServer::start(Access::Open)) else { return };
+    let team = format!("{}/team", registry.address());
+    let cache = format!("{team}/cache");
+    let (first, second) = (shop(), shop());
+    let told = build(&first, &path, &["--registry", &team, "--cache-to", &cache]).ok();
+    fs::copy(first.path("project/wain.lock"), second.path("project/wain.lock")).unwrap();
+    let words =
+        ["--registry", &team, "--cache-from", &cache, "--cache-verify", "none", "--progress", "plain"];
+    let taken = build(&second, &path, &words).ok();
+    assert_eq!(told.stdout, taken.stdout);
+    for package in ["greet 1.0", "loud 1.0"] {
+        assert!(taken.stderr.contains(&format!("reused {package}")), "{}", taken.stderr);
+        assert!(!taken.stderr.contains(&format!("made {package}")), "{}", taken.stderr);
+    }
 }
 
 #[test]

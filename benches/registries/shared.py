@@ -29,7 +29,7 @@ from builders import Project, write_dockerfile  # noqa: E402
 from docker import Daemon  # noqa: E402
 from measure import measure, quiet  # noqa: E402
 from prepare import DataSet, prepare  # noqa: E402
-from run import Server  # noqa: E402
+from server import Server  # noqa: E402
 
 from common import need, wain, workshop  # noqa: E402
 

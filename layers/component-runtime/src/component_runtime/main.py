@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -96,14 +97,23 @@ class Running:
         self.server.serve(wake)
         started = time.monotonic()
         log.info("shutting down", grace=self.world.settings.grace)
+        # Nothing that is waited for below may keep the container.
+        self._end_after(self.world.settings.grace + LAST_SECONDS)
         self._drain(started + self.world.settings.grace)
         self.component.close()
         log.info("ended", seconds=round(time.monotonic() - started, 2))
-        # Threads and exit handlers of scripts must not keep the container.
-        end = threading.Timer(LAST_SECONDS, os._exit, (0,))
+        # Threads and exit handlers of scripts must not keep it either; the end of the interpreter would wait for some of them.
+        self._end_after(LAST_SECONDS)
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    @staticmethod
+    def _end_after(seconds: float) -> None:
+        end = threading.Timer(seconds, os._exit, (0,))
         end.daemon = True
         end.start()
-        return 0
 
     def _drain(self, deadline: float) -> None:
         # Streams that are still written to at the end of the grace are told, and sent, that it is over.

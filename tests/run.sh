@@ -87,7 +87,8 @@ else
     echo "SKIPPED: advisories: the database cannot be fetched"
 fi
 step "tests"
-cargo test --workspace --locked
+# Every failure in one run, not only those of the first crate that has some.
+cargo test --workspace --locked --no-fail-fast
 step "documentation"
 RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 step "done"

@@ -28,6 +28,7 @@ mod outdated;
 mod pairs;
 mod plan;
 mod plan_view;
+mod project_files;
 mod push;
 mod remote;
 mod request;

@@ -6,7 +6,7 @@ use wainwright_blob::{Entry, Options};
 use wainwright_layer::{Environment, app, fingerprint, source_entries};
 use wainwright_lock::{LocalMember, LockFormat, ProjectRequirements, Selection};
 use wainwright_oci::{Digest, Platform, Reference};
-use wainwright_project::{AllowedClash, Project, SourceTree, list_sources_except, refuse_leaks, start};
+use wainwright_project::{AllowedClash, Project, SourceTree, refuse_leaks, start};
 use wainwright_pypi::IndexOptions;
 use wainwright_python::{Bytecode, PackageName, PythonVersion, Target};
 use wainwright_resolve::Upgrade;
@@ -20,6 +20,7 @@ use crate::format::options;
 use crate::image::Config;
 use crate::native::Libraries;
 use crate::oracle::{Caches, cache_reference};
+use crate::project_files::list_files;
 use crate::sources::{Backends, Unbuilt, members, settle};
 use crate::unlocked::{Unlocked, has_dependencies, refuse};
 use crate::{Error, Event, Output, Request, Tools};
@@ -135,21 +136,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
     };
     let mut selection = selection(request, &project);
     let tags = tags(request, &project)?;
-    let ours = [request.root.join(".wain")];
-    // What this build writes is no part of the project, wherever it lies: else every build would change the next.
-    let written = ours.iter().chain(&request.report).chain(&tools.machine.cache).map(PathBuf::as_path);
-    let outputs: Vec<PathBuf> =
-        request.outputs.iter().filter_map(output_path).chain(written).map(Path::to_owned).collect();
-    // Through the door, as is whatever takes long in a large project: a signal is heard meanwhile.
-    let list = async |more: &[PathBuf]| {
-        let (project, outputs) = (project.clone(), [&outputs, more].concat());
-        let list = move || {
-            let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
-            Ok(Arc::new(list_sources_except(&project, &outputs)?))
-        };
-        tools.cpu().await?.run(list).await
-    };
-    let mut tree = list(&[]).await?;
+    let mut tree = list_files(&project, &[], request, tools).await?;
     tell_about(&project, &tree, tools);
     let passwords = tools.passwords();
     if !passwords.is_empty() {
@@ -169,7 +156,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             let locked = unlocked.lock(request, python, &Upgrade::Nothing, tools).await?;
             if locked.is_changed {
                 // The lockfile is a file of the project, and the next build will see it there.
-                tree = list(&[]).await?;
+                tree = list_files(&project, &[], request, tools).await?;
             }
             lock = Some(locked.lock);
         }
@@ -186,7 +173,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
     let installed = needed.iter().flatten().filter(|member| !member.is_root && member.is_package);
     let installed: Vec<PathBuf> = installed.map(|member| member.path.clone()).collect();
     if !installed.is_empty() {
-        tree = list(&installed).await?;
+        tree = list_files(&project, &installed, request, tools).await?;
     }
     let name = project.name.as_ref().map_or_else(|| "app".to_owned(), ToString::to_string);
     let mut sources: BTreeMap<String, Files> = BTreeMap::new();
@@ -354,13 +341,6 @@ fn tags(request: &Request, project: &Project) -> Result<Vec<Reference>, Error> {
     }
     let name = project.name.clone().or_else(|| folder_name(&project.root));
     name.map_or(Ok(Vec::new()), |name| Ok(vec![format!("{name}:latest").parse()?]))
-}
-
-fn output_path(output: &Output) -> Option<&Path> {
-    match output {
-        Output::Layout(path) | Output::Archive(path) => Some(path),
-        Output::Stdout | Output::Docker | Output::Registry => None,
-    }
 }
 
 fn tell_about(project: &Project, tree: &SourceTree, tools: &Tools) {

@@ -7,7 +7,7 @@ use wainwright_emit::Profile;
 use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries};
 use wainwright_lock::{Lock, LockedPackage, Selection};
 use wainwright_oci::{ImagePath, Reference, annotation};
-use wainwright_project::{Project, Start, list_sources_except, refuse_leaks};
+use wainwright_project::{Project, Start, refuse_leaks};
 use wainwright_python::{PackageName, Slim};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
@@ -23,10 +23,11 @@ use crate::choose::{ChosenWheel, choose};
 use crate::describe::{annotations, config};
 use crate::format::options;
 use crate::image::Config;
+use crate::project_files::list_files;
 use crate::resolve::{Files, MAX_LAYERS, PlatformResolution, caches, check_python, find_locks, read_lock};
 use crate::sources::{Backends, Unbuilt, settle};
 use crate::unlocked::has_dependencies;
-use crate::{Error, Event, Output, Resolution, Tools};
+use crate::{Error, Event, Resolution, Tools};
 
 /// What a component starts.
 pub(super) const COMMAND: [&str; 3] = ["/app/.venv/bin/python", "-m", "component_runtime"];
@@ -68,26 +69,7 @@ pub async fn resolve_workflow(
     let WorkflowRequest { request, workflow, .. } = asked;
     let project = load(asked)?;
     let (name, version) = (project_name(&project), project_version(&project));
-    let written = [request.root.join(".wain")];
-    let written = written.iter().chain(&request.report).chain(&tools.machine.cache).map(PathBuf::as_path);
-    let outputs: Vec<PathBuf> = request
-        .outputs
-        .iter()
-        .filter_map(|output| match output {
-            Output::Layout(path) | Output::Archive(path) => Some(path.as_path()),
-            _ => None,
-        })
-        .chain(written)
-        .map(Path::to_owned)
-        .collect();
-    let tree = {
-        let project = project.clone();
-        let list = move || {
-            let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
-            Ok(list_sources_except(&project, &outputs)?)
-        };
-        tools.cpu().await?.run(list).await?
-    };
+    let tree = list_files(&project, &[], request, tools).await?;
     // All that the folder alone can tell comes first.
     let sources = Sources::new(&tree, &asked.file);
     let components: Vec<&Component> = workflow.images().collect();

@@ -27,7 +27,7 @@ use crate::{Error, Event, Output, Request, Tools};
 
 /// How many layers an image gets on top of its base, unless somebody wants another number: small enough for a registry
 /// to answer about all of them quickly, large enough that most packages change alone.
-pub(crate) const MAX_LAYERS: u8 = 40;
+const MAX_LAYERS: u8 = 40;
 
 /// What goes into the images: every requirement is one file, every name one digest.
 pub struct Resolution {
@@ -51,6 +51,35 @@ pub struct Resolution {
     pub bytecode: Bytecode,
     /// Which caches in registries are asked and told.
     pub caches: Caches,
+}
+
+impl Resolution {
+    /// What the request says of all platforms, else the settings.
+    pub(crate) fn new(
+        request: &Request,
+        project: &Project,
+        tags: Vec<Reference>,
+        platforms: Vec<PlatformResolution>,
+    ) -> Result<Self, Error> {
+        let settings = &project.settings;
+        Ok(Self {
+            platforms,
+            tags,
+            outputs: request.outputs.clone(),
+            allow_clash: request.allow_clash.iter().chain(&settings.allow_clash).cloned().collect(),
+            bytecode: request.bytecode.or(settings.bytecode).unwrap_or_default(),
+            strict_native: request.strict_native || settings.strict_native,
+            max_layers: max_layers(request, project),
+            annotations: annotations(project),
+            options: options(request, project)?,
+            caches: caches(request, project)?,
+        })
+    }
+}
+
+/// How many layers an image may get on top of its base.
+pub(crate) fn max_layers(request: &Request, project: &Project) -> usize {
+    request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into()
 }
 
 /// What goes into the image for one platform.
@@ -213,22 +242,11 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
         platforms.push(PlatformResolution::new(found, layout, wheels, vec![source], Arc::default(), config));
     }
     settle(platforms.iter().flat_map(|platform| &platform.wheels), request, tools)?;
-    Ok(Resolution {
-        platforms,
-        tags,
-        outputs: request.outputs.clone(),
-        allow_clash: request.allow_clash.iter().chain(&project.settings.allow_clash).cloned().collect(),
-        bytecode: request.bytecode.or(project.settings.bytecode).unwrap_or_default(),
-        strict_native: request.strict_native || project.settings.strict_native,
-        max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
-        annotations: annotations(&project),
-        options: options(request, &project)?,
-        caches: caches(request, &project)?,
-    })
+    Resolution::new(request, &project, tags, platforms)
 }
 
 /// The caches of the command line, then those of the settings.
-pub(crate) fn caches(request: &Request, project: &Project) -> Result<Caches, Error> {
+fn caches(request: &Request, project: &Project) -> Result<Caches, Error> {
     let mut caches = request.caches.clone();
     for text in &project.settings.cache_from {
         let reference = cache_reference(text)?;

@@ -20,11 +20,10 @@ use super::share::share;
 use super::{ComponentResolution, WorkflowRequest, WorkflowResolution};
 use crate::base::{Found, oldest_python, resolve_base};
 use crate::choose::{ChosenWheel, choose};
-use crate::describe::{annotations, config};
-use crate::format::options;
+use crate::describe::config;
 use crate::image::Config;
 use crate::project_files::list_files;
-use crate::resolve::{Files, MAX_LAYERS, PlatformResolution, caches, check_python, find_locks, read_lock};
+use crate::resolve::{Files, PlatformResolution, check_python, find_locks, max_layers, read_lock};
 use crate::sources::{Backends, Unbuilt, settle};
 use crate::unlocked::has_dependencies;
 use crate::{Error, Event, Resolution, Tools};
@@ -118,7 +117,7 @@ pub async fn resolve_workflow(
                 }
             });
         }
-        let room = usize::from(request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS));
+        let room = max_layers(request, &project);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
         let shares = Arc::new(share(&wheels, room.saturating_sub(3).max(1)));
         for (index, (wheels, unbuilt)) in chosen.into_iter().enumerate() {
@@ -150,28 +149,13 @@ pub async fn resolve_workflow(
     }
     settle(all.iter().flatten().flat_map(|platform| &platform.wheels), request, tools)?;
     let resolution = |(component, platforms): (&&Component, Vec<PlatformResolution>)| {
-        let mut annotations = annotations(&project);
-        annotations.insert(annotation::TITLE.into(), format!("{name}-{}", component.service));
+        let tags = tags(asked, &name, &version, component)?;
+        let mut resolution = Resolution::new(request, &project, tags, platforms)?;
+        resolution.annotations.insert(annotation::TITLE.into(), format!("{name}-{}", component.service));
         Ok(ComponentResolution {
             name: component.name.clone(),
             service: component.service.clone(),
-            resolution: Resolution {
-                platforms,
-                tags: tags(asked, &name, &version, component)?,
-                outputs: request.outputs.clone(),
-                allow_clash: request
-                    .allow_clash
-                    .iter()
-                    .chain(&project.settings.allow_clash)
-                    .cloned()
-                    .collect(),
-                bytecode: request.bytecode.or(project.settings.bytecode).unwrap_or_default(),
-                strict_native: request.strict_native || project.settings.strict_native,
-                max_layers: request.max_layers.or(project.settings.max_layers).unwrap_or(MAX_LAYERS).into(),
-                annotations,
-                options: options(request, &project)?,
-                caches: caches(request, &project)?,
-            },
+            resolution,
         })
     };
     let components = components.iter().zip(all).map(resolution).collect::<Result<_, Error>>()?;

@@ -8,7 +8,7 @@ use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries
 use wainwright_lock::{Lock, LockedPackage, Selection};
 use wainwright_oci::{ImagePath, Reference, annotation};
 use wainwright_project::{Project, Start, refuse_leaks};
-use wainwright_python::{PackageName, Slim};
+use wainwright_python::{PackageName, Slim, Target};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 use wainwright_woodwork::{Component, Place};
@@ -55,6 +55,27 @@ impl Packages {
             Self::Own(_, locks) | Self::Pinned(locks) => locks,
         }
     }
+
+    /// The packages of a component on a base.
+    fn of(
+        &self,
+        component: &Component,
+        asked: &WorkflowRequest,
+        project: &Project,
+        found: &Found,
+    ) -> Result<Vec<LockedPackage>, Error> {
+        let mut packages = match self {
+            Self::Own(lock, _) => lock.packages(&own_selection(asked, project, component), &found.target)?,
+            Self::Pinned(locks) => locked(locks, &requirements(asked, project, component), found)?,
+        };
+        if asked.profile == Profile::Development {
+            // What a component has itself counts.
+            let names: BTreeSet<PackageName> = packages.iter().map(|one| one.name.clone()).collect();
+            let tools = locked(self.pinned(), &development_tools(), found)?;
+            packages.extend(tools.into_iter().filter(|one| !names.contains(&one.name)));
+        }
+        Ok(packages)
+    }
 }
 
 /// Finds out what goes into the images of all components; as [`resolve`](crate::resolve()) does for a project.
@@ -92,31 +113,8 @@ pub async fn resolve_workflow(
     let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
     for found in &bases {
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
-        let mut chosen: Vec<Chosen> = Vec::new();
-        // Components often get the same.
-        let mut known: Vec<(Vec<LockedPackage>, Chosen)> = Vec::new();
-        for component in &components {
-            let mut locked = match &packages {
-                Packages::Own(lock, _) => {
-                    lock.packages(&own_selection(asked, &project, component), &found.target)?
-                }
-                Packages::Pinned(locks) => locked(locks, &requirements(asked, &project, component), found)?,
-            };
-            if asked.profile == Profile::Development {
-                // What a component has itself counts.
-                let names: BTreeSet<PackageName> = locked.iter().map(|one| one.name.clone()).collect();
-                let tools = self::locked(packages.pinned(), &development_tools(), found)?;
-                locked.extend(tools.into_iter().filter(|one| !names.contains(&one.name)));
-            }
-            chosen.push(match known.iter().find(|(packages, _)| *packages == locked) {
-                Some((_, chosen)) => chosen.clone(),
-                None => {
-                    let chosen = choose(&locked, &found.target, &backends, tools).await?;
-                    known.push((locked, chosen.clone()));
-                    chosen
-                }
-            });
-        }
+        let lists = components.iter().map(|component| packages.of(component, asked, &project, found));
+        let chosen = choose_each(lists, &found.target, &backends, tools).await?;
         let room = max_layers(request, &project);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
         let shares = Arc::new(share(&wheels, room.saturating_sub(3).max(1)));
@@ -213,6 +211,29 @@ async fn packages(
         Some(lock) => Packages::Own(Box::new(lock), pinned),
         None => Packages::Pinned(pinned),
     })
+}
+
+/// The wheels of each list of packages; components often get the same, which is then chosen once.
+async fn choose_each(
+    lists: impl Iterator<Item = Result<Vec<LockedPackage>, Error>>,
+    target: &Target,
+    backends: &Backends<'_>,
+    tools: &Tools,
+) -> Result<Vec<Chosen>, Error> {
+    let (mut all, mut known) = (Vec::new(), Vec::<(Vec<LockedPackage>, Chosen)>::new());
+    for packages in lists {
+        let packages = packages?;
+        let chosen = match known.iter().find(|(others, _)| *others == packages) {
+            Some((_, chosen)) => chosen.clone(),
+            None => {
+                let chosen = choose(&packages, target, backends, tools).await?;
+                known.push((packages, chosen.clone()));
+                chosen
+            }
+        };
+        all.push(chosen);
+    }
+    Ok(all)
 }
 
 /// The packages of a list of requirements for a target.

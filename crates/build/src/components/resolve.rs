@@ -7,7 +7,7 @@ use wainwright_emit::Profile;
 use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries};
 use wainwright_lock::{Lock, LockedPackage, Selection};
 use wainwright_oci::{ImagePath, Reference, annotation};
-use wainwright_project::{Project, Start, refuse_leaks};
+use wainwright_project::{Project, SourceTree, Start, refuse_leaks};
 use wainwright_python::{PackageName, Slim, Target};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
@@ -89,19 +89,9 @@ pub async fn resolve_workflow(
     let WorkflowRequest { request, workflow, .. } = asked;
     let project = load(asked)?;
     let (name, version) = (project_name(&project), project_version(&project));
-    let tree = list_files(&project, &[], request, tools).await?;
-    // All that the folder alone can tell comes first.
-    let sources = Sources::new(&tree, &asked.file);
     let components: Vec<&Component> = workflow.images().collect();
-    if components.is_empty() {
-        return Err(Error::NoComponents { file: asked.file.clone() });
-    }
-    refuse_taken(&components, asked)?;
-    let trees = components.iter().map(|component| sources.of(&household(component, workflow)));
-    let trees = trees.collect::<Result<Vec<_>, _>>()?;
-    let passwords = tools.passwords();
-    trees.iter().try_for_each(|tree| refuse_leaks(&project, tree, &passwords))?;
-
+    // All that the folder alone can tell comes first.
+    let trees = files_of_each(&components, asked, &project, tools).await?;
     let bases = resolve_base(request, &project, None, tools).await?;
     for found in &bases {
         check_python(&project, None, found.target.python)?;
@@ -110,6 +100,8 @@ pub async fn resolve_workflow(
     let backends = Backends::new(request, &project, tools)?;
     let (runtime, slim) =
         (Files::new("component runtime".into(), component_runtime()?), slim(asked, &project));
+    // The project itself is not installed: a component has what it names.
+    let bare = Arc::new(Project { python_project: None, ..Project::clone(&project) });
     let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
     for found in &bases {
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
@@ -118,8 +110,9 @@ pub async fn resolve_workflow(
         let room = max_layers(request, &project);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
         let shares = Arc::new(share(&wheels, room.saturating_sub(3).max(1)));
-        for (index, (wheels, unbuilt)) in chosen.into_iter().enumerate() {
-            let (Some(component), Some(tree)) = (components.get(index), trees.get(index)) else { continue };
+        let of_each = chosen.into_iter().zip(&mut all);
+        for ((component, tree), ((wheels, unbuilt), platforms)) in components.iter().zip(&trees).zip(of_each)
+        {
             tools.tell(Event::Resolved {
                 platform: found.platform.clone(),
                 base: found.name.clone(),
@@ -127,22 +120,25 @@ pub async fn resolve_workflow(
                 wheels: wheels.len() + unbuilt.len(),
             });
             let config = component_config(asked, &project, component, found);
-            let (mut bare, owner) = (Project::clone(&project), owner(&config.user));
-            // The project itself is not installed: a component has what it names.
-            bare.python_project = None;
-            let mut entries = source_entries(&bare, tree, &layout)?;
-            entries.extend(own_entries(&document(component, &name, workflow), owner)?);
-            let own = Files::new(format!("component {}", component.name), entries);
-            if let Some(platforms) = all.get_mut(index) {
-                platforms.push(PlatformResolution::new(
-                    found.clone(),
-                    layout.clone(),
-                    (wheels, unbuilt),
-                    vec![runtime.clone(), own],
-                    shares.clone(),
-                    config,
-                ));
-            }
+            let own = own_entries(&document(component, &name, workflow), owner(&config.user))?;
+            let own = {
+                let (bare, tree, layout) = (bare.clone(), tree.clone(), layout.clone());
+                let layer = format!("component {}", component.name);
+                let read = move || {
+                    let mut entries = source_entries(&bare, &tree, &layout)?;
+                    entries.extend(own);
+                    Ok(Files::new(layer, entries))
+                };
+                tools.cpu().await?.run(read).await?
+            };
+            platforms.push(PlatformResolution::new(
+                found.clone(),
+                layout.clone(),
+                (wheels, unbuilt),
+                vec![runtime.clone(), own],
+                shares.clone(),
+                config,
+            ));
         }
     }
     settle(all.iter().flatten().flat_map(|platform| &platform.wheels), request, tools)?;
@@ -182,6 +178,30 @@ pub async fn lock_workflow(
 
 fn load(asked: &WorkflowRequest) -> Result<Arc<Project>, Error> {
     Ok(Arc::new(wainwright_project::load(&asked.request.root)?))
+}
+
+/// The files of the project that each component needs, in the same order.
+async fn files_of_each(
+    components: &[&Component],
+    asked: &WorkflowRequest,
+    project: &Arc<Project>,
+    tools: &Tools,
+) -> Result<Vec<Arc<SourceTree>>, Error> {
+    let tree = list_files(project, &[], &asked.request, tools).await?;
+    if components.is_empty() {
+        return Err(Error::NoComponents { file: asked.file.clone() });
+    }
+    refuse_taken(components, asked)?;
+    let (file, workflow, project) = (asked.file.clone(), asked.workflow.clone(), project.clone());
+    let passwords = tools.passwords();
+    let find = move || {
+        let sources = Sources::new(&tree, &file);
+        let of_each = workflow.images().map(|component| sources.of(&household(component, &workflow)));
+        let trees = of_each.map(|tree| tree.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        trees.iter().try_for_each(|tree| refuse_leaks(&project, tree, &passwords))?;
+        Ok(trees)
+    };
+    tools.cpu().await?.run(find).await
 }
 
 /// The locks of the packages of all components.

@@ -5,7 +5,7 @@ use wainwright_oci::Reference;
 use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
 
 use super::document::{PORT, absent, environment, household, peers};
-use super::resolve::{COMMAND, WRITABLE, owner};
+use super::resolve::{COMMAND, WRITABLE, mode, owner};
 use super::{ComponentImages, WorkflowRequest};
 use crate::{Delivery, Error, Output};
 
@@ -125,13 +125,6 @@ fn addresses(components: &[&Source]) -> Vec<String> {
     // A workflow that names one itself wants it set.
     let is_named = |name: &&str| components.iter().any(|one| one.env_names.iter().any(|own| own == name));
     names.into_iter().filter(|name| !is_named(name)).map(str::to_owned).collect()
-}
-
-fn mode(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Development => "development",
-        Profile::Production | Profile::Size => "production",
-    }
 }
 
 /// A name as Docker shows it: what is of no registry says none.

@@ -344,17 +344,25 @@ fn component_config(
     set("WOODWORK_COMPONENT_NAME", component.name.clone());
     set("WOODWORK_COMPONENT_TYPE", format!("{}.{}", kind.kind, kind.kind_type));
     set("WOODWORK_PORT", PORT.to_string());
-    let (environment, log) = match asked.profile {
-        Profile::Development => ("development", "debug"),
-        Profile::Production | Profile::Size => ("production", "info"),
+    set("WOODWORK_ENV", mode(asked.profile).into());
+    let log = match asked.profile {
+        Profile::Development => "debug",
+        Profile::Production | Profile::Size => "info",
     };
-    set("WOODWORK_ENV", environment.into());
     set("WOODWORK_LOG", log.into());
     config.ports = vec![format!("{PORT}/tcp")];
     config.working_dir = "/app".into();
     let (user, group) = owner(&config.user);
     config.user = format!("{user}:{group}");
     config
+}
+
+/// What a component is told about what it runs for: `WOODWORK_ENV`.
+pub(super) fn mode(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Development => "development",
+        Profile::Production | Profile::Size => "production",
+    }
 }
 
 /// User and group by number, as Kubernetes wants them; never root.

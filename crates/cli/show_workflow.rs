@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use wainwright_build::{ComponentImages, ComponentPlan, Delivery, LayerState, WorkflowRequest, left_out};
+use wainwright_build::{
+    COMPONENT_PORT, ComponentImages, ComponentPlan, Delivery, LayerState, WorkflowRequest, left_out,
+};
 use wainwright_store::Store;
 use wainwright_woodwork::{Component, Place};
 
@@ -52,7 +54,7 @@ pub(crate) fn json(asked: &WorkflowRequest, plans: &[ComponentPlan], store: &Sto
             "folded": component.folded,
             "secrets": component.env_names,
             "requirements": component.requirements,
-            "ports": if component.is_image() { vec![8080] } else { Vec::new() },
+            "ports": if component.is_image() { vec![COMPONENT_PORT] } else { Vec::new() },
             "plan": plan.map(|plan| plan.plan.to_json()),
         })
     };
@@ -100,7 +102,7 @@ pub(crate) fn text(asked: &WorkflowRequest, plans: &[ComponentPlan], store: &Sto
         let Some(component) = workflow.component(name) else { continue };
         let kind = format!("{} {}", component.kind.kind, component.kind.kind_type);
         let what = match place(component) {
-            "image" => format!("image, port 8080, service {}", component.service),
+            "image" => format!("image, port {COMPONENT_PORT}, service {}", component.service),
             "folded" => format!("lives in the image of {}", component.folded_into.join(", ")),
             "service" => "a service beside the images".to_owned(),
             other => other.to_owned(),

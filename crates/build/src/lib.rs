@@ -45,7 +45,7 @@ mod wheels;
 
 pub use analyze::{Analysis, Cost, Duplicate, FileCost, LayerCost, PartCost, analyze};
 pub use components::{
-    ComponentImages, ComponentPlan, ComponentResolution, WorkflowRequest, WorkflowResolution,
+    COMPONENT_PORT, ComponentImages, ComponentPlan, ComponentResolution, WorkflowRequest, WorkflowResolution,
     component_output, consult_workflow, deliver_workflow, execute_workflow, left_out, lock_workflow, missed,
     plan_workflow, publish_workflow, release, resolve_workflow, workflow_in,
 };

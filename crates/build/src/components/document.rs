@@ -6,7 +6,7 @@ use wainwright_woodwork::{Component, Dict, Hook, Workflow};
 /// The form of `component.json`.
 const SCHEMA: u32 = 1;
 /// Where every component listens.
-pub(crate) const PORT: u16 = 8080;
+pub const COMPONENT_PORT: u16 = 8080;
 
 /// What a container reads about its component: `component.json`, as `layers/component-runtime/README.md` describes it.
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ pub(crate) fn document(component: &Component, project: &str, workflow: &Workflow
             .into_iter()
             .map(|other| {
                 let (kind, r#type) = (other.kind.kind, other.kind.kind_type);
-                let url = format!("http://{}:{PORT}", other.service);
+                let url = format!("http://{}:{COMPONENT_PORT}", other.service);
                 (other.name.as_str(), Peer { kind, r#type, url })
             })
             .collect(),

@@ -16,6 +16,7 @@ use wainwright_emit::Profile;
 use wainwright_oci::Reference;
 use wainwright_woodwork::{Component, Place, Workflow};
 
+pub use document::COMPONENT_PORT;
 pub(crate) use pins::ComponentPins;
 pub use release::release;
 pub use resolve::{lock_workflow, resolve_workflow};

@@ -4,7 +4,7 @@ use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resourc
 use wainwright_oci::Reference;
 use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
 
-use super::document::{PORT, absent, environment, household, peers};
+use super::document::{COMPONENT_PORT, absent, environment, household, peers};
 use super::resolve::{COMMAND, WRITABLE, mode, owner};
 use super::{ComponentImages, WorkflowRequest};
 use crate::{Delivery, Error, Output};
@@ -73,7 +73,7 @@ pub fn release(
                 tag: made.tags.first().filter(|_| !is_pushed).map(short),
             },
             platforms: platforms.collect(),
-            port: PORT,
+            port: COMPONENT_PORT,
             published: published.get(component.name.as_str()).copied(),
             command: COMMAND.map(str::to_owned).into(),
             health: Some(COMMAND.iter().copied().chain(["--health"]).map(str::to_owned).collect()),

@@ -13,7 +13,7 @@ use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 use wainwright_woodwork::{Component, Place};
 
-use super::document::{PORT, document, household};
+use super::document::{COMPONENT_PORT, document, household};
 use super::files::Sources;
 use super::pins::{ComponentLocks, Requirements, locks};
 use super::share::share;
@@ -343,14 +343,14 @@ fn component_config(
     set("WOODWORK_COMPONENT_KIND", kind.kind.into());
     set("WOODWORK_COMPONENT_NAME", component.name.clone());
     set("WOODWORK_COMPONENT_TYPE", format!("{}.{}", kind.kind, kind.kind_type));
-    set("WOODWORK_PORT", PORT.to_string());
+    set("WOODWORK_PORT", COMPONENT_PORT.to_string());
     set("WOODWORK_ENV", mode(asked.profile).into());
     let log = match asked.profile {
         Profile::Development => "debug",
         Profile::Production | Profile::Size => "info",
     };
     set("WOODWORK_LOG", log.into());
-    config.ports = vec![format!("{PORT}/tcp")];
+    config.ports = vec![format!("{COMPONENT_PORT}/tcp")];
     config.working_dir = "/app".into();
     let (user, group) = owner(&config.user);
     config.user = format!("{user}:{group}");

@@ -8,6 +8,7 @@ use crate::args::{WwCheck, WwCommand};
 use crate::commands::OUTSIDE;
 use crate::failure::{clean, tell};
 use crate::render::line;
+use crate::report::things;
 use crate::stdout::print;
 
 /// `wain ww`
@@ -60,15 +61,14 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn summary(file: &str, verdict: &Verdict) -> String {
-    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let word = if verdict.problems.is_empty() { "ok" } else { "refused" };
     let mut parts = Vec::new();
     match verdict.problems.len() {
-        0 => parts.push(count(verdict.component_count(), "component")),
-        errors => parts.push(count(errors, "error")),
+        0 => parts.push(things(verdict.component_count(), "component")),
+        errors => parts.push(things(errors, "error")),
     }
     if !verdict.warnings.is_empty() {
-        parts.push(count(verdict.warnings.len(), "warning"));
+        parts.push(things(verdict.warnings.len(), "warning"));
     }
     format!("{word:<18} {}: {}\n", clean(file), parts.join(", "))
 }

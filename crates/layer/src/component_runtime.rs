@@ -6,9 +6,6 @@ use wainwright_oci::ImagePath;
 use crate::Error;
 use crate::layout::directories;
 
-/// The folder it is in in an image, without the leading `/`.
-const FOLDER: &str = "opt/component-runtime";
-
 /// Where it is in an image, to stand in `PYTHONPATH`.
 pub const COMPONENT_RUNTIME: &str = "/opt/component-runtime";
 
@@ -17,7 +14,8 @@ const FILES: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/component_r
 
 /// The files of the runtime and the folders that hold them.
 pub fn component_runtime() -> Result<Vec<Entry>, Error> {
-    let root = ImagePath::new(FOLDER).map_err(|source| Error::Path { source })?;
+    let root = COMPONENT_RUNTIME.trim_start_matches('/');
+    let root = ImagePath::new(root).map_err(|source| Error::Path { source })?;
     let mut entries = Vec::new();
     for (path, bytes) in FILES {
         let path = root.join(path.as_bytes()).map_err(|source| Error::Path { source })?;
@@ -35,12 +33,9 @@ mod tests {
     #[test]
     fn the_package_and_what_it_stands_in_for_are_there() {
         let entries = component_runtime().unwrap();
-        let paths: Vec<String> = entries.iter().map(|entry| entry.path.to_string()).collect();
+        let paths: Vec<String> = entries.iter().map(|entry| format!("/{}", entry.path)).collect();
         for file in ["component_runtime/__main__.py", "compat/woodwork/types/__init__.py"] {
-            assert!(
-                paths.iter().any(|path| path.ends_with(&format!("{FOLDER}/{file}"))),
-                "{file} in {paths:?}"
-            );
+            assert!(paths.contains(&format!("{COMPONENT_RUNTIME}/{file}")), "{file} in {paths:?}");
         }
         assert!(!paths.iter().any(|path| path.contains("__pycache__")));
     }

@@ -15,7 +15,7 @@ from ..errors import Failure, Refusal, StartError, ToolError
 from ..streams import Stream
 from ..world import World
 from . import memory
-from .base import Base, Message, Question
+from .base import Message, OneTool, Question
 from .llm import MAX_TOOL_CALLS, arguments_of
 from .prompts import Prompt
 
@@ -35,7 +35,7 @@ Tool = Tuple[Any, str, Dict[str, Any]]
 """Who offers it, its name there, and how it is described to the model."""
 
 
-class Agent(Base):
+class Agent(OneTool):
     """The loop. What happens in it is told by events, and pipes may change it on the way."""
 
     response_event = "agent.response"
@@ -71,15 +71,9 @@ class Agent(Base):
             memory.add(self._memory, question.session_id, said)
         return text
 
-    def tools(self) -> List[Dict[str, Any]]:
+    def tool(self) -> Tuple[str, str, str]:
         """Asking it, as the one tool of another agent."""
-        parameters = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-        return [{"name": self.part.name, "description": f"Asks the agent {self.part.name}.", "parameters": parameters}]
-
-    def call(self, name: str, arguments: Dict[str, Any]) -> Any:
-        if name != self.part.name or not isinstance(arguments.get("input"), str):
-            raise ToolError(f"there is one tool, `{self.part.name}`, with a text `input`")
-        return self.answer(Question(arguments["input"]), None)
+        return self.part.name, f"Asks the agent {self.part.name}.", "input"
 
     def _loop(self, question: Question, stream: Optional[Stream]) -> str:
         tools = self._all_tools()

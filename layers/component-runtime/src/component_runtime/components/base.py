@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..config import Part
 from ..documents import as_text
-from ..errors import Refusal
+from ..errors import Refusal, ToolError
 from ..options import Options
 from ..streams import Stream
 from ..world import World
@@ -62,3 +62,26 @@ class Base:
 
     def does_not(self, what: str) -> Refusal:
         return Refusal(404, f"{self.part} {what}")
+
+
+class OneTool(Base):
+    """A component with one tool, which takes one text."""
+
+    def tool(self) -> Tuple[str, str, str]:
+        """The name of the tool, its description, and the name of the text."""
+        raise NotImplementedError
+
+    def use(self, text: str) -> Any:
+        """What the tool does; as a rule it asks the component."""
+        return self.answer(Question(text), None)
+
+    def tools(self) -> List[Dict[str, Any]]:
+        name, description, text = self.tool()
+        parameters = {"type": "object", "properties": {text: {"type": "string"}}, "required": [text]}
+        return [{"name": name, "description": description, "parameters": parameters}]
+
+    def call(self, name: str, arguments: Dict[str, Any]) -> Any:
+        wanted, _, text = self.tool()
+        if name != wanted or not isinstance(arguments.get(text), str):
+            raise ToolError(f"there is one tool, `{wanted}`, with a text `{text}`")
+        return self.use(arguments[text])

@@ -5,33 +5,29 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from typing import Any, Dict, List
+from typing import Any, List, Tuple
 
 from ..config import Part
-from ..errors import ToolError
 from ..world import World
 from . import passages
-from .base import Base
+from .base import OneTool
 
 FOUND = 4
 _WORD = re.compile(r"\w{2,}")
 
 
-class Knowledge(Base):
+class Knowledge(OneTool):
     """What can be searched."""
 
     def search(self, question: str) -> List[str]:
         """The passages that fit best, the best first."""
         raise NotImplementedError
 
-    def tools(self) -> List[Dict[str, Any]]:
-        parameters = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
-        return [{"name": "search", "description": f"Searches {self.part.name} for passages.", "parameters": parameters}]
+    def tool(self) -> Tuple[str, str, str]:
+        return "search", f"Searches {self.part.name} for passages.", "query"
 
-    def call(self, name: str, arguments: Dict[str, Any]) -> Any:
-        if name != "search" or not isinstance(arguments.get("query"), str):
-            raise ToolError("there is one tool, `search`, with a text `query`")
-        return self.search(arguments["query"])
+    def use(self, text: str) -> Any:
+        return self.search(text)
 
 
 class TextFile(Knowledge):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..config import Part
 from ..documents import as_text, parse
@@ -10,7 +10,7 @@ from ..errors import Refusal, ToolError
 from ..streams import Stream
 from ..world import World
 from . import memory
-from .base import Base, Message, Question
+from .base import Message, OneTool, Question
 from .prompts import Prompt
 from .vendor import Vendor
 
@@ -19,7 +19,7 @@ MAX_TOOL_CALLS = 64
 Say = Callable[[str], None]
 
 
-class Model(Base):
+class Model(OneTool):
     """A model behind a vendor's HTTP interface; subclasses know its shape."""
 
     vendor_name = "the model's vendor"
@@ -59,15 +59,9 @@ class Model(Base):
             messages = [{"role": "system", "content": self.prompt.render({})}, *messages]
         return self._say(messages, tools, stream)
 
-    def tools(self) -> List[Dict[str, Any]]:
+    def tool(self) -> Tuple[str, str, str]:
         """Asking it, as the one tool of an agent that has a model among its tools."""
-        parameters = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-        return [{"name": self.part.name, "description": f"Asks the language model {self.part.name}.", "parameters": parameters}]
-
-    def call(self, name: str, arguments: Dict[str, Any]) -> Any:
-        if name != self.part.name or not isinstance(arguments.get("input"), str):
-            raise ToolError(f"there is one tool, `{self.part.name}`, with a text `input`")
-        return self.answer(Question(arguments["input"]), None)
+        return self.part.name, f"Asks the language model {self.part.name}.", "input"
 
     def _say(self, messages: List[Message], tools: List[Dict[str, Any]], stream: Optional[Stream]) -> Message:
         try:

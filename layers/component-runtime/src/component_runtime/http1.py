@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 from urllib.parse import unquote, urlsplit
 
+from .buffered import Buffered
 from .documents import write
 from .errors import Refusal
 from .settings import Settings
@@ -54,13 +55,14 @@ class Answer:
         return cls(status, write(value) + b"\n", headers=headers)
 
 
-class Connection:
-    """One client's socket with what was read of it and not yet used."""
+class Connection(Buffered):
+    """A client's socket."""
+
+    longest_line = 4096
 
     def __init__(self, sock: socket.socket, settings: Settings):
-        self.socket = sock
+        super().__init__(sock)
         self.settings = settings
-        self.buffer = b""
         self._body_left = False
 
     def request(self) -> Request:
@@ -114,6 +116,21 @@ class Connection:
         """Whether bytes of the last request's body may still arrive."""
         return self._body_left
 
+    def late(self) -> Exception:
+        return Refusal(408, "the request's body did not arrive in time")
+
+    def endless(self) -> Exception:
+        return Refusal(400, "a chunk's line is too long")
+
+    def over(self) -> Exception:
+        return Closed()
+
+    def receive(self, deadline: float) -> bool:
+        try:
+            return super().receive(deadline)
+        except OSError:
+            raise Closed from None
+
     def close(self) -> None:
         """Ends the connection so that the last answer arrives: what the client still sends is read for a moment."""
         try:
@@ -141,7 +158,7 @@ class Connection:
             if len(self.buffer) > MAX_HEAD:
                 self._body_left = True
                 raise Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes")
-            if not self._receive(deadline):
+            if not self.receive(deadline):
                 if not started:
                     raise Closed
                 raise Refusal(408, "the request's headers did not arrive in time")
@@ -165,7 +182,7 @@ class Connection:
         if headers.get("expect", "").lower() == "100-continue":
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         deadline = time.monotonic() + self.settings.body_time
-        body = self._chunks(deadline) if coding is not None else self._exactly(int(length or 0), deadline)
+        body = self._chunks(deadline) if coding is not None else self.exactly(int(length or 0), deadline)
         self._body_left = False
         return body
 
@@ -173,7 +190,7 @@ class Connection:
         parts = []
         total = 0
         while True:
-            size = self._line(deadline).split(b";")[0].strip()
+            size = self.line(deadline).split(b";")[0].strip()
             if not re.fullmatch(rb"[0-9A-Fa-f]{1,12}", size):
                 raise Refusal(400, "a chunk's size is not a hexadecimal number")
             total += int(size, 16)
@@ -181,51 +198,12 @@ class Connection:
                 raise self._too_large()
             if int(size, 16) == 0:
                 break
-            parts.append(self._exactly(int(size, 16), deadline))
-            if self._line(deadline):
+            parts.append(self.exactly(int(size, 16), deadline))
+            if self.line(deadline):
                 raise Refusal(400, "a chunk is longer than it says")
-        while self._line(deadline):
+        while self.line(deadline):
             pass
         return b"".join(parts)
-
-    def _line(self, deadline: float) -> bytes:
-        while b"\r\n" not in self.buffer:
-            if len(self.buffer) > 4096:
-                raise Refusal(400, "a chunk's line is too long")
-            self._receive_more(deadline)
-        line, self.buffer = self.buffer.split(b"\r\n", 1)
-        return line
-
-    def _exactly(self, size: int, deadline: float) -> bytes:
-        parts = [self.buffer[:size]]
-        self.buffer = self.buffer[size:]
-        left = size - len(parts[0])
-        while left:
-            self._receive_more(deadline)
-            parts.append(self.buffer[:left])
-            self.buffer = self.buffer[left:]
-            left -= len(parts[-1])
-        return b"".join(parts)
-
-    def _receive_more(self, deadline: float) -> None:
-        if not self._receive(deadline):
-            raise Refusal(408, "the request's body did not arrive in time")
-
-    def _receive(self, deadline: float) -> bool:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        try:
-            self.socket.settimeout(left)
-            data = self.socket.recv(65536)
-        except socket.timeout:
-            return False
-        except OSError:
-            raise Closed from None
-        if not data:
-            raise Closed
-        self.buffer += data
-        return True
 
     def _send(self, data: bytes) -> None:
         try:

@@ -8,6 +8,8 @@ import time
 from typing import Any, List, Optional
 from urllib.parse import unquote, urlsplit
 
+from .buffered import Buffered
+
 MAX_TEXT = 16 << 20
 MAX_ITEMS = 1024
 CONNECT_SECONDS = 5.0
@@ -17,8 +19,10 @@ class RedisError(Exception):
     """The server said no, or something that is not its protocol."""
 
 
-class Connection:
+class Connection(Buffered):
     """Connected and logged in; every failure is an `OSError` or a `RedisError`, and the connection is of no use then."""
+
+    longest_line = 65536
 
     def __init__(self, url: str):
         parts = urlsplit(url)
@@ -27,11 +31,10 @@ class Connection:
         number = parts.path.strip("/")
         if number and not (number.isascii() and number.isdigit()):
             raise RedisError("the path of REDIS_URL is not the number of a database")
-        self._buffer = b""
-        self._socket: socket.socket = socket.create_connection((parts.hostname, parts.port or 6379), CONNECT_SECONDS)
+        super().__init__(socket.create_connection((parts.hostname, parts.port or 6379), CONNECT_SECONDS))
         try:
             if parts.scheme == "rediss":
-                self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=parts.hostname)
+                self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=parts.hostname)
             if parts.password is not None:
                 user = [unquote(parts.username)] if parts.username else []
                 self.command("AUTH", *user, unquote(parts.password))
@@ -52,20 +55,33 @@ class Connection:
     def send(self, *words: str) -> None:
         """Sends a command whose answer is read later."""
         encoded = [word.encode("utf-8", "replace") for word in words]
-        self._socket.settimeout(CONNECT_SECONDS)
-        self._socket.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
+        self.socket.settimeout(CONNECT_SECONDS)
+        self.socket.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
 
     def read(self, seconds: float) -> Any:
         """The next answer or message; nothing when none begins within that time."""
-        if not self._buffer and not self._receive(time.monotonic() + seconds):
+        if not self.buffer and not self.receive(time.monotonic() + seconds):
             return None
         return self._value(time.monotonic() + max(seconds, CONNECT_SECONDS), 0)
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
+
+    def late(self) -> Exception:
+        return socket.timeout("the server did not answer in time")
+
+    def endless(self) -> Exception:
+        return RedisError("the server sends a line without an end")
+
+    def over(self) -> Exception:
+        return ConnectionError("the server closed the connection")
+
+    def receive(self, deadline: float) -> bool:
+        # What is there already counts, however late somebody looks.
+        return super().receive(max(deadline, time.monotonic() + 0.01))
 
     def _value(self, deadline: float, depth: int) -> Any:
-        line = self._line(deadline)
+        line = self.line(deadline)
         kind, text = line[:1], line[1:].decode("utf-8", "replace")
         if kind == b"+":
             return text
@@ -75,45 +91,11 @@ class Connection:
             return _number(text, 1 << 62)
         if kind == b"$":
             size = _number(text, MAX_TEXT)
-            return None if size < 0 else self._exactly(size + 2, deadline)[:-2].decode("utf-8", "replace")
+            return None if size < 0 else self.exactly(size + 2, deadline)[:-2].decode("utf-8", "replace")
         if kind == b"*" and depth < 4:
             items: List[Any] = [self._value(deadline, depth + 1) for _ in range(max(0, _number(text, MAX_ITEMS)))]
             return items
         raise RedisError("the server does not speak Redis' protocol")
-
-    def _line(self, deadline: float) -> bytes:
-        while b"\r\n" not in self._buffer:
-            if len(self._buffer) > 65536:
-                raise RedisError("the server sends a line without an end")
-            self._receive_more(deadline)
-        line, self._buffer = self._buffer.split(b"\r\n", 1)
-        return line
-
-    def _exactly(self, size: int, deadline: float) -> bytes:
-        parts = [self._buffer[:size]]
-        self._buffer = self._buffer[size:]
-        left = size - len(parts[0])
-        while left:
-            self._receive_more(deadline)
-            parts.append(self._buffer[:left])
-            self._buffer = self._buffer[left:]
-            left -= len(parts[-1])
-        return b"".join(parts)
-
-    def _receive_more(self, deadline: float) -> None:
-        if not self._receive(deadline):
-            raise socket.timeout("the server did not answer in time")
-
-    def _receive(self, deadline: float) -> bool:
-        self._socket.settimeout(max(0.01, deadline - time.monotonic()))
-        try:
-            data = self._socket.recv(65536)
-        except socket.timeout:
-            return False
-        if not data:
-            raise ConnectionError("the server closed the connection")
-        self._buffer += data
-        return True
 
 
 def _number(text: str, most: int) -> int:

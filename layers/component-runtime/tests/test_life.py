@@ -192,6 +192,12 @@ class End(Case):
         self.write("f.py", f"import time\ndef nap():\n    time.sleep({seconds})\n    return 'rested'\n")
         return self.start(self.describe("f", "api", "functions", {"path": "f.py"}), **variables)
 
+    def nap(self, component):
+        """Calls the function from the background, and returns as soon as it runs."""
+        call = b"POST /call HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n" + b'{"name": "nap"}'
+        threading.Thread(target=raw, args=(component.port, call)).start()
+        self.eventually("it naps", lambda: component.metric("woodwork_http_in_flight") == 2)
+
     def test_requests_are_finished(self):
         component = self.slow(1)
         answers = []
@@ -214,12 +220,7 @@ class End(Case):
 
     def test_the_grace_is_bounded(self):
         component = self.slow(30, WOODWORK_GRACE="0.5")
-        threading.Thread(
-            target=lambda: raw(
-                component.port, b"POST /call HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n" + b'{"name": "nap"}'
-            )
-        ).start()
-        self.eventually("it naps", lambda: component.metric("woodwork_http_in_flight") == 2)
+        self.nap(component)
         started = time.monotonic()
         self.assertEqual(component.stop(signal.SIGINT), 0)
         self.assertLess(time.monotonic() - started, 3)
@@ -227,12 +228,7 @@ class End(Case):
 
     def test_a_second_signal_ends_at_once(self):
         component = self.slow(30, WOODWORK_GRACE="60")
-        threading.Thread(
-            target=lambda: raw(
-                component.port, b"POST /call HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n" + b'{"name": "nap"}'
-            )
-        ).start()
-        self.eventually("it naps", lambda: component.metric("woodwork_http_in_flight") == 2)
+        self.nap(component)
         component.process.send_signal(signal.SIGTERM)
         component.wait_for_line("shutting down")
         self.assertEqual(component.stop(seconds=3), 0)

@@ -17,8 +17,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +26,7 @@ sys.path[1:1] = [str(HERE.parent / "against"), str(HERE.parents[1] / "tests" / "
 
 from builders import Project, write_dockerfile  # noqa: E402
 from docker import Daemon  # noqa: E402
+from local_index import LocalIndex  # noqa: E402
 from measure import measure, quiet  # noqa: E402
 from prepare import DataSet, prepare  # noqa: E402
 from server import Server  # noqa: E402
@@ -38,49 +38,25 @@ CASES = ("nothing changed", "one line changed", "one package less")
 LEAF = {"sixty": "structlog", "api": "httpx"}
 
 
-class Index:
-    """A page of links to wheels, and the wheels; counts what it gives away."""
+class Index(LocalIndex):
+    """A page of links to wheels, and the wheels."""
 
     def __init__(self, folder: Path):
-        files = {file.name: file for file in sorted(folder.glob("*.whl"))}
-        digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
-        page = "".join(f'<a href="{name}#sha256={digest}">{name}</a>\n' for name, digest in digests.items()).encode()
-        index = self
-        self.wheels = self.pages = self.requests = 0
-        self.total = sum(file.stat().st_size for file in files.values())
+        self.files = {file.name: file for file in sorted(folder.glob("*.whl"))}
+        digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in self.files.items()}
+        links = (f'<a href="{name}#sha256={digest}">{name}</a>\n' for name, digest in digests.items())
+        self.page = "".join(links).encode()
+        self.total = sum(file.stat().st_size for file in self.files.values())
+        super().__init__()
+        self.url = f"{self.address}/"
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def answer(self, path: str, headers: Message) -> tuple[bytes | None, dict[str, str]]:
+        if self.is_wheel(path):
+            return self.files[path.strip("/")].read_bytes(), {"Content-Type": "application/octet-stream"}
+        return self.page if path.strip("/") == "" else None, {"Content-Type": "text/html"}
 
-            def answer(self, with_body: bool) -> None:
-                name = self.path.strip("/")
-                file = files.get(name)
-                body = page if not name else file.read_bytes() if file else b""
-                self.send_response(200 if file or not name else 404)
-                self.send_header("Content-Type", "application/octet-stream" if file else "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                index.requests += 1
-                if with_body:
-                    index.wheels += len(body) if file else 0
-                    index.pages += len(body) if not name else 0
-                    self.wfile.write(body)
-
-            def do_GET(self) -> None:
-                self.answer(True)
-
-            def do_HEAD(self) -> None:
-                self.answer(False)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
+    def is_wheel(self, path: str) -> bool:
+        return path.strip("/") in self.files
 
 
 def change(project: Project, case: str, leaf: str, number: int) -> None:

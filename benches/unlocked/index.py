@@ -9,8 +9,11 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from pathlib import Path
+
+from local_index import LocalIndex
+from measure import quiet
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
@@ -18,8 +21,6 @@ HTML = "text/html"
 
 def upstream() -> str:
     """The index that pip is set to, else pip's own."""
-    from measure import quiet
-
     script = (
         "from pip._internal.commands.install import InstallCommand as C; "
         "print(C('install', '').parse_args([])[0].index_url)"
@@ -27,7 +28,7 @@ def upstream() -> str:
     return quiet(sys.executable, "-c", script).rstrip("/")
 
 
-class Index:
+class Index(LocalIndex):
     """Answers `/simple/NAME/`, in both forms, and `/file/...`, with the files and their metadata.
 
     What is not in `folder` yet is fetched from `upstream`, unless `frozen`: then it is an answer 404, kept in `refused`.
@@ -36,56 +37,22 @@ class Index:
     def __init__(self, folder: Path, upstream: str):
         self.folder, self.upstream = folder, upstream
         self.frozen, self.refused = False, []
-        self.lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self.forget()
-        index = self
+        super().__init__()
+        self.url = f"{self.address}/simple"
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def answer(self, path: str, headers: Message) -> tuple[bytes | None, dict[str, str]]:
+        if path.startswith("/file/"):
+            return self.file(path), {"Content-Type": "application/octet-stream"}
+        wants_json = "json" in headers.get("Accept", "")
+        kind = {"Content-Type": JSON if wants_json else HTML}
+        body = self.page(path, wants_json)
+        if body is None or "gzip" not in headers.get("Accept-Encoding", ""):
+            return body, kind
+        return self.squeeze(path, wants_json, body), kind | {"Content-Encoding": "gzip"}
 
-            def answer(self, with_body: bool) -> None:
-                is_file = self.path.startswith("/file/")
-                wants_json = "json" in self.headers.get("Accept", "")
-                body = index.file(self.path) if is_file else index.page(self.path, wants_json)
-                squeezed = body is not None and not is_file and "gzip" in self.headers.get("Accept-Encoding", "")
-                body = index.squeeze(self.path, wants_json, body) if squeezed else body
-                self.send_response(404 if body is None else 200)
-                kind = "application/octet-stream" if is_file else JSON if wants_json else HTML
-                self.send_header("Content-Type", kind)
-                if squeezed:
-                    self.send_header("Content-Encoding", "gzip")
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                index.count(self.path, len(body or b"") if with_body else 0)
-                if with_body and body:
-                    self.wfile.write(body)
-
-            def do_GET(self) -> None:
-                self.answer(True)
-
-            def do_HEAD(self) -> None:
-                self.answer(False)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def forget(self) -> None:
-        """Counts from nothing again."""
-        self.requests = self.wheels = self.pages = 0
-
-    def count(self, path: str, size: int) -> None:
-        with self.lock:
-            self.requests += 1
-            if path.startswith("/file/") and not path.endswith(".metadata"):
-                self.wheels += size
-            else:
-                self.pages += size
+    def is_wheel(self, path: str) -> bool:
+        return path.startswith("/file/") and not path.endswith(".metadata")
 
     def page(self, path: str, wants_json: bool) -> bytes | None:
         """A page with the addresses of files turned to us."""
@@ -120,7 +87,3 @@ class Index:
         part.write_bytes(body)
         part.rename(place)
         return body
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()

@@ -8,7 +8,6 @@ base of Debian 12 already; caches of wheels, pages and resolutions are empty whe
 Debian 12, uv, Docker, cargo and a network; pex is installed by pip into the work folder.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -16,7 +15,6 @@ import shutil
 import statistics
 import sys
 import tarfile
-import tempfile
 import tomllib
 import zipfile
 from dataclasses import dataclass
@@ -30,8 +28,9 @@ from builders import Project  # noqa: E402
 from docker import Daemon  # noqa: E402
 from images import Layout, sha256  # noqa: E402
 from index import Index, upstream  # noqa: E402
-from measure import Cost, measure, median, quiet  # noqa: E402
+from measure import Cost, measure, quiet  # noqa: E402
 from prepare import DataSet, make_base  # noqa: E402
+from rounds import read_arguments, seconds_table, turns  # noqa: E402
 
 from common import need, wain, workshop  # noqa: E402
 
@@ -280,15 +279,8 @@ def go(builder, index: Index, log: Path, number: int) -> Round:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     makers = {maker.name: maker for maker in (Wain, UvSync, UvPip, Pex, PexInDocker)}
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=sorted(makers), default=list(makers))
-    kept = Path(tempfile.gettempdir()) / "wain-bench"
-    parser.add_argument("--work", type=Path, default=kept, help="where base, index and pex are kept for the next time")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("--rounds wants 1 or more")
+    arguments = read_arguments(__doc__, makers, "base, index and pex")
     need("dockerd", "uv")
     if not Path(PYTHON).exists():
         sys.exit(f"{PYTHON} is missing: pex builds for a Python of this machine, and the base has that of Debian 12")
@@ -317,28 +309,21 @@ def compare(builders: list, index: Index, daemon: Daemon, log: Path, rounds: int
         builder.check(daemon)
     index.frozen = True
     found: dict[str, list[Round]] = {builder.name: [] for builder in builders}
-    for number in range(rounds):
-        # Every second round the other way round, so that a busy moment does not always hit the same.
-        for builder in builders if number % 2 == 0 else reversed(builders):
-            found[builder.name].append(go(builder, index, log, 101 + number))
-            seconds = found[builder.name][-1].costs["cold"].seconds
-            print(f"round {number + 1}, {builder.name}: {seconds:.2f} s", file=sys.stderr, flush=True)
+    for number, builder in turns(builders, rounds):
+        found[builder.name].append(go(builder, index, log, 101 + number))
+        seconds = found[builder.name][-1].costs["cold"].seconds
+        print(f"round {number + 1}, {builder.name}: {seconds:.2f} s", file=sys.stderr, flush=True)
     if index.refused:
         sys.exit(f"the index was asked for what it had not seen before: {sorted(set(index.refused))}")
     return report(found)
 
 
 def report(found: dict[str, list[Round]]) -> list[str]:
-    first = next(iter(found.values()))
-    lines = ["", "Seconds on the clock (of processors), times as long as the first row on the clock; medians.", ""]
-    lines += [f"| | {' | '.join(SITUATIONS)} |", "|---|---|---|---|"]
-    for name, rounds in found.items():
-        cells = []
-        for situation in SITUATIONS:
-            cost, ours = (median([each.costs[situation] for each in which]) for which in (rounds, first))
-            ratio = "" if rounds is first else f", {cost.seconds / ours.seconds:.1f} x"
-            cells.append(f"{cost.seconds:.2f} ({cost.cpu:.2f}){ratio}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    costs = {
+        name: {situation: [each.costs[situation] for each in rounds] for situation in SITUATIONS}
+        for name, rounds in found.items()
+    }
+    lines = seconds_table("", costs)
     head = "| from the index | cold: requests | bytes of wheels | of pages and metadata | nothing changed | one line |"
     lines += ["", head, "|---|---|---|---|---|---|"]
     for name, rounds in found.items():

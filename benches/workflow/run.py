@@ -9,7 +9,6 @@ its store, BuildKit has them unpacked in the cache of uv, and nobody has a layer
 of an index on this machine. Needs root (for dockerd), uv, Docker, cargo and a network.
 """
 
-import argparse
 import gzip
 import hashlib
 import io
@@ -20,7 +19,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +31,9 @@ sys.path.append(str(HERE.parents[1] / "tests" / "trust"))
 from docker import Daemon  # noqa: E402
 from images import Layout, sha256  # noqa: E402
 from index import Index, upstream  # noqa: E402
-from measure import Cost, measure, median, quiet  # noqa: E402
+from measure import Cost, measure, quiet  # noqa: E402
 from prepare import make_base  # noqa: E402
+from rounds import read_arguments, seconds_table, turns  # noqa: E402
 from server import Server  # noqa: E402
 
 from common import need, wain, workshop  # noqa: E402
@@ -302,15 +301,8 @@ class Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     makers = {"layouts": Wain, "load": WainIntoDocker, "docker": Docker, "at-once": DockerAtOnce}
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=sorted(makers), default=list(makers))
-    kept = Path(tempfile.gettempdir()) / "wain-bench"
-    parser.add_argument("--work", type=Path, default=kept, help="where base and index are kept for the next time")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("--rounds wants 1 or more")
+    arguments = read_arguments(__doc__, makers, "base and index")
     need("dockerd", "uv")
     os.environ.setdefault("WAIN_PROFILE", "release")
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -337,20 +329,18 @@ def compare(builders: list, given: Given, log: Path, rounds: int) -> list[str]:
         docker.fill_cache(log)
     given.index.stop()
     found = {builder.name: Found() for builder in builders}
-    for number in range(rounds):
-        # Every second round the other way round, so that a busy moment does not always hit the same.
-        for builder in builders if number % 2 == 0 else reversed(builders):
-            one = found[builder.name]
-            builder.clean()
-            for situation in SITUATIONS:
-                if situation == SITUATIONS[-1]:
-                    builder.edit(101 + number)
-                one.costs[situation].append(builder.build(log))
-                if number == 0 and situation == "cold":
-                    builder.check()
-                    one.layers = builder.layers()
-            seconds = ", ".join(f"{one.costs[situation][-1].seconds:.2f}" for situation in SITUATIONS)
-            print(f"round {number + 1}, {builder.name}: {seconds} s", file=sys.stderr, flush=True)
+    for number, builder in turns(builders, rounds):
+        one = found[builder.name]
+        builder.clean()
+        for situation in SITUATIONS:
+            if situation == SITUATIONS[-1]:
+                builder.edit(101 + number)
+            one.costs[situation].append(builder.build(log))
+            if number == 0 and situation == "cold":
+                builder.check()
+                one.layers = builder.layers()
+        seconds = ", ".join(f"{one.costs[situation][-1].seconds:.2f}" for situation in SITUATIONS)
+        print(f"round {number + 1}, {builder.name}: {seconds} s", file=sys.stderr, flush=True)
     pushing = [builder for builder in builders if type(builder) in (Wain, Docker)]
     return report(found, given) + pushes(pushing, given, log)
 
@@ -378,16 +368,7 @@ def pushes(builders: list, given: Given, log: Path) -> list[str]:
 
 
 def report(found: dict[str, Found], given: Given) -> list[str]:
-    first = next(iter(found.values()))
-    lines = ["", "Seconds on the clock (of processors), times as long as the first row on the clock; medians.", ""]
-    lines += [f"| ten components | {' | '.join(SITUATIONS)} |", "|---|---|---|---|"]
-    for name, one in found.items():
-        cells = []
-        for situation in SITUATIONS:
-            cost, ours = median(one.costs[situation]), median(first.costs[situation])
-            ratio = "" if one is first else f", {cost.seconds / ours.seconds:.1f} x"
-            cells.append(f"{cost.seconds:.2f} ({cost.cpu:.2f}){ratio}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines = seconds_table("ten components", {name: one.costs for name, one in found.items()})
     lines += ["", "| images | smallest | largest | all ten, each by itself | all ten, shared layers once | layers |"]
     lines += ["|---|---|---|---|---|---|"]
     for name, one in found.items():

@@ -111,17 +111,9 @@ fn service(workload: &Workload<'_>, all: &[Workload<'_>], release: &Release, opt
 }
 
 fn put_image(workload: &Workload<'_>, service: &mut Map) {
-    match &workload.image {
-        WorkloadImage::Local { tag } => {
-            service.put("image", *tag);
-            service.put("pull_policy", "never");
-        }
-        WorkloadImage::Registry { repository, digest: Some(digest), .. } => {
-            service.put("image", format!("{repository}@{digest}"));
-        }
-        WorkloadImage::Registry { repository, tag, .. } => {
-            service.put("image", format!("{repository}:{}", tag.unwrap_or_default()));
-        }
+    service.put("image", workload.image.reference());
+    if let WorkloadImage::Local { .. } = workload.image {
+        service.put("pull_policy", "never");
     }
     if let Some([platform]) = workload.component.map(|component| component.platforms.as_slice()) {
         service.put("platform", platform);

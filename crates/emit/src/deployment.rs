@@ -34,23 +34,15 @@ pub fn deployment(release: &Release) -> Result<Vec<u8>, Error> {
 }
 
 fn describe(part: &Workload<'_>) -> Value {
-    let (image, digest) = match &part.image {
-        WorkloadImage::Local { tag } => {
-            (Some((*tag).to_owned()), part.component.map(|it| it.image.digest.to_string()))
-        }
-        WorkloadImage::Registry { repository, tag, digest } => {
-            let image = match (digest, tag) {
-                (Some(digest), _) => format!("{repository}@{digest}"),
-                (None, tag) => format!("{repository}:{}", tag.unwrap_or_default()),
-            };
-            (Some(image), digest.clone())
-        }
+    let digest = match &part.image {
+        WorkloadImage::Local { .. } => part.component.map(|component| component.image.digest.to_string()),
+        WorkloadImage::Registry { digest, .. } => digest.clone(),
     };
     json!({
         "name": part.name,
         "kind": part.component.map(|component| &component.kind),
         "type": part.component.map(|component| &component.type_),
-        "image": image,
+        "image": part.image.reference(),
         "digest": digest,
         "in_registry": matches!(part.image, WorkloadImage::Registry { .. }),
         "platforms": part.component.map_or_else(|| json!([]), |component| json!(component.platforms)),

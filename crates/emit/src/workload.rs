@@ -47,6 +47,18 @@ pub(crate) enum WorkloadImage<'a> {
     Local { tag: &'a str },
 }
 
+impl WorkloadImage<'_> {
+    /// The name to fetch it by: with its digest, else with its tag. Both together would be refused by some readers, and mean
+    /// nothing to the others.
+    pub(crate) fn reference(&self) -> String {
+        match self {
+            Self::Registry { repository, digest: Some(digest), .. } => format!("{repository}@{digest}"),
+            Self::Registry { repository, tag, .. } => format!("{repository}:{}", tag.unwrap_or_default()),
+            Self::Local { tag } => (*tag).to_owned(),
+        }
+    }
+}
+
 /// A path that is written to.
 #[derive(Debug)]
 pub(crate) struct Mount<'a> {

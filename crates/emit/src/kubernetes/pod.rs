@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use wainwright_oci::Digest;
 
-use crate::workload::{Probe, SCRATCH, Workload, WorkloadImage};
+use crate::workload::{Probe, SCRATCH, Workload};
 use crate::yaml::{Map, Node, map};
 
 use super::Cluster;
@@ -91,7 +91,7 @@ fn affinity(workload: &Workload<'_>) -> Map {
 fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     let mut container = map([
         ("name", workload.host.into()),
-        ("image", image(workload).into()),
+        ("image", workload.image.reference().into()),
         ("imagePullPolicy", "IfNotPresent".into()),
     ]);
     let ports = workload.ports.iter().map(|port| {
@@ -123,17 +123,6 @@ fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
         .map(|mount| map([("name", mount.name.as_str().into()), ("mountPath", mount.path.into())]));
     container.put_filled("volumeMounts", mounts.collect::<Vec<_>>());
     container
-}
-
-/// A reference by digest. A tag beside it would be refused by some readers and mean nothing to the others.
-fn image(workload: &Workload<'_>) -> String {
-    match &workload.image {
-        WorkloadImage::Registry { repository, digest: Some(digest), .. } => format!("{repository}@{digest}"),
-        WorkloadImage::Registry { repository, tag, .. } => {
-            format!("{repository}:{}", tag.unwrap_or_default())
-        }
-        WorkloadImage::Local { tag } => (*tag).to_owned(),
-    }
 }
 
 fn probe(workload: &Workload<'_>, path: &str, period: u16, failures: u16) -> Map {

@@ -1,4 +1,4 @@
-use crate::workload::{Mount, SCRATCH, Workload, WorkloadImage, workloads};
+use crate::workload::{Mount, SCRATCH, Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, Node, map, write};
 use crate::{Compat, Error, File, Files, Options, Profile, Quantity, Release};
 
@@ -61,11 +61,6 @@ fn head(release: &Release, options: &Options) -> String {
 /// The project's name as Compose wants it: lower-case letters, digits, `-` and `_`.
 fn project_name(project: &str) -> String {
     project.to_ascii_lowercase().replace('.', "-")
-}
-
-/// Every secret that somebody wants, once.
-fn secrets<'a>(workloads: &[Workload<'a>]) -> std::collections::BTreeSet<&'a str> {
-    workloads.iter().flat_map(|workload| workload.secrets.iter().copied()).collect()
 }
 
 fn said(workload: &Workload<'_>) -> Option<String> {

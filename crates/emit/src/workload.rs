@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::Reference;
 
@@ -91,6 +91,11 @@ pub(crate) fn workloads(release: &Release) -> Result<Vec<Workload<'_>>, Error> {
         workload.users.sort_unstable();
     }
     Ok(all)
+}
+
+/// Every secret that somebody wants, once.
+pub(crate) fn secrets<'a>(workloads: &[Workload<'a>]) -> BTreeSet<&'a str> {
+    workloads.iter().flat_map(|workload| workload.secrets.iter().copied()).collect()
 }
 
 fn of_component(component: &Component) -> Workload<'_> {

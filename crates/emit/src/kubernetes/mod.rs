@@ -6,7 +6,7 @@ mod pod;
 pub(crate) use pod::resources;
 
 use crate::labels::{slug, version_label};
-use crate::workload::{Workload, WorkloadImage, workloads};
+use crate::workload::{Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, map, write};
 use crate::{Error, File, Files, Options, Release};
 
@@ -209,10 +209,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn secret(&self, workloads: &[Workload<'_>]) -> Option<Map> {
-        let mut names: Vec<&str> =
-            workloads.iter().flat_map(|workload| workload.secrets.iter().copied()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names = secrets(workloads);
         let mut secret = self.object("v1", "Secret", &self.secret, None);
         secret.put("type", "Opaque");
         secret.put("stringData", names.iter().map(|name| (*name, "REPLACE_ME")).collect::<Map>());

@@ -205,6 +205,11 @@ impl<'a> Workload<'a> {
         self.component.map_or("service", |component| &component.kind)
     }
 
+    /// Whether something of it outlives its containers.
+    pub(crate) fn is_stateful(&self) -> bool {
+        !self.volumes.is_empty()
+    }
+
     /// How it is asked whether it is well.
     pub(crate) fn probe(&self) -> Probe<'a> {
         match (self.component, self.health) {

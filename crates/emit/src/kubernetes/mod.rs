@@ -78,7 +78,7 @@ pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
             reason,
             remedy: Some(remedy.to_owned()),
         };
-        if !workload.volumes.is_empty() && workload.host.len() > LONGEST_STATEFUL {
+        if workload.is_stateful() && workload.host.len() > LONGEST_STATEFUL {
             return Err(invalid(
                 format!(
                     "with a volume its host name may have {LONGEST_STATEFUL} characters, and has {}",

@@ -22,7 +22,7 @@ fn config_map(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
 fn service(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     let mut object = cluster.object("v1", "Service", workload.host, Some(workload));
     let mut spec = map([("type", "ClusterIP".into())]);
-    if !workload.volumes.is_empty() {
+    if workload.is_stateful() {
         // Every pod of a StatefulSet has a name of its own.
         spec.put("clusterIP", "None");
     }
@@ -41,21 +41,28 @@ fn service(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     object
 }
 
-/// A Deployment, or a StatefulSet for what keeps something.
+/// What starts the pods of a part: a StatefulSet where something is kept.
+fn runner_kind(workload: &Workload<'_>) -> &'static str {
+    match workload.is_stateful() {
+        true => "StatefulSet",
+        false => "Deployment",
+    }
+}
+
+/// What starts the pods of a part, and keeps as many as there should be.
 fn runner(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
-    let kind = if workload.volumes.is_empty() { "Deployment" } else { "StatefulSet" };
-    let mut object = cluster.object("apps/v1", kind, workload.host, Some(workload));
+    let mut object = cluster.object("apps/v1", runner_kind(workload), workload.host, Some(workload));
     let mut spec = Map::default();
     // With an autoscaler, a number here would undo its work at every deployment.
     if workload.autoscale.is_none() {
         spec.put("replicas", workload.replicas);
     }
     spec.put("selector", map([("matchLabels", cluster.selector(workload.host).into())]));
-    if workload.volumes.is_empty() {
+    if workload.is_stateful() {
+        spec.put("serviceName", workload.host);
+    } else {
         let rolling = map([("maxUnavailable", 0_u16.into()), ("maxSurge", 1_u16.into())]);
         spec.put("strategy", map([("type", "RollingUpdate".into()), ("rollingUpdate", rolling.into())]));
-    } else {
-        spec.put("serviceName", workload.host);
     }
     spec.put("template", pod::template(workload, cluster));
     let claims = workload.volumes.iter().filter_map(|volume| {
@@ -74,14 +81,16 @@ fn runner(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
 }
 
 fn autoscaler(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
-    let kind = if workload.volumes.is_empty() { "Deployment" } else { "StatefulSet" };
     let mut object =
         cluster.object("autoscaling/v2", "HorizontalPodAutoscaler", workload.host, Some(workload));
     let Some(scale) = workload.autoscale else { return object };
     let target = map([("type", "Utilization".into()), ("averageUtilization", scale.cpu.into())]);
     let resource = map([("name", "cpu".into()), ("target", target.into())]);
-    let runner =
-        map([("apiVersion", "apps/v1".into()), ("kind", kind.into()), ("name", workload.host.into())]);
+    let runner = map([
+        ("apiVersion", "apps/v1".into()),
+        ("kind", runner_kind(workload).into()),
+        ("name", workload.host.into()),
+    ]);
     object.put(
         "spec",
         map([

@@ -1,6 +1,6 @@
 use crate::workload::{Mount, SCRATCH, Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, Node, map, write};
-use crate::{Compat, Error, File, Files, Options, Profile, Quantity, Release};
+use crate::{Compat, Error, File, Files, Options, Profile, Quantity, Release, head};
 
 /// Makes `compose.yaml`, and `.env.example` where a secret is wanted.
 ///
@@ -30,7 +30,7 @@ pub fn compose(release: &Release, options: &Options) -> Result<Files, Error> {
     }
     document.put("services", services);
     document.put_filled("volumes", volumes);
-    let text = format!("{}{}", head(release, options), write(&document));
+    let text = format!("{}{}", comment(release, options), write(&document));
     let mut files = vec![File { path: "compose.yaml".into(), bytes: text.into_bytes() }];
     let secrets = secrets(&workloads);
     if !secrets.is_empty() {
@@ -44,11 +44,9 @@ pub fn compose(release: &Release, options: &Options) -> Result<Files, Error> {
     Ok(files)
 }
 
-fn head(release: &Release, options: &Options) -> String {
-    let mut text = format!(
-        "# {} {}, written by `wain emit docker-compose`; the next time it is written anew.\n",
-        release.project, release.version
-    );
+/// What is told at the top.
+fn comment(release: &Release, options: &Options) -> String {
+    let mut text = head(release, "docker-compose");
     if mounts_sources(release) {
         text.push_str("# For development: the project's files are mounted over those of the images.\n");
     }

@@ -70,3 +70,9 @@ pub enum Compat {
     /// docker-compose 1.29 too, which refuses a `name` and some keys that came later.
     Compose129,
 }
+
+/// The comment that a file begins with: of what it was made, and by which `wain emit`.
+fn head(release: &Release, kind: &str) -> String {
+    let Release { project, version, .. } = release;
+    format!("# {project} {version}, written by `wain emit {kind}`; the next time it is written anew.\n")
+}

@@ -6,7 +6,7 @@ use crate::kubernetes::check;
 use crate::labels::{semver, slug};
 use crate::workload::workloads;
 use crate::yaml::{Map, Node, map, write};
-use crate::{Error, File, Files, Options, Release};
+use crate::{Error, File, Files, Options, Release, head};
 
 /// What is the same in every chart.
 const CONSTANT: &[(&str, &str)] = &[
@@ -38,11 +38,8 @@ pub fn helm(release: &Release, options: &Options) -> Result<Files, Error> {
         .map(|(path, text)| File { path: (*path).into(), bytes: text.as_bytes().to_vec() })
         .collect();
     let mut add = |path: &str, document: &Map| {
-        let head = format!(
-            "# {} {}, written by `wain emit helm`; the next time it is written anew.\n",
-            release.project, release.version
-        );
-        files.push(File { path: path.into(), bytes: format!("{head}{}", write(document)).into_bytes() });
+        let text = format!("{}{}", head(release, "helm"), write(document));
+        files.push(File { path: path.into(), bytes: text.into_bytes() });
     };
     add("Chart.yaml", &chart(release));
     add("values.yaml", &values::values(&workloads, release, options));

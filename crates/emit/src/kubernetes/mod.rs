@@ -8,7 +8,7 @@ pub(crate) use pod::resources;
 use crate::labels::{slug, version_label};
 use crate::workload::{Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, map, write};
-use crate::{Error, File, Files, Options, Release};
+use crate::{Error, File, Files, Options, Release, head};
 
 /// The longest name of a StatefulSet: its pods carry it in a label, with a hash behind it.
 const LONGEST_STATEFUL: usize = 52;
@@ -140,10 +140,7 @@ pub(crate) struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     fn new(release: &'a Release, options: &'a Options) -> Self {
         Self {
-            head: format!(
-                "# {} {}, written by `wain emit kubernetes`; the next time it is written anew.\n",
-                release.project, release.version
-            ),
+            head: head(release, "kubernetes"),
             project: slug(&release.project),
             version: version_label(&release.version),
             namespace: release.namespace.as_deref(),

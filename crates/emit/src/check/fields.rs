@@ -1,0 +1,245 @@
+//! What a release says of one thing: a name, a path, an amount.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wainwright_oci::Reference;
+
+use crate::{Resources, secret};
+
+/// What Linux takes as one string of the environment (`MAX_ARG_STRLEN`), its name, `=` and the final zero among it.
+const LONGEST_VARIABLE: usize = 128 << 10;
+/// The longest key of a ConfigMap, and so the longest name of a variable.
+const LONGEST_NAME: usize = 253;
+/// The longest path, which keeps the names of volumes made of it within a DNS label.
+const LONGEST_PATH: usize = 60;
+
+/// What is wrong, as half a sentence, and the way out.
+pub(super) type Fault = (String, Option<String>);
+
+pub(super) fn fault<T>(reason: impl Into<String>) -> Result<T, Fault> {
+    Err((reason.into(), None))
+}
+
+pub(super) fn fault_with<T>(reason: impl Into<String>, remedy: &str) -> Result<T, Fault> {
+    Err((reason.into(), Some(remedy.into())))
+}
+
+pub(super) fn check_part(name: &str, host: &str) -> Result<(), Fault> {
+    if !is_project(name) && !is_project(name.trim_matches('_')) {
+        return fault("its name is not one: up to 63 letters and digits, with `.`, `_` and `-` between");
+    }
+    match is_label(host) {
+        true => Ok(()),
+        false => fault(format!(
+            "its host name `{}` is not a DNS label: a lower-case letter, then up to 62 lower-case letters, digits and `-`",
+            shown(host)
+        )),
+    }
+}
+
+/// Letters and digits, with `.`, `_` and `-` between: also what the value of a Kubernetes label may be.
+pub(super) fn is_project(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.len() <= 63
+        && name.bytes().all(is_inner)
+        && is_edge(name.bytes().next())
+        && is_edge(name.bytes().next_back())
+}
+
+/// A DNS label as Kubernetes wants it for services (RFC 1035).
+pub(crate) fn is_label(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 63
+        && name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(is_inner)
+}
+
+/// The name of an object of Kubernetes: DNS labels with dots between (RFC 1123).
+pub(crate) fn is_subdomain(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(is_inner) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
+pub(super) fn check_repository(text: &str) -> Result<(), Fault> {
+    let last = text.rsplit('/').next().unwrap_or(text);
+    if last.contains([':', '@']) {
+        return fault("the repository of its image has a tag or digest; it goes by its digest alone");
+    }
+    text.parse::<Reference>().map(drop).map_err(|error| (error.to_string(), error.hint()))
+}
+
+/// A reference with a tag that is not `latest`, or with a digest; not with both, which some readers refuse.
+pub(super) fn check_tagged(text: &str) -> Result<(), Fault> {
+    let reference: Reference =
+        text.parse().map_err(|error: wainwright_oci::Error| (error.to_string(), error.hint()))?;
+    match (reference.tag(), reference.digest()) {
+        (Some("latest"), _) => fault_with(
+            format!("`{text}` stands for another image every week"),
+            "name a version, or a digest: `redis:7.4`, `redis@sha256:...`",
+        ),
+        (Some(_), Some(_)) => {
+            fault_with(format!("`{text}` has both a tag and a digest"), "leave out the tag")
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_ports(ports: impl Iterator<Item = u16>) -> Result<(), Fault> {
+    let mut ports = ports;
+    match ports.any(|port| port == 0) {
+        true => fault("0 is not a port"),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn check_user(user: u32) -> Result<(), Fault> {
+    if user == 0 {
+        return fault_with("it would run as root", "give it another user; 10001 is usual");
+    }
+    // Identifiers of Linux reach further; Kubernetes takes those of a signed number.
+    match i32::try_from(user) {
+        Ok(_) => Ok(()),
+        Err(_) => fault(format!("{user} is not a user")),
+    }
+}
+
+pub(super) fn check_command(what: &str, words: &[String]) -> Result<(), Fault> {
+    if words.first().is_some_and(String::is_empty) || (what == "health" && words.is_empty()) {
+        return fault(format!("its {what} has no program"));
+    }
+    for word in words {
+        check_text(word).map_err(|reason| (format!("its {what} {reason}"), None))?;
+        if let Some(why) = secret::text(word) {
+            return fault_with(
+                format!("its {what} has a secret in it: {why}"),
+                "pass it by an environment variable",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can be part of a process: no zero, and not longer than Linux takes.
+fn check_text(text: &str) -> Result<(), &'static str> {
+    match (text.contains('\0'), text.len() < LONGEST_VARIABLE) {
+        (true, _) => Err("has a zero byte, which no process can be given"),
+        (_, false) => Err("is longer than Linux takes, 128 KiB"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text can be the name of a variable that shells, Compose and ConfigMaps take.
+fn is_variable(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= LONGEST_NAME
+        && name.bytes().all(is_inner)
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+pub(super) fn check_variables(
+    environment: &BTreeMap<String, String>,
+    secrets: &[String],
+) -> Result<(), Fault> {
+    for name in environment.keys().chain(secrets) {
+        if !is_variable(name) {
+            return fault(format!(
+                "`{}` is not the name of a variable: letters, digits and `_`, at most {LONGEST_NAME}",
+                // What follows may be the value.
+                shown(name.split('=').next().unwrap_or_default())
+            ));
+        }
+    }
+    for (name, value) in environment {
+        let length = name.len() + 1 + value.len();
+        check_text(value).map_err(|reason| (format!("variable {name} {reason}"), None))?;
+        if length >= LONGEST_VARIABLE {
+            return fault(format!("variable {name} is longer than Linux takes, 128 KiB"));
+        }
+        if let Some(why) = secret::why(name, value) {
+            return fault_with(
+                format!("variable {name} would be written into files, and {why}"),
+                "list its name among the secrets, and remove its value",
+            );
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for name in secrets {
+        if environment.contains_key(name) || !seen.insert(name) {
+            return fault(format!("variable {name} is given twice"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), Fault> {
+    let mut names = BTreeMap::new();
+    for path in paths {
+        let is_part = |part: &str| !matches!(part, "" | "." | "..");
+        // Compose parts the text at `:` and `,`.
+        let is_letter = |letter: char| !letter.is_control() && !":,\\".contains(letter);
+        let inner = path.strip_prefix('/').unwrap_or_default();
+        if !inner.split('/').all(is_part) || !path.chars().all(is_letter) || path.len() > LONGEST_PATH {
+            return fault(format!(
+                "`{}` is not a path to write to: absolute, plain, below `/`, up to {LONGEST_PATH} characters",
+                shown(path)
+            ));
+        }
+        if let Some(other) = names.insert(path_name(path), path)
+            && other != path
+        {
+            return fault(format!("`{other}` and `{path}` are too alike to name volumes after"));
+        }
+    }
+    Ok(())
+}
+
+/// The name of the volume at a path: `app-data` for `/app/data`.
+pub(crate) fn path_name(path: &str) -> String {
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    if name.is_empty() { "path".into() } else { name }
+}
+
+pub(super) fn check_resources(resources: &Resources) -> Result<(), Fault> {
+    for (what, wanted, limit) in [
+        ("cpu", &resources.cpu, &resources.cpu_limit),
+        ("memory", &resources.memory, &resources.memory_limit),
+    ] {
+        if let (Some(wanted), Some(limit)) = (wanted, limit)
+            && wanted.milli() > limit.milli()
+        {
+            return fault(format!("it asks for {wanted} of {what}, and its limit is {limit}"));
+        }
+    }
+    // Less than a program needs to start: somebody forgot the unit.
+    let smallest =
+        [&resources.memory, &resources.memory_limit].into_iter().flatten().min_by_key(|size| size.milli());
+    if let Some(size) = smallest.filter(|size| size.units() < 1 << 20) {
+        return fault_with(format!("{size} of memory is less than 1Mi"), "give a unit: `256Mi`");
+    }
+    Ok(())
+}
+
+pub(super) fn check_source(path: &str) -> Result<(), Fault> {
+    if path == "." {
+        return fault_with(
+            "the whole project, mounted on /app, would hide what the image keeps there",
+            "name files and folders: `hooks`, `prompts/answer.txt`",
+        );
+    }
+    let is_part = |part: &str| !matches!(part, "" | "." | "..");
+    match path.split('/').all(is_part) && !path.chars().any(|letter| letter.is_control() || letter == ':') {
+        true => Ok(()),
+        false => fault(format!("source `{}` is not a plain path inside the project", shown(path))),
+    }
+}
+
+/// A text of a stranger in a message: short, and nothing that a terminal obeys.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(80).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}

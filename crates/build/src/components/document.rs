@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use wainwright_woodwork::{Component, Dict, Hook, Workflow};
 
+use super::container::COMPONENT_PORT;
+
 /// The form of `component.json`.
 const SCHEMA: u32 = 1;
-/// Where every component listens.
-pub const COMPONENT_PORT: u16 = 8080;
 
 /// What a container reads about its component: `component.json`, as `layers/component-runtime/README.md` describes it.
 #[derive(Serialize)]

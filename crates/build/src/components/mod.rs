@@ -1,5 +1,6 @@
 //! From a workflow to one image for each component: the same steps as for a project, taken for all of them at once.
 
+mod container;
 mod document;
 mod files;
 mod imports;
@@ -16,7 +17,7 @@ use wainwright_emit::Profile;
 use wainwright_oci::Reference;
 use wainwright_woodwork::{Component, Place, Workflow};
 
-pub use document::COMPONENT_PORT;
+pub use container::COMPONENT_PORT;
 pub(crate) use pins::ComponentPins;
 pub use release::release;
 pub use resolve::{lock_workflow, resolve_workflow};

@@ -4,8 +4,8 @@ use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resourc
 use wainwright_oci::Reference;
 use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
 
-use super::document::{COMPONENT_PORT, absent, environment, household, peers};
-use super::resolve::{COMMAND, WRITABLE, mode, owner};
+use super::container::{COMMAND, COMPONENT_PORT, WRITABLE, mode, owner};
+use super::document::{absent, environment, household, peers};
 use super::{ComponentImages, WorkflowRequest};
 use crate::{Delivery, Error, Output};
 

@@ -2,38 +2,30 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wainwright_blob::{Entry, Kind};
 use wainwright_emit::Profile;
-use wainwright_layer::{COMPONENT_RUNTIME, app, component_runtime, source_entries};
+use wainwright_layer::{app, component_runtime, source_entries};
 use wainwright_lock::{Lock, LockedPackage, Selection};
-use wainwright_oci::{ImagePath, Reference, annotation};
-use wainwright_project::{Project, SourceTree, Start, refuse_leaks};
+use wainwright_oci::{Reference, annotation};
+use wainwright_project::{Project, SourceTree, refuse_leaks};
 use wainwright_python::{PackageName, Slim, Target};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 use wainwright_woodwork::{Component, Place};
 
-use super::document::{COMPONENT_PORT, document, household};
+use super::container::{component_config, own_entries, owner};
+use super::document::{document, household};
 use super::files::Sources;
 use super::pins::{ComponentLocks, Requirements, locks};
 use super::share::share;
 use super::{ComponentResolution, WorkflowRequest, WorkflowResolution};
 use crate::base::{Found, oldest_python, resolve_base};
 use crate::choose::{ChosenWheel, choose};
-use crate::describe::config;
-use crate::image::Config;
 use crate::project_files::list_files;
 use crate::resolve::{Files, PlatformResolution, check_python, find_locks, max_layers, read_lock};
 use crate::sources::{Backends, Unbuilt, settle};
 use crate::unlocked::has_dependencies;
 use crate::{Error, Event, Resolution, Tools};
 
-/// What a component starts.
-pub(super) const COMMAND: [&str; 3] = ["/app/.venv/bin/python", "-m", "component_runtime"];
-/// Folders that components may write to, below `/app`.
-pub(super) const WRITABLE: [&str; 2] = [".woodwork", "data"];
-/// The account of an image whose base has none but root.
-const NONROOT: (u32, u32) = (10001, 10001);
 /// What the profile `development` adds to every component.
 const TOOLS: [&str; 2] = ["debugpy", "ipdb"];
 /// The version of a project that says none.
@@ -321,68 +313,6 @@ fn slim(asked: &WorkflowRequest, project: &Project) -> BTreeSet<Slim> {
         Profile::Production | Profile::Development => &[],
     };
     asked.request.slim.iter().chain(&project.settings.slim).chain(profile).copied().collect()
-}
-
-/// The config of a component's image.
-fn component_config(
-    asked: &WorkflowRequest,
-    project: &Project,
-    component: &Component,
-    found: &Found,
-) -> Config {
-    let start = Start {
-        entrypoint: COMMAND.map(str::to_owned).into(),
-        cmd: Vec::new(),
-        why: "it is a component".into(),
-    };
-    let mut config = config(project, &start, found);
-    let kind = component.kind;
-    let mut set = |name: &str, value: String| drop(config.env.insert(name.into(), value));
-    set("PYTHONDONTWRITEBYTECODE", "1".into());
-    set("PYTHONPATH", format!("/app:{COMPONENT_RUNTIME}"));
-    set("WOODWORK_COMPONENT_KIND", kind.kind.into());
-    set("WOODWORK_COMPONENT_NAME", component.name.clone());
-    set("WOODWORK_COMPONENT_TYPE", format!("{}.{}", kind.kind, kind.kind_type));
-    set("WOODWORK_PORT", COMPONENT_PORT.to_string());
-    set("WOODWORK_ENV", mode(asked.profile).into());
-    let log = match asked.profile {
-        Profile::Development => "debug",
-        Profile::Production | Profile::Size => "info",
-    };
-    set("WOODWORK_LOG", log.into());
-    config.ports = vec![format!("{COMPONENT_PORT}/tcp")];
-    config.working_dir = "/app".into();
-    let (user, group) = owner(&config.user);
-    config.user = format!("{user}:{group}");
-    config
-}
-
-/// What a component is told about what it runs for: `WOODWORK_ENV`.
-pub(super) fn mode(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Development => "development",
-        Profile::Production | Profile::Size => "production",
-    }
-}
-
-/// User and group by number, as Kubernetes wants them; never root.
-pub(super) fn owner(user: &str) -> (u32, u32) {
-    let (user, group) = user.split_once(':').unwrap_or((user, user));
-    match (user.parse(), group.parse()) {
-        (Ok(user), Ok(group)) if user != 0 => (user, group),
-        _ => NONROOT,
-    }
-}
-
-/// `component.json`, and the folders that the component may write to: anybody, for the memory that a container engine puts there
-/// takes the mode of the folder.
-fn own_entries(document: &[u8], owner: (u32, u32)) -> Result<Vec<Entry>, Error> {
-    let at = |name: &str| -> Result<ImagePath, Error> { Ok(app().join(name)?) };
-    let mut entries = vec![Entry::bytes(at("component.json")?, document)];
-    for folder in WRITABLE {
-        entries.push(Entry { path: at(folder)?, mode: 0o1777, owner, kind: Kind::Directory });
-    }
-    Ok(entries)
 }
 
 /// The project's name, or that of its folder.

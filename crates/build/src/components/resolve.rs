@@ -1,13 +1,11 @@
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wainwright_emit::Profile;
 use wainwright_layer::{app, component_runtime, source_entries};
-use wainwright_lock::{Lock, LockedPackage, Selection};
 use wainwright_oci::{Reference, annotation};
 use wainwright_project::{Project, SourceTree, refuse_leaks};
-use wainwright_python::{PackageName, Slim, Target};
+use wainwright_python::{PackageName, Slim};
 use wainwright_resolve::Upgrade;
 use wainwright_wheel::Layout;
 use wainwright_woodwork::{Component, Place};
@@ -15,60 +13,18 @@ use wainwright_woodwork::{Component, Place};
 use super::container::{component_config, own_entries, owner};
 use super::document::{document, household};
 use super::files::Sources;
-use super::pins::{ComponentLocks, Requirements, locks};
+use super::packages::{choose_each, packages};
 use super::share::share;
 use super::{ComponentResolution, WorkflowRequest, WorkflowResolution};
-use crate::base::{Found, oldest_python, resolve_base};
-use crate::choose::{ChosenWheel, choose};
+use crate::base::resolve_base;
+use crate::choose::ChosenWheel;
 use crate::project_files::list_files;
-use crate::resolve::{Files, PlatformResolution, check_python, find_locks, max_layers, read_lock};
-use crate::sources::{Backends, Unbuilt, settle};
-use crate::unlocked::has_dependencies;
+use crate::resolve::{Files, PlatformResolution, check_python, max_layers};
+use crate::sources::{Backends, settle};
 use crate::{Error, Event, Resolution, Tools};
 
-/// What the profile `development` adds to every component.
-const TOOLS: [&str; 2] = ["debugpy", "ipdb"];
 /// The version of a project that says none.
 const NO_VERSION: &str = "dev";
-
-/// The wheels of a component, and what only a build would make.
-type Chosen = (Vec<ChosenWheel>, Vec<Unbuilt>);
-
-/// Where packages come from: a lockfile that the project has, or what is pinned for each component.
-enum Packages {
-    Own(Box<Lock>, ComponentLocks),
-    Pinned(ComponentLocks),
-}
-
-impl Packages {
-    /// What is pinned in `wain.lock`.
-    fn pinned(&self) -> &ComponentLocks {
-        match self {
-            Self::Own(_, locks) | Self::Pinned(locks) => locks,
-        }
-    }
-
-    /// The packages of a component on a base.
-    fn of(
-        &self,
-        component: &Component,
-        asked: &WorkflowRequest,
-        project: &Project,
-        found: &Found,
-    ) -> Result<Vec<LockedPackage>, Error> {
-        let mut packages = match self {
-            Self::Own(lock, _) => lock.packages(&own_selection(asked, project, component), &found.target)?,
-            Self::Pinned(locks) => locked(locks, &requirements(asked, project, component), found)?,
-        };
-        if asked.profile == Profile::Development {
-            // What a component has itself counts.
-            let names: BTreeSet<PackageName> = packages.iter().map(|one| one.name.clone()).collect();
-            let tools = locked(self.pinned(), &development_tools(), found)?;
-            packages.extend(tools.into_iter().filter(|one| !names.contains(&one.name)));
-        }
-        Ok(packages)
-    }
-}
 
 /// Finds out what goes into the images of all components; as [`resolve`](crate::resolve()) does for a project.
 ///
@@ -97,7 +53,7 @@ pub async fn resolve_workflow(
     let mut all: Vec<Vec<PlatformResolution>> = components.iter().map(|_| Vec::new()).collect();
     for found in &bases {
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
-        let lists = components.iter().map(|component| packages.of(component, asked, &project, found));
+        let lists = components.iter().map(|component| packages.of(component, asked, &project, &found.target));
         let chosen = choose_each(lists, &found.target, &backends, tools).await?;
         let room = max_layers(request, &project);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
@@ -196,68 +152,6 @@ async fn files_of_each(
     tools.cpu().await?.run(find).await
 }
 
-/// The locks of the packages of all components.
-async fn packages(
-    asked: &WorkflowRequest,
-    project: &Project,
-    bases: &[Found],
-    upgrade: &Upgrade,
-    tools: &Tools,
-) -> Result<Packages, Error> {
-    let own = match has_own_lock(project) {
-        true => read_lock(project, false, tools)?,
-        false => None,
-    };
-    let mut lists = BTreeSet::new();
-    if own.is_none() {
-        lists.extend(asked.workflow.images().map(|component| requirements(asked, project, component)));
-    }
-    let for_development = development_tools();
-    if asked.profile == Profile::Development {
-        lists.insert(for_development.clone());
-    }
-    let python = oldest_python(bases).ok_or_else(|| Error::Bug { what: "a build for no platform".into() })?;
-    let file = Path::new(&asked.file).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let pinned = locks(&file, lists, &for_development, python, upgrade, &asked.request, tools).await?;
-    Ok(match own {
-        Some(lock) => Packages::Own(Box::new(lock), pinned),
-        None => Packages::Pinned(pinned),
-    })
-}
-
-/// The wheels of each list of packages; components often get the same, which is then chosen once.
-async fn choose_each(
-    lists: impl Iterator<Item = Result<Vec<LockedPackage>, Error>>,
-    target: &Target,
-    backends: &Backends<'_>,
-    tools: &Tools,
-) -> Result<Vec<Chosen>, Error> {
-    let (mut all, mut known) = (Vec::new(), Vec::<(Vec<LockedPackage>, Chosen)>::new());
-    for packages in lists {
-        let packages = packages?;
-        let chosen = match known.iter().find(|(others, _)| *others == packages) {
-            Some((_, chosen)) => chosen.clone(),
-            None => {
-                let chosen = choose(&packages, target, backends, tools).await?;
-                known.push((packages, chosen.clone()));
-                chosen
-            }
-        };
-        all.push(chosen);
-    }
-    Ok(all)
-}
-
-/// The packages of a list of requirements for a target.
-fn locked(locks: &ComponentLocks, list: &Requirements, found: &Found) -> Result<Vec<LockedPackage>, Error> {
-    let lock = locks.get(list);
-    Ok(lock.map_or(Ok(Vec::new()), |lock| lock.packages(&Selection::default(), &found.target))?)
-}
-
-fn development_tools() -> Requirements {
-    TOOLS.map(str::to_owned).into()
-}
-
 /// Refuses components that are called like a service of others, whose name the workflow gives: `neo4j`.
 fn refuse_taken(components: &[&Component], asked: &WorkflowRequest) -> Result<(), Error> {
     for owner in &asked.workflow.components {
@@ -274,37 +168,6 @@ fn refuse_taken(components: &[&Component], asked: &WorkflowRequest) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Whether a lockfile of the project says which packages there are.
-fn has_own_lock(project: &Project) -> bool {
-    let is_lock = |(format, path): &(wainwright_lock::LockFormat, PathBuf)| {
-        *format != wainwright_lock::LockFormat::Requirements
-            || std::fs::read_to_string(path).is_ok_and(|text| text.contains("--hash"))
-    };
-    find_locks(project).iter().any(is_lock)
-}
-
-/// What a component and what lives in its image require, with what the project as a whole does.
-fn requirements(asked: &WorkflowRequest, project: &Project, component: &Component) -> Requirements {
-    let own =
-        household(component, &asked.workflow).into_iter().flat_map(|one| one.requirements.iter().cloned());
-    let python = project.python_project.as_ref().filter(|python| has_dependencies(python));
-    let whole = python.into_iter().flat_map(|python| python.dependencies.iter().map(ToString::to_string));
-    own.chain(whole).collect()
-}
-
-/// What of a lockfile is for a component: what the build asks for, and the dependency group that is named like it.
-fn own_selection(asked: &WorkflowRequest, project: &Project, component: &Component) -> Selection {
-    let mut selection = crate::resolve::selection(&asked.request, project);
-    if let Some(python) = &project.python_project {
-        for name in [component.service.as_str(), component.name.as_str()] {
-            let group =
-                name.parse::<PackageName>().ok().filter(|name| python.dependency_groups.contains_key(name));
-            selection.groups.extend(group);
-        }
-    }
-    selection
 }
 
 fn slim(asked: &WorkflowRequest, project: &Project) -> BTreeSet<Slim> {

@@ -23,6 +23,8 @@ use crate::resolve::{Files, PlatformResolution, check_python, max_layers};
 use crate::sources::{Backends, settle};
 use crate::{Error, Event, Resolution, Tools};
 
+/// The layers of a component that have no wheels: the environment of its Python, the component runtime, its own files.
+const OTHER_LAYERS: usize = 3;
 /// The version of a project that says none.
 const NO_VERSION: &str = "dev";
 
@@ -55,9 +57,9 @@ pub async fn resolve_workflow(
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
         let lists = components.iter().map(|component| packages.of(component, asked, &project, &found.target));
         let chosen = choose_each(lists, &found.target, &backends, tools).await?;
-        let room = max_layers(request, &project);
+        let room = max_layers(request, &project).saturating_sub(OTHER_LAYERS).max(1);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
-        let shares = Arc::new(share(&wheels, room.saturating_sub(3).max(1)));
+        let shares = Arc::new(share(&wheels, room));
         let of_each = chosen.into_iter().zip(&mut all);
         for ((component, tree), ((wheels, unbuilt), platforms)) in components.iter().zip(&trees).zip(of_each)
         {

@@ -38,28 +38,10 @@ pub fn release(
     let mut services: Vec<Service> = Vec::new();
     let mut components = Vec::new();
     for ((component, made), delivery) in workflow.images().zip(images).zip(deliveries) {
-        let mut needs: Vec<String> =
-            peers(component, workflow).into_iter().map(|other| other.name.clone()).collect();
-        let beside = absent(component, workflow).into_iter();
-        let beside = beside.filter(|other| matches!(other.kind.place, Place::Service(_)));
-        needs.extend(beside.map(|other| other.name.clone()));
-        let mut environment_values =
-            BTreeMap::from([("WOODWORK_ENV".to_owned(), mode(asked.profile).to_owned())]);
-        for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
-            let host = free(beside.name, workflow);
-            add(&mut services, &host, beside.name, &host)?;
-            if beside.name == "ollama" {
-                let port = beside.ports.first().copied().unwrap_or_default();
-                environment_values.insert("OLLAMA_HOST".into(), format!("http://{host}:{port}"));
-            }
-            needs.push(host);
-        }
-        if bus == Bus::Redis {
-            let host = free("redis", workflow);
-            add(&mut services, &host, "redis", &host)?;
-            environment_values.insert("REDIS_URL".into(), format!("redis://{host}:6379/0"));
-            needs.push(host);
-        }
+        let (hosts, mut variables) = beside(component, workflow, bus, &mut services)?;
+        variables.insert("WOODWORK_ENV".into(), mode(asked.profile).into());
+        let mut needs = needs(component, workflow);
+        needs.extend(hosts);
         let (user, _) = owner(&made.user);
         let platforms = made.images.images.iter().map(|image| image.platform.to_string());
         components.push(Component {
@@ -78,7 +60,7 @@ pub fn release(
             command: COMMAND.map(str::to_owned).into(),
             health: Some(COMMAND.iter().copied().chain(["--health"]).map(str::to_owned).collect()),
             user,
-            environment: environment_values,
+            environment: variables,
             secrets: environment(component, workflow).into_iter().map(str::to_owned).collect(),
             optional: addresses(&household(component, workflow)),
             needs,
@@ -111,6 +93,39 @@ pub fn release(
     };
     release.check()?;
     Ok(release)
+}
+
+/// What a component asks because the workflow says so: other components, and services of others that it names.
+fn needs(component: &Source, workflow: &Workflow) -> Vec<String> {
+    let is_service = |other: &&Source| matches!(other.kind.place, Place::Service(_));
+    let services = absent(component, workflow).into_iter().filter(is_service);
+    peers(component, workflow).into_iter().chain(services).map(|other| other.name.clone()).collect()
+}
+
+/// What a component asks because its kind or the bus wants it, with the variables that tell it where that is. Adds those services.
+fn beside(
+    component: &Source,
+    workflow: &Workflow,
+    bus: Bus,
+    services: &mut Vec<Service>,
+) -> Result<(Vec<String>, BTreeMap<String, String>), Error> {
+    let (mut hosts, mut variables) = (Vec::new(), BTreeMap::new());
+    for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
+        let host = free(beside.name, workflow);
+        add(services, &host, beside.name, &host)?;
+        if beside.name == "ollama" {
+            let port = beside.ports.first().copied().unwrap_or_default();
+            variables.insert("OLLAMA_HOST".into(), format!("http://{host}:{port}"));
+        }
+        hosts.push(host);
+    }
+    if bus == Bus::Redis {
+        let host = free("redis", workflow);
+        add(services, &host, "redis", &host)?;
+        variables.insert("REDIS_URL".into(), format!("redis://{host}:6379/0"));
+        hosts.push(host);
+    }
+    Ok((hosts, variables))
 }
 
 /// Variables that lead models to another server than their vendor's.

@@ -62,24 +62,23 @@ pub(crate) fn environment<'a>(component: &'a Component, workflow: &'a Workflow) 
 
 /// The components that a component asks over the network, and those that its results go to; in the order of the file.
 pub(crate) fn peers<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
-    let inside = household(component, workflow);
-    let is_named = |other: &&Component| {
-        let names =
-            |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
-        inside.iter().any(names) && !inside.iter().any(|one| one.name == other.name)
-    };
-    workflow.images().filter(|other| is_named(other)).collect()
+    named(component, workflow).filter(|other| other.is_image()).collect()
 }
 
 /// The components that a component names and cannot have: they get no image, and live in no image with it.
 pub(crate) fn absent<'a>(component: &'a Component, workflow: &'a Workflow) -> Vec<&'a Component> {
+    named(component, workflow).filter(|other| !other.is_image()).collect()
+}
+
+/// The components that a component names, or what lives in its image does, and that do not live there themselves.
+fn named<'a>(component: &'a Component, workflow: &'a Workflow) -> impl Iterator<Item = &'a Component> {
     let inside = household(component, workflow);
-    let is_named = |other: &&Component| {
-        inside.iter().any(|one| one.depends_on.contains(&other.name) || one.routes.contains(&other.name))
+    let is_named = move |other: &&Component| {
+        let names =
+            |one: &&Component| one.depends_on.contains(&other.name) || one.routes.contains(&other.name);
+        inside.iter().any(names) && !inside.iter().any(|one| one.name == other.name)
     };
-    let is_inside = |other: &Component| inside.iter().any(|one| one.name == other.name);
-    let all = workflow.components.iter().filter(is_named);
-    all.filter(|other| !other.is_image() && !is_inside(other)).collect()
+    workflow.components.iter().filter(is_named)
 }
 
 /// The bytes of `component.json`.

@@ -4,6 +4,7 @@ mod container;
 mod document;
 mod files;
 mod imports;
+mod locks;
 mod packages;
 mod pins;
 mod release;

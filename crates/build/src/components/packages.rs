@@ -10,7 +10,8 @@ use wainwright_woodwork::Component;
 
 use super::WorkflowRequest;
 use super::document::household;
-use super::pins::{ComponentLocks, Requirements, locks};
+use super::locks::{ComponentLocks, locks};
+use super::pins::Requirements;
 use crate::base::{Found, oldest_python};
 use crate::choose::{ChosenWheel, choose};
 use crate::resolve::{find_locks, read_lock, selection};

@@ -269,6 +269,10 @@ impl Error {
                 "the mirror is in the middle of an update: try again later, or use another mirror"
             }
             Self::Package { source, .. } | Self::Http { source } => return source.hint(),
+            Self::Installed { .. } => {
+                "the base is damaged: `/var/lib/dpkg/status` (or a file in `status.d`) is not what dpkg writes, and without it nobody \
+                 knows what the base has; build the base anew, or take another one"
+            }
             Self::Store(source) => return source.hint(),
             _ => return None,
         };

@@ -268,6 +268,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_base_that_does_not_know_what_it_has_is_told_as_damaged() {
+        for (status, expected) in [
+            ("Package: libc6\nnonsense\n", "line 2: the line is not `Name: value`"),
+            ("\u{0}\u{1}", "line 1: the line is not `Name: value`"),
+            ("Package: ../x\nArchitecture: all\nVersion: 1\n", "line 1: the package has no proper name"),
+        ] {
+            let error = Index::read_beside([("Packages".to_owned(), LIBC.as_bytes())], "amd64", status)
+                .expect_err("no list");
+            assert_eq!(error.to_string(), format!("the package list of the base, {expected}"));
+            assert!(error.hint().is_some_and(|hint| hint.contains("build the base anew")));
+            assert!(!error.is_outside());
+        }
+    }
+
     proptest! {
         #[test]
         fn no_index_makes_the_reader_panic(

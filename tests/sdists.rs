@@ -498,6 +498,51 @@ fn a_requirements_file_that_has_the_hash_of_the_source_only() {
 }
 
 #[test]
+fn a_requirements_file_may_name_commits_and_folders() {
+    let Some((shop, path)) = shop() else { return };
+    let digest = sdist("foo").lock(&shop);
+    fs::remove_file(shop.path("project/pylock.toml")).unwrap();
+    sdist("bar").write(&shop, "bar/python");
+    git(&shop.path("bar"), &["init", "--quiet", "--initial-branch=main"]);
+    git(&shop.path("bar"), &["add", "."]);
+    git(&shop.path("bar"), &["commit", "--quiet", "-m", "one"]);
+    let commit = git(&shop.path("bar"), &["rev-parse", "HEAD"]);
+    library(&shop, "project/packages/edit", "edit", "");
+    let write = |revision: &str| {
+        let text = format!(
+            "foo==1.0 --hash={digest}\n-e ./packages/edit\n\
+             bar @ git+file://{}@{revision}#subdirectory=python ; python_version >= '3'\n",
+            shop.path("bar").display()
+        );
+        shop.write("project/requirements.txt", text);
+    };
+    write("main");
+    let links = shop.path("sdists").display().to_string();
+    let refused = build(&shop, &path, &["--find-links", &links, "--build-sdists"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("`bar` comes from a git repository without a full commit"),
+        "{}",
+        refused.stderr
+    );
+    write(&commit);
+    let refused = build(&shop, &path, &["--find-links", &links]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains(&format!("bar: it comes from the git commit {commit}")),
+        "{}",
+        refused.stderr
+    );
+    build(&shop, &path, &["--find-links", &links, "--build-sdists"]).ok();
+    assert_eq!(ran(&shop), ["bar", "foo"]);
+    for name in ["foo/__init__.py", "bar/__init__.py", "edit/words.txt"] {
+        let site = "app/.venv/lib/python3.13/site-packages";
+        assert!(file(&shop, &format!("{site}/{name}")).is_some(), "{name}");
+    }
+    assert_eq!(file(&shop, "app/packages/edit/pyproject.toml"), None, "it is installed, not copied");
+}
+
+#[test]
 fn build_requirements_that_are_not_to_be_had_are_named() {
     let Some((shop, path)) = shop() else { return };
     for (requires, words, said) in [

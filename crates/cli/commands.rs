@@ -289,6 +289,7 @@ pub(crate) fn prepare_any(
             place: "the command line".into(),
             index_url: project.index_url.clone(),
             extra_index_urls: project.extra_index_url.clone(),
+            named: Vec::new(),
             find_links,
             no_index: project.no_index,
             exclude_newer: project.exclude_newer.clone(),

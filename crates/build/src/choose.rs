@@ -57,13 +57,13 @@ pub(crate) async fn choose(
                 chosen.push(ChosenWheel { name: package.name.clone(), wanted, size, made: None });
             }
             Err((_, Some(origin))) if backends.permission.allows(&package.name) => {
-                let (name, version) = (package.name.clone(), Some(package.version.clone()));
+                let (name, version) = (package.name.clone(), package.version.clone());
                 to_build.push(SourcePackage { name, version, origin });
             }
             Err((refusal, origin)) => refused.push(Refused {
                 can_be_built: origin.is_some(),
                 name: package.name.clone(),
-                version: package.version.to_string(),
+                version: package.version.as_ref().map(ToString::to_string).unwrap_or_default(),
                 refusal,
             }),
         }
@@ -185,12 +185,15 @@ async fn from_index(
     target: &Target,
     tools: &Tools,
 ) -> Result<Found, Error> {
+    let Some(version) = &package.version else {
+        return Err(Error::Bug { what: format!("`{}` has no version", package.name) });
+    };
     let key = CacheKey::of(
         "choice",
         &json!({
             "format": 2,
             "name": package.name,
-            "version": package.version.to_string(),
+            "version": version.to_string(),
             "hashes": package.hashes,
             "target": target,
         }),
@@ -203,7 +206,7 @@ async fn from_index(
         return Ok(Ok((Wanted { filename, digest, size: None, location }, size)));
     }
     let index = tools.index().await?;
-    let files = index.files(&package.name, &package.version, registry.as_ref()).await?;
+    let files = index.files(&package.name, version, registry.as_ref()).await?;
     let mut wheels = Vec::new();
     let mut offered = Vec::new();
     let mut source: Option<String> = None;

@@ -824,9 +824,10 @@ fn no_wheel_hint(wanted: &[String], refused: &[Refused]) -> String {
     let tags = format!("a wheel tagged {} would fit", wanted.join(" or "));
     match refused.iter().find(|package| package.can_be_built) {
         Some(source) => format!(
-            "{}; or build one with `uv build --wheel` or `pip wheel {}=={}` and lock it with --find-links ({tags})",
+            "{}; or build one with `uv build --wheel` or `pip wheel {}{}{}` and lock it with --find-links ({tags})",
             switch(refused),
             source.name,
+            if source.version.is_empty() { "" } else { "==" },
             source.version
         ),
         None => {

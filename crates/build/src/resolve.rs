@@ -299,11 +299,17 @@ pub(crate) fn read_lock(
     }
     // What a resolved requirements file says is known already.
     if !is_ours {
-        let indexes = lock.indexes();
+        let mut indexes = lock.indexes();
+        for name in indexes.replace_variables(&tools.machine.vars) {
+            let (file, name) = (file_name(path), name.escape_debug());
+            let message = format!("`{file}` names an index with the variable `{name}`, which is not set");
+            tools.tell(Event::Warned { message });
+        }
         tools.add_indexes(IndexOptions {
             place: file_name(path),
             index_url: indexes.index,
             extra_index_urls: indexes.extra,
+            named: indexes.named,
             find_links: indexes.links,
             no_index: indexes.no_index,
             exclude_newer: None,

@@ -56,6 +56,7 @@ impl Unlocked {
             extra_index_urls: inputs.indexes.extra.clone(),
             find_links: inputs.indexes.links.iter().map(absolute).collect(),
             no_index: inputs.indexes.no_index,
+            named: Vec::new(),
             exclude_newer: None,
         });
         let exclude_newer = tools.index_settings()?.exclude_newer;

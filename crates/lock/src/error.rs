@@ -318,6 +318,14 @@ impl Error {
             Self::NotPinned { .. } => {
                 "pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`".into()
             }
+            Self::NotAWheel { from, .. } if from.ends_with("without a full commit") => {
+                "a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, \
+                 `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)"
+                    .into()
+            }
+            Self::NotAWheel { from, .. } if from.ends_with("without a name") => {
+                "write its name before it (`name @ ./folder`), or into its `pyproject.toml`".into()
+            }
             Self::NotAWheel { place, .. } if tool(&place.file).lock.is_some() => {
                 "build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock \
                  again"

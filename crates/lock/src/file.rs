@@ -36,10 +36,12 @@ pub(crate) fn check_files(package: &mut LockedPackage) -> Result<(), Error> {
     for wheel in &package.wheels {
         let name: WheelFilename =
             wheel.filename.parse().map_err(|error: wainwright_python::Error| wrong(error.to_string()))?;
-        if name.name != package.name || name.version != package.version {
+        let is_other = package.version.as_ref().is_some_and(|version| *version != name.version);
+        if name.name != package.name || is_other {
             return Err(wrong(format!(
                 "`{name}` is listed as a wheel of `{}` {}",
-                package.name, package.version
+                package.name,
+                package.shown_version()
             )));
         }
     }

@@ -1,10 +1,9 @@
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use wainwright_python::{PythonVersion, Target, Version, VersionSpecifiers};
 
-use crate::error::redact;
-use crate::{Error, LocalMember, LockFormat, LockedPackage, ProjectRequirements, Selection};
+use crate::{Error, Indexes, LocalMember, LockFormat, LockedPackage, ProjectRequirements, Selection};
 
 /// A lockfile that was read and checked, for any target.
 #[derive(Debug)]
@@ -12,33 +11,6 @@ pub struct Lock {
     pub(crate) file: PathBuf,
     pub(crate) format: LockFormat,
     pub(crate) content: Box<dyn Content>,
-}
-
-/// Where a requirements file says packages are to be found.
-///
-/// Addresses are as written: they may hold passwords, and `${NAME}` is not replaced. `Debug` hides the passwords.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Indexes {
-    /// `--index-url`; it replaces the usual index.
-    pub index: Option<String>,
-    /// `--extra-index-url`, in the order of the file.
-    pub extra: Vec<String>,
-    /// `--find-links`: addresses of pages, or folders.
-    pub links: Vec<String>,
-    /// `--no-index`: only `links` count.
-    pub no_index: bool,
-}
-
-impl fmt::Debug for Indexes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |urls: &[String]| urls.iter().map(|url| redact(url)).collect::<Vec<_>>();
-        f.debug_struct("Indexes")
-            .field("index", &self.index.as_deref().map(redact))
-            .field("extra", &shown(&self.extra))
-            .field("links", &shown(&self.links))
-            .field("no_index", &self.no_index)
-            .finish()
-    }
 }
 
 /// What each kind of lockfile can tell.
@@ -98,7 +70,8 @@ impl Lock {
         self.content.requires_python()
     }
 
-    /// The package indexes a requirements file names; the other formats name them per package.
+    /// The package indexes that requirements files, `Pipfile.lock` and PDM's projects name; the other formats name them
+    /// per package.
     pub fn indexes(&self) -> Indexes {
         self.content.indexes()
     }

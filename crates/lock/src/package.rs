@@ -11,8 +11,8 @@ use crate::{Error, Place};
 pub struct LockedPackage {
     /// Its name.
     pub name: PackageName,
-    /// The version it is pinned to.
-    pub version: Version,
+    /// The version it is pinned to; `None` where only a build of its source tells.
+    pub version: Option<Version>,
     /// The wheels the lockfile lists, for all platforms; none when the lockfile leaves that to the index
     /// ([`is_listed`](Self::is_listed)) or when there is only a source distribution.
     pub wheels: Vec<LockedFile>,
@@ -32,6 +32,11 @@ impl LockedPackage {
     /// Whether the lockfile lists the files of the package; otherwise the index has to be asked for them.
     pub fn is_listed(&self) -> bool {
         !self.wheels.is_empty() || self.sdist.is_some()
+    }
+
+    /// The version for messages.
+    pub(crate) fn shown_version(&self) -> String {
+        self.version.as_ref().map_or_else(|| "its source".into(), ToString::to_string)
     }
 }
 
@@ -132,6 +137,21 @@ impl GitSource {
         })
     }
 
+    /// Reads `git+https://host/repo@0123abcd...#subdirectory=lib`, as pip writes it.
+    pub(crate) fn of_requirement(text: &str) -> Result<Self, String> {
+        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let address = address.strip_prefix("git+").unwrap_or(address);
+        let subdirectory = fragment.split('&').find_map(|pair| pair.strip_prefix("subdirectory="));
+        let host = address.find("://").map_or(0, |at| at + 3);
+        let path = address.get(host..).and_then(|rest| rest.find('/')).map_or(address.len(), |at| host + at);
+        // A user name before the host ends in `@` as well.
+        let (url, commit) = match address.rfind('@').filter(|at| *at > path) {
+            Some(at) => (&address[..at], &address[at + 1..]),
+            None => (address, ""),
+        };
+        Self::new(url, commit, subdirectory)
+    }
+
     /// Reads `https://host/repo?rev=main&subdirectory=lib#0123abcd...`, as uv writes it.
     pub(crate) fn of_url(text: &str) -> Result<Self, String> {
         let (address, commit) = text.split_once('#').unwrap_or((text, ""));
@@ -166,8 +186,8 @@ pub(crate) fn sorted(packages: Vec<LockedPackage>) -> Result<Vec<LockedPackage>,
         {
             return Err(Error::TwoVersions {
                 name: first.name.clone(),
-                one: first.version.to_string(),
-                other: second.version.to_string(),
+                one: first.shown_version(),
+                other: second.shown_version(),
                 first: first.origin.clone().into(),
                 second: second.origin.clone().into(),
             });
@@ -179,6 +199,31 @@ pub(crate) fn sorted(packages: Vec<LockedPackage>) -> Result<Vec<LockedPackage>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_as_pip_writes_them() {
+        let read = |text: &str| {
+            let text = text.replace("COMMIT", "0123456789abcdef0123456789abcdef01234567");
+            GitSource::of_requirement(&text).map(|one| (one.url, one.subdirectory))
+        };
+        let url = |url: &str| Ok((url.to_owned(), None));
+        assert_eq!(read("git+https://h/r.git@COMMIT"), url("https://h/r.git"));
+        assert_eq!(read("git+ssh://git@h/r@COMMIT#egg=x"), url("ssh://git@h/r"));
+        assert_eq!(
+            read("git+file:///r@COMMIT#egg=x&subdirectory=a/b"),
+            Ok(("file:///r".into(), Some("a/b".into())))
+        );
+        for text in [
+            "git+https://h/r",
+            "git+https://h/r@main",
+            "git+ssh://git@h/r",
+            "git+https://COMMIT@h/",
+            "@",
+            "git+",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn only_a_full_commit_of_a_plain_address_is_a_source() {

@@ -85,7 +85,8 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         Err(error) => return Err(error),
     };
     let project = pyproject.as_ref().map(ProjectRequirements::of).transpose()?.unwrap_or_default();
-    let own_groups = pyproject.as_ref().map(dev_dependencies).transpose()?.unwrap_or_default();
+    let own_groups = pyproject.as_ref().filter(|_| !has_groups).map(dev_dependencies).transpose()?;
+    let own_groups = own_groups.unwrap_or_default();
     let stale = match (&pyproject, &metadata.content_hash) {
         (Some(pyproject), Some(hash)) if !accepts(&pyproject.toml()?, hash) => {
             vec!["the project's dependencies were changed after it was locked".to_owned()]
@@ -122,7 +123,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         groups,
         packages,
         roots: (!has_groups).then(|| roots(project, own_groups)),
-        indexes: Indexes::default(),
+        indexes: pyproject.as_ref().map(indexes).transpose()?.unwrap_or_default(),
         stale,
     }))
 }
@@ -161,7 +162,7 @@ fn package(text: &Text, entry: &Entry, part: &impl Fn(&PackageName) -> Part) -> 
         |file: &Listed| File { name: file.file.clone(), url: file.url.clone(), hash: file.hash.clone() };
     Ok(Package {
         name: entry.name.get_ref().clone(),
-        version: entry.version.clone(),
+        version: Some(entry.version.clone()),
         listed: entry.groups.iter().map(|group| (part(group), marker.clone())).collect(),
         python: entry.requires_python.clone().unwrap_or_default().into(),
         extras: entry.extras.clone(),
@@ -209,6 +210,26 @@ fn environment(text: &Text, target: &For) -> Result<Marker, Error> {
     read_as(&text.place(0), &conditions.join(" and "))
 }
 
+/// `[[tool.pdm.source]]`: one called `pypi` is there instead of the usual index, the others besides.
+fn indexes(text: &Text) -> Result<Indexes, Error> {
+    let document: Toml = text.toml()?;
+    let sources = document.get("tool").and_then(|tool| tool.get("pdm")?.get("source")?.as_array());
+    let mut indexes = Indexes::default();
+    let root = std::path::absolute(text.directory()).unwrap_or_else(|_| text.directory().into());
+    for source in sources.into_iter().flatten() {
+        let word = |key: &str| source.get(key).and_then(Value::as_str);
+        let Some(url) = word("url") else { continue };
+        // A variable of PDM's own.
+        let url = url.replace("/${PROJECT_ROOT}", &root.to_string_lossy());
+        match (word("type"), word("name")) {
+            (Some("find_links"), _) => indexes.links.push(url),
+            (_, Some("pypi")) => indexes.index = Some(url),
+            _ => indexes.extra.push(url),
+        }
+    }
+    Ok(indexes)
+}
+
 /// `[tool.pdm.dev-dependencies]`, as PDM had it before `[dependency-groups]`.
 fn dev_dependencies(text: &Text) -> Result<Vec<(PackageName, Requirement)>, Error> {
     let document: Toml = text.toml()?;
@@ -221,10 +242,23 @@ fn dev_dependencies(text: &Text) -> Result<Vec<(PackageName, Requirement)>, Erro
             reason: error.to_string(),
         })?;
         for line in lines.as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if line.trim_start().starts_with("-e") {
-                let (place, name) = (place.clone(), line.to_owned());
-                return Err(Error::NotAWheel { place, name, from: "a source tree".into() });
-            }
+            // `-e file:///${PROJECT_ROOT}/lib#egg=lib`: where it is, the lock knows.
+            let line = match line
+                .trim_start()
+                .strip_prefix("-e")
+                .map(|source| (source, source.rsplit_once("#egg=")))
+            {
+                None => line,
+                Some((_, Some((_, name)))) => name.split('&').next().unwrap_or_default(),
+                Some((source, None)) => {
+                    let (place, name) = (place.clone(), source.trim().to_owned());
+                    return Err(Error::NotAWheel {
+                        place,
+                        name,
+                        from: "a source tree without a name".into(),
+                    });
+                }
+            };
             found.push((group.clone(), read_as(&place, line)?));
         }
     }

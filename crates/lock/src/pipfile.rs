@@ -10,7 +10,7 @@ use wainwright_python::{PackageName, VersionRanges, VersionSpecifiers};
 
 use crate::lock::Content;
 use crate::python_json::{TIGHT, dump};
-use crate::table::{File, Origin, Package, Part, Table};
+use crate::table::{File, Origin, Package, Part, Table, git, is_archive};
 use crate::text::Text;
 use crate::{Error, Indexes, Invalid, Marker, Place};
 
@@ -49,10 +49,12 @@ struct Entry {
     hashes: Vec<String>,
     index: Option<String>,
     markers: Option<String>,
-    git: Option<Json>,
+    git: Option<String>,
     hg: Option<Json>,
     path: Option<String>,
     file: Option<String>,
+    r#ref: Option<String>,
+    subdirectory: Option<String>,
 }
 
 /// The only generation there is.
@@ -151,11 +153,16 @@ fn package(
     let package: PackageName =
         name.parse().map_err(|error: wainwright_python::Error| wrong(error.to_string()))?;
     let origin = match entry {
-        Entry { git: Some(_), .. } => Origin::Elsewhere("a git repository".into()),
+        Entry { git: Some(url), r#ref, subdirectory, .. } => {
+            git(url, r#ref.as_deref().unwrap_or_default(), subdirectory.as_deref())
+        }
         Entry { hg: Some(_), .. } => Origin::Elsewhere("a Mercurial repository".into()),
         Entry { path: Some(path), .. } if path.ends_with(".whl") => Origin::Path(path.into()),
-        Entry { path: Some(path), .. } => Origin::Elsewhere(format!("the folder `{path}`")),
-        Entry { file: Some(file), .. } if file.contains("://") && file.ends_with(".whl") => {
+        Entry { path: Some(path), .. } if is_archive(path) => Origin::Path(path.into()),
+        Entry { path: Some(path), .. } => Origin::Folder(path.into()),
+        Entry { file: Some(file), .. }
+            if file.contains("://") && (file.ends_with(".whl") || is_archive(file)) =>
+        {
             Origin::Url(file.clone())
         }
         Entry { file: Some(file), .. } => Origin::Elsewhere(format!("`{}`", crate::error::redact(file))),
@@ -164,15 +171,11 @@ fn package(
     let version =
         entry.version.as_deref().and_then(|version| version.trim_start_matches('=').trim().parse().ok());
     let version = match (version, &origin) {
-        (Some(version), _) => version,
-        // Nothing is said of what is not installed from an index.
-        (None, Origin::Elsewhere(_) | Origin::Git(_) | Origin::Folder(_)) => {
-            wainwright_python::Version::new([0])
-        }
-        (None, Origin::Url(at)) => version_of(at).ok_or_else(|| wrong(format!("`{name}` has no version")))?,
-        (None, Origin::Path(at)) => {
-            version_of(&at.to_string_lossy()).ok_or_else(|| wrong(format!("`{name}` has no version")))?
-        }
+        (Some(version), _) => Some(version),
+        // Nothing is said of what is not installed from an index; the names of wheels tell.
+        (None, Origin::Elsewhere(_) | Origin::Git(_) | Origin::Folder(_)) => None,
+        (None, Origin::Url(at)) => version_of(at),
+        (None, Origin::Path(at)) => version_of(&at.to_string_lossy()),
         (None, Origin::Index(_)) => return Err(Error::NotPinned { place, name: package }),
     };
     let marker = entry.markers.as_deref().map(str::parse::<Marker>).transpose();

@@ -164,12 +164,10 @@ impl Pylock {
         }
         if let Some(vcs) = &package.vcs {
             let git = self.git(vcs).map_err(not_a_wheel)?;
-            let Some(version) = package.version.clone() else {
-                return Err(Error::NotPinned { place: origin, name });
-            };
             return Ok(LockedPackage {
                 name,
-                version,
+                // pip writes none.
+                version: package.version.clone(),
                 wheels: Vec::new(),
                 sdist: None,
                 source: Source::Git(git),
@@ -199,9 +197,10 @@ impl Pylock {
             let wheel: wainwright_python::WheelFilename = wheels.first()?.filename.parse().ok()?;
             Some(wheel.version)
         };
-        let Some(version) = package.version.clone().or_else(named) else {
+        let version = package.version.clone().or_else(named);
+        if version.is_none() && sdist.is_none() {
             return Err(Error::NotPinned { place: origin, name });
-        };
+        }
         let (hashes, why) = (BTreeSet::new(), Vec::new());
         let mut locked = LockedPackage { name, version, wheels, sdist, source, hashes, why, origin };
         check_files(&mut locked)?;

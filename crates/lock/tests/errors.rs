@@ -84,18 +84,10 @@ fn what_is_no_wheel_is_refused() {
     let hint = "build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; \
                 `uv export --no-emit-project` leaves out the project itself";
     for (line, message) in [
-        ("-e .", "`.` comes from an editable source tree, not from a wheel"),
         (
             "--editable=git+https://u:p@h/x",
-            "`git+https://***@h/x` comes from an editable source tree, not from a wheel",
+            "`git+https://***@h/x` comes from a source tree, not from a wheel",
         ),
-        ("./lib", "`./lib` comes from a source tree, not from a wheel"),
-        (
-            "git+https://h/x@main#egg=foo",
-            "`git+https://h/x@main#egg=foo` comes from a source tree, not from a wheel",
-        ),
-        ("foo @ git+https://h/x", "`foo` comes from a git repository, not from a wheel"),
-        ("foo @ file:///src/foo", "`foo` comes from a source tree, not from a wheel"),
         (
             "foo @ s3://u:p@h/foo-1-py3-none-any.whl",
             "`foo` comes from `s3://***@h/foo-1-py3-none-any.whl`, not from a wheel",
@@ -103,6 +95,82 @@ fn what_is_no_wheel_is_refused() {
     ] {
         assert_eq!(refused(line), format!("requirements.txt:1: {message}\n{hint}"), "{line}");
     }
+}
+
+#[test]
+fn what_may_be_something_else_tomorrow_is_refused() {
+    for (line, message) in [
+        ("-e .", "requirements.txt:1: `.` comes from a source tree without a name, not from a wheel"),
+        ("./lib", "requirements.txt:1: `./lib` comes from a source tree without a name, not from a wheel"),
+        (
+            "git+https://h/x@main#egg=foo",
+            "requirements.txt:1: `foo` comes from a git repository without a full commit, not from a wheel",
+        ),
+        (
+            "foo @ git+https://h/x",
+            "requirements.txt:1: `foo` comes from a git repository without a full commit, not from a wheel",
+        ),
+    ] {
+        assert_eq!(refused(line).lines().next(), Some(message));
+    }
+}
+
+#[test]
+fn the_project_itself_may_be_listed() {
+    for (name, text) in [
+        ("requirements.txt", format!("-e .\nfoo==1 {HASH}\n")),
+        (
+            "Pipfile.lock",
+            "{\"_meta\": {}, \"default\": {\"p\": {\"editable\": true, \"path\": \".\"}}}".into(),
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(name), text).unwrap();
+        fs::write(dir.path().join("pyproject.toml"), "[project]\nname = 'p'\n").unwrap();
+        let lock = wainwright_lock::read(&dir.path().join(name)).unwrap();
+        let members = lock.local_members(&Selection::default(), &target("3.11.2", "amd64")).unwrap();
+        let [member] = &members[..] else { panic!("{name}: {members:?}") };
+        assert!(
+            member.is_root && member.name.as_str() == "p" && member.path == dir.path(),
+            "{name}: {member:?}"
+        );
+    }
+}
+
+#[test]
+fn indexes_of_other_tools() {
+    let beside = |name: &str, lock: &str, other: &str, text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(name), lock).unwrap();
+        fs::write(dir.path().join(other), text).unwrap();
+        let mut indexes = wainwright_lock::read(&dir.path().join(name)).unwrap().indexes();
+        let vars = [("TOKEN".to_owned(), "CANARY".to_owned())].into();
+        let missing = indexes.replace_variables(&vars);
+        let here = dir.path().to_str().unwrap();
+        let here = |text: &String| text.replace(here, "HERE");
+        (
+            indexes.index,
+            indexes.extra,
+            indexes.links.iter().map(here).collect::<Vec<_>>(),
+            indexes.named,
+            missing,
+        )
+    };
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let pdm = "[[tool.pdm.source]]\nname = 'own'\nurl = 'https://u:${TOKEN}@own/'\n\
+               [[tool.pdm.source]]\nname = 'pypi'\nurl = 'https://mirror/${NOT_SET}'\n\
+               [[tool.pdm.source]]\nname = 'l'\ntype = 'find_links'\nurl = 'file:///${PROJECT_ROOT}/w'\n";
+    let found = beside("pdm.lock", "[metadata]\nlock_version = '4.5'\n", "pyproject.toml", pdm);
+    let (index, extra, links, named, missing) = found;
+    assert_eq!(index.as_deref(), Some("https://mirror/${NOT_SET}"));
+    assert_eq!((extra, links), (texts(&["https://u:CANARY@own/"]), texts(&["file://HERE/w"])));
+    assert!(named.is_empty() && missing.iter().eq(["NOT_SET"]));
+    let poetry =
+        "[[tool.poetry.source]]\nname = 'own'\nurl = 'https://own/'\n[[tool.poetry.source]]\nname = 'PyPI'\n";
+    let lock = "[metadata]\nlock-version = '2.1'\npython-versions = '*'\n";
+    let (index, extra, _, named, _) = beside("poetry.lock", lock, "pyproject.toml", poetry);
+    assert_eq!((index, extra), (None, vec![]), "packages say themselves that they are from there");
+    assert_eq!(named, [("own".into(), "https://own/".into())]);
 }
 
 #[test]
@@ -132,7 +200,7 @@ fn wheels_may_be_named_by_address_or_path() {
 fn options_are_recognised_or_refused() {
     let text = format!(
         "--index-url https://one/simple --extra-index-url=https://two/simple\n-f https://links/\n--no-index\n\
-         --require-hashes\n--only-binary :all:\n--no-binary=:none:\n--pre\nfoo==1 {HASH} --config-settings=a=b\n"
+         --require-hashes\n--trusted-host h\n--only-binary :all:\n--no-binary=:none:\n--pre\nfoo==1 {HASH} --config-settings=a=b\n"
     );
     let lock = read("requirements.txt", &text).unwrap();
     let indexes = lock.indexes();
@@ -142,7 +210,6 @@ fn options_are_recognised_or_refused() {
     assert!(indexes.no_index);
     for (line, message) in [
         ("--no-binary foo", "`--no-binary` is not supported: only wheels are installed"),
-        ("--trusted-host h", "`--trusted-host` is not supported: certificates are always checked"),
         ("--frobnicate", "`--frobnicate` is not supported: it is not known"),
         ("-i", "`-i` is not supported: its value is missing"),
         ("-rhttps://h/r.txt", "`-r` is not supported: files are included from this disk only"),
@@ -223,7 +290,7 @@ fn a_uv_lock_is_checked_where_it_is_used() {
     ");
     insta::assert_snapshot!(refused_uv("version = '1'\nsource = { git = 'https://h/x?rev=1#abc' }"), @"
     uv.lock:8: `foo` comes from a git repository without a full commit, not from a wheel
-    build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` leaves out the project itself
+    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
     ");
     insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'bar' }}]")), @"uv.lock:8: `bar` is needed, but no package of the lockfile is meant");
     insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'p', marker = 'x' }}]")), @"uv.lock:8: `x` is not a marker: a marker variable or a quoted text was expected at character 1");
@@ -412,19 +479,22 @@ fn other_tools_locks_say_where_no_wheel_can_come_from() {
         refused_poetry("files = []\n[package.source]\ntype = 'git'\nurl = 'https://u:p@example.org/foo.git'"),
         refused_pdm("git = 'https://example.org/foo.git'"),
         refused_pipfile("\"git\": \"https://example.org/foo.git\", \"ref\": \"abc\""),
-        refused_pipfile("\"path\": \".\", \"editable\": true"),
         refused_pipfile("\"file\": \"https://u:p@example.org/foo.zip\""),
+        refused_pipfile("\"file\": \"https://example.org/foo.zip\""),
+        refused_pipfile("\"hg\": \"https://example.org/foo\""),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     poetry.lock:2: `foo` comes from a git repository without a full commit, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
     pdm.lock:6: `foo` comes from a git repository without a full commit, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    Pipfile.lock:4: `foo` comes from a git repository, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    Pipfile.lock:4: `foo` comes from the folder `.`, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
-    Pipfile.lock:4: `foo` comes from `https://***@example.org/foo.zip`, not from a wheel
+    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    Pipfile.lock:4: `foo` comes from a git repository without a full commit, not from a wheel
+    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    Pipfile.lock:4: `foo` has no hash
+    lock again (`pipenv lock`), from an index that offers sha256
+    Pipfile.lock:4: `foo` has no hash
+    lock again (`pipenv lock`), from an index that offers sha256
+    Pipfile.lock:4: `foo` comes from a Mercurial repository, not from a wheel
     build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
     ");
 }
@@ -533,8 +603,22 @@ fn folders_and_commits_are_found_in_every_format() {
          [[package]]\nname = 'bar'\nversion = '1.0'\n\
          source = {{ git = 'https://h/bar.git?subdirectory=python&branch=main#{commit}' }}\n"
     );
-    for (name, text) in [("poetry.lock", poetry), ("pdm.lock", pdm), ("pylock.toml", pylock), ("uv.lock", uv)]
-    {
+    let pipfile = format!(
+        "{{\"_meta\": {{}}, \"default\": {{\"foo\": {{\"editable\": true, \"path\": \"../foo\"}}, \
+         \"bar\": {{\"git\": \"https://h/bar.git\", \"ref\": \"{commit}\", \"subdirectory\": \"python\"}}}}}}"
+    );
+    let requirements = format!(
+        "foo @ ../foo\nbar @ git+https://h/bar.git@{commit}#subdirectory=python ; os_name == 'posix'\n"
+    );
+    for (name, text) in [
+        ("poetry.lock", poetry),
+        ("pdm.lock", pdm),
+        ("pylock.toml", pylock.replace("'bar'\nversion = '1.0'\n", "'bar'\n")),
+        ("pylock.toml", pylock),
+        ("uv.lock", uv),
+        ("Pipfile.lock", pipfile),
+        ("requirements.txt", requirements),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(name), text).unwrap();
         fs::write(dir.path().join("pyproject.toml"), "").unwrap();

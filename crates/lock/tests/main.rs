@@ -39,5 +39,7 @@ fn packages(name: &str, text: &str) -> Result<Vec<LockedPackage>, Error> {
 
 /// `name==version`, line by line.
 fn list(packages: &[LockedPackage]) -> Vec<String> {
-    packages.iter().map(|package| format!("{}=={}", package.name, package.version)).collect()
+    let version =
+        |package: &LockedPackage| package.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    packages.iter().map(|package| format!("{}=={}", package.name, version(package))).collect()
 }

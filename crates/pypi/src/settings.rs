@@ -31,6 +31,8 @@ pub struct IndexOptions {
     pub index_url: Option<String>,
     /// `--extra-index-url`: asked before the default index.
     pub extra_index_urls: Vec<String>,
+    /// Indexes with the names that Poetry knows them by, asked only for what a lockfile takes from them.
+    pub named: Vec<(String, String)>,
     /// `--find-links`: folders or pages with files.
     pub find_links: Vec<String>,
     /// `--no-index`: only `find_links` count.
@@ -68,13 +70,13 @@ impl IndexSettings {
     ///
     /// `options` come first, the strongest at the front; then uv's variables (`UV_DEFAULT_INDEX`,
     /// `UV_INDEX_URL`, `UV_INDEX`, `UV_EXTRA_INDEX_URL`, `UV_FIND_LINKS`, `UV_NO_INDEX`, `UV_CONFIG_FILE`,
-    /// `UV_INDEX_<NAME>_USERNAME`, `UV_EXCLUDE_NEWER`...) and files; then pip's (`PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`,
+    /// `UV_INDEX_<NAME>_USERNAME`, `UV_EXCLUDE_NEWER`...) and files, those of a workspace too; then pip's (`PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`,
     /// `PIP_FIND_LINKS`, `PIP_NO_INDEX`, `PIP_UPLOADED_PRIOR_TO`, `PIP_CERT`, `PIP_CONFIG_FILE`). The first default index wins; the
     /// extra ones add up.
     pub fn read(places: &Places<'_>, options: &[IndexOptions]) -> Result<Self, Error> {
         let mut layer = Layer::default();
         for options in options {
-            layer.append(from_options(options, places.project_root)?);
+            layer.append(from_options(options, places)?);
         }
         layer.append(uv::read(places)?);
         layer.append(pip::read(places)?);
@@ -247,7 +249,8 @@ impl Layer {
     }
 }
 
-fn from_options(options: &IndexOptions, base: &Path) -> Result<Layer, Error> {
+fn from_options(options: &IndexOptions, places: &Places<'_>) -> Result<Layer, Error> {
+    let base = places.project_root;
     let mut layer = Layer {
         no_index: options.no_index.then_some(true),
         exclude_newer: options.exclude_newer.clone(),
@@ -258,6 +261,13 @@ fn from_options(options: &IndexOptions, base: &Path) -> Result<Layer, Error> {
     }
     for url in &options.extra_index_urls {
         layer.extra.push(IndexUrl::read(url, base, &options.place)?);
+    }
+    for (name, url) in &options.named {
+        let mut index = IndexUrl { name: Some(name.clone()), ..IndexUrl::read(url, base, &options.place)? };
+        for prefix in ["UV_INDEX", "POETRY_HTTP_BASIC"] {
+            uv::add_credentials(&mut index, prefix, places);
+        }
+        layer.explicit.push(index);
     }
     for link in &options.find_links {
         layer.find_links.push(FindLinks::read(link, base, &options.place)?);
@@ -421,6 +431,40 @@ mod tests {
             &[("UV_CONFIG_FILE", "x.toml")],
             &["https://x/"],
         );
+    }
+
+    #[test]
+    fn settings_above_a_project() {
+        let index = |name: &str, more: &str| {
+            format!("{more}\n[[tool.uv.index]]\nname = \"{name}\"\nurl = \"https://{name}/\"")
+        };
+        let root = index("root", "[tool.uv.workspace]\nmembers = [\"*\"]");
+        // The folder of the machine itself is the root of the workspace, `project` a member.
+        let root = ("pyproject.toml", root.as_str());
+        let member = index("member", "");
+        let member = ("project/pyproject.toml", member.as_str());
+        let vars = [("UV_INDEX_ROOT_USERNAME", "ann"), ("UV_INDEX_ROOT_PASSWORD", "pw")];
+        let settings = check(&[root], &vars, &["https://root/", DEFAULT_INDEX]);
+        assert!(settings.auth_for(&"https://root/x.whl".parse().unwrap()).is_some());
+        check(&[root, member], &[], &["https://member/", "https://root/", DEFAULT_INDEX]);
+        let above = index("above", "");
+        let above = ("pyproject.toml", above.as_str());
+        check(&[above], &[], &["https://above/", DEFAULT_INDEX]);
+        check(&[above, member], &[], &["https://member/", DEFAULT_INDEX]);
+        check(&[("pyproject.toml", "tool = 7"), member], &[], &["https://member/", DEFAULT_INDEX]);
+    }
+
+    #[test]
+    fn what_poetry_calls_its_indexes() {
+        let vars =
+            [("POETRY_HTTP_BASIC_OUR_OWN_USERNAME", "ann"), ("POETRY_HTTP_BASIC_OUR_OWN_PASSWORD", "pw")];
+        let named = vec![("our.own".into(), "https://h/simple".into())];
+        let settings =
+            Machine::new(&[], &vars).read(&[IndexOptions { named, ..IndexOptions::default() }]).unwrap();
+        let auth = settings.auth_for(&"https://h/simple/x/x.whl".parse().unwrap());
+        assert!(auth == Some(&Auth::basic("ann", &Secret::new("pw"))));
+        let all: Vec<String> = settings.order(None).into_iter().map(|index| index.url.into()).collect();
+        assert_eq!(all, [DEFAULT_INDEX], "it is asked for what is locked from it alone");
     }
 
     #[test]

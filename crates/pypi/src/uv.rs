@@ -16,7 +16,7 @@ pub(crate) fn read(places: &Places<'_>) -> Result<Layer, Error> {
     }
     let indexes = layer.default.iter_mut().chain(&mut layer.extra).chain(&mut layer.explicit);
     for index in indexes {
-        add_credentials(index, places);
+        add_credentials(index, "UV_INDEX", places);
     }
     Ok(layer)
 }
@@ -46,21 +46,21 @@ fn from_vars(places: &Places<'_>) -> Result<Layer, Error> {
     Ok(layer)
 }
 
-/// `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD`: the name in upper case, `_` for everything that is no letter
+/// `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD`, for the prefix `UV_INDEX`: the name in upper case, `_` for everything that is no letter
 /// or digit.
-fn add_credentials(index: &mut IndexUrl, places: &Places<'_>) {
+pub(crate) fn add_credentials(index: &mut IndexUrl, prefix: &str, places: &Places<'_>) {
     let Some(name) = &index.name else { return };
     let letter =
         |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
     let name: String = name.chars().map(letter).collect();
-    let user = places.var(&format!("UV_INDEX_{name}_USERNAME"));
-    let password = places.var(&format!("UV_INDEX_{name}_PASSWORD"));
+    let user = places.var(&format!("{prefix}_{name}_USERNAME"));
+    let password = places.var(&format!("{prefix}_{name}_PASSWORD"));
     if user.is_some() || password.is_some() {
         index.auth = Some(Auth::basic(user.unwrap_or_default(), &Secret::new(password.unwrap_or_default())));
     }
 }
 
-/// The settings files, the strongest first: the project's, the user's, the system's; `UV_CONFIG_FILE`
+/// The settings files, the strongest first: the project's, its workspace's, the user's, the system's; `UV_CONFIG_FILE`
 /// replaces them all.
 fn files(places: &Places<'_>) -> Result<Vec<(PathBuf, UvSettings)>, Error> {
     let mut found = Vec::new();
@@ -74,14 +74,20 @@ fn files(places: &Places<'_>) -> Result<Vec<(PathBuf, UvSettings)>, Error> {
     if places.var("UV_NO_CONFIG").is_some_and(|value| read_flag(value, "UV_NO_CONFIG").unwrap_or(false)) {
         return Ok(found);
     }
-    let of_project = places.project_root.join("uv.toml");
-    // A `uv.toml` hides the `[tool.uv]` beside it.
-    match read_file::<UvSettings>(&of_project)? {
-        Some(settings) => found.push((of_project, settings)),
-        None => {
-            let path = places.project_root.join("pyproject.toml");
-            if let Some(settings) = read_file::<Pyproject>(&path)?.and_then(|file| file.tool?.uv) {
+    found.extend(of_folder(places.project_root)?);
+    let root = places.project_root;
+    let root = root.canonicalize().or_else(|_| std::path::absolute(root)).unwrap_or_default();
+    if found.iter().all(|(_, settings)| settings.workspace.is_none()) {
+        // Above the project, the nearest settings count where it has none, and those of its workspace in any case. What is
+        // wrong up there is somebody else's business.
+        for folder in root.ancestors().skip(1) {
+            let Ok(Some((path, settings))) = of_folder(folder) else { continue };
+            let is_workspace = settings.workspace.is_some();
+            if found.is_empty() || is_workspace {
                 found.push((path, settings));
+            }
+            if is_workspace {
+                break;
             }
         }
     }
@@ -94,6 +100,18 @@ fn files(places: &Places<'_>) -> Result<Vec<(PathBuf, UvSettings)>, Error> {
     Ok(found)
 }
 
+/// The settings of one folder: a `uv.toml` hides the `[tool.uv]` beside it, but says nothing of workspaces.
+fn of_folder(folder: &Path) -> Result<Option<(PathBuf, UvSettings)>, Error> {
+    let path = folder.join("pyproject.toml");
+    let of_project = || Ok::<_, Error>(read_file::<Pyproject>(&path)?.and_then(|file| file.tool?.uv));
+    let own = folder.join("uv.toml");
+    if let Some(settings) = read_file::<UvSettings>(&own)? {
+        let workspace = of_project().ok().flatten().and_then(|settings| settings.workspace);
+        return Ok(Some((own, UvSettings { workspace, ..settings })));
+    }
+    Ok(of_project()?.map(|settings| (path, settings)))
+}
+
 /// The settings that are about indexes; what else stands in the file is not ours to judge.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -104,6 +122,7 @@ struct UvSettings {
     find_links: Vec<String>,
     no_index: Option<bool>,
     exclude_newer: Option<toml::Value>,
+    workspace: Option<toml::Value>,
 }
 
 #[derive(Deserialize)]

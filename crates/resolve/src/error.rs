@@ -103,7 +103,8 @@ impl Error {
                 if said.contains("no usable wheels") || said.contains("is disabled") =>
             {
                 "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links; or lock with \
-                 `uv lock`, which reads sources, and allow --build-sdists; dependencies \
+                 a tool that reads sources (`uv lock`, `uv pip compile --universal --generate-hashes requirements.in -o \
+                 requirements.txt`), and allow --build-sdists; dependencies \
                  have to stand in pyproject.toml (not `dynamic`), as nothing is run to find them"
             }
             Self::Unresolved { .. } => "change the requirements, or the Python of the image (--python)",

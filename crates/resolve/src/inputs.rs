@@ -2,10 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wainwright_lock::Indexes;
 use wainwright_oci::{Digest, canonical_json};
 use wainwright_python::{ExtraName, PackageName};
 
-use crate::requirements::{IndexLines, Requirements, read};
+use crate::requirements::{Requirements, read};
 use crate::{Error, Recorded};
 
 /// What a project asks for, where no lockfile says what that comes to.
@@ -15,7 +16,7 @@ pub struct Inputs {
     /// Changes when another resolution may be needed, and not when a comment does.
     pub digest: Digest,
     /// Where the file says packages are.
-    pub indexes: IndexLines,
+    pub indexes: Indexes,
     /// Extras of the project that are asked for; none for a requirements file.
     pub extras: BTreeSet<ExtraName>,
     /// Dependency groups that are asked for; none for a requirements file.
@@ -95,7 +96,7 @@ impl Inputs {
             "uv": at("/tool/uv"),
             "asked": { "extras": extras, "groups": groups },
         }));
-        Ok(Some(Self { kind: Kind::Project, digest, indexes: IndexLines::default(), extras, groups }))
+        Ok(Some(Self { kind: Kind::Project, digest, indexes: Indexes::default(), extras, groups }))
     }
 
     /// Whether a lockfile was made from these inputs, for this Python or an older one.

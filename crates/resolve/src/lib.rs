@@ -15,5 +15,4 @@ pub use error::Error;
 pub use inputs::{Inputs, Kind};
 pub use pinned::{VERSION, pinned, unpack};
 pub use pylock::{FILE_NAME, Recorded, Resolution, relative};
-pub use requirements::IndexLines;
 pub use uv::{OLDEST, Question, Resolver, Upgrade};

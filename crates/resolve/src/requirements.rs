@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use wainwright_lock::{Indexes, replace_variables};
 
 use crate::Error;
 
@@ -11,25 +13,13 @@ const MOST_OF_A_LINE: usize = 1 << 20;
 /// Files that include files that include files ...
 const DEPTH: usize = 16;
 
-/// What a requirements file says about indexes; `${NAME}` is replaced. Addresses may hold passwords: there is no `Debug`.
-#[derive(Clone, Default)]
-pub struct IndexLines {
-    /// `--index-url`.
-    pub index: Option<String>,
-    /// `--extra-index-url`.
-    pub extra: Vec<String>,
-    /// `--find-links`; folders are paths relative to the folder of the project, or absolute.
-    pub links: Vec<String>,
-    /// `--no-index`.
-    pub no_index: bool,
-}
-
 /// What a requirements file and the files it includes say, as far as it is not for uv alone.
 #[derive(Default)]
 pub(crate) struct Requirements {
     /// Every line that says something, without comments and spaces; they decide whether a lockfile still fits.
     pub(crate) lines: Vec<String>,
-    pub(crate) indexes: IndexLines,
+    /// Folders of links are relative to the folder of the project, or absolute; `${NAME}` is replaced.
+    pub(crate) indexes: Indexes,
     /// Whether anything is required.
     pub(crate) has_requirements: bool,
     /// The first line that wants source installed in place.
@@ -68,7 +58,8 @@ impl Requirements {
                 self.has_requirements |= is_required;
                 continue;
             };
-            let value = replace_variables(value.trim_matches(['"', '\'']), vars);
+            // uv tells which variables are not set.
+            let value = replace_variables(value.trim_matches(['"', '\'']), vars, &mut BTreeSet::new());
             let is_address = value.contains("://");
             match option {
                 "-r" | "--requirement" if !is_address => {
@@ -146,22 +137,6 @@ fn option(line: &str) -> Option<(&str, &str)> {
     }
     let end = line.starts_with('-').then(|| line.char_indices().nth(2).map_or(line.len(), |(at, _)| at))?;
     Some((&line[..end], line[end..].trim_start()))
-}
-
-/// Puts variables in the place of `${NAME}`; what is not set is left as it is.
-fn replace_variables(text: &str, vars: &BTreeMap<String, String>) -> String {
-    let mut replaced = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((name, after)) = after.split_once('}') else { break };
-        replaced.push_str(before);
-        match vars.get(name) {
-            Some(value) => replaced.push_str(value),
-            None => replaced.push_str(&format!("${{{name}}}")),
-        }
-        rest = after;
-    }
-    replaced + rest
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn table(
         groups,
         packages,
         roots: (!has_groups).then_some(project.roots),
-        indexes: Indexes::default(),
+        indexes: Indexes { named: project.sources, ..Indexes::default() },
         stale: stale.into_iter().collect(),
     })
 }
@@ -82,7 +82,7 @@ fn package(text: &Text, package: &wire::Package, document: &Document) -> Result<
     };
     Ok(Package {
         listed: listed(package, &place)?,
-        version: package.version.clone(),
+        version: Some(package.version.clone()),
         python: package.python_versions.clone(),
         extras: [].into(),
         needs,

@@ -12,6 +12,8 @@ use crate::{Error, Invalid, Marker, Place, ProjectRequirements};
 pub(super) struct Project {
     pub(super) roots: Vec<(Part, Need)>,
     pub(super) groups: BTreeSet<PackageName>,
+    /// `[[tool.poetry.source]]`: names and addresses.
+    pub(super) sources: Vec<(String, String)>,
 }
 
 /// Reads `[tool.poetry]`, and `[project]` where that lists the dependencies.
@@ -34,6 +36,11 @@ pub(super) fn project(text: &Text) -> Result<Project, Error> {
     let poetry = document.get("tool").and_then(|tool| tool.get("poetry")).and_then(Value::as_table);
     let poetry = poetry.unwrap_or(&empty);
     let table = |value: Option<&Value>| value.and_then(Value::as_table).cloned().unwrap_or_default();
+    for source in poetry.get("source").and_then(Value::as_array).into_iter().flatten() {
+        let word = |key: &str| source.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+        // The one without an address is PyPI.
+        project.sources.extend(word("name").zip(word("url")));
+    }
     if !has_own {
         let extras = extras(text, &table(poetry.get("extras")))?;
         for need in needs(text, "[tool.poetry.dependencies]", &table(poetry.get("dependencies")))? {

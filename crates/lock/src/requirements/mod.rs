@@ -6,13 +6,13 @@ mod parse;
 mod pin;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wainwright_python::{PackageName, Target};
 
 use crate::lock::Content;
 use crate::text::Text;
-use crate::{Error, Indexes, LockedPackage, Selection, marker_environment};
+use crate::{Error, Indexes, LocalMember, LockedPackage, Selection, marker_environment};
 use parse::{Entry, Parsed};
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Content for Requirements {
         let environment = marker_environment(target);
         // All lines about one name have to agree; constraints count for names that are required.
         let mut by_name: BTreeMap<&PackageName, (&Entry, Vec<&Entry>)> = BTreeMap::new();
-        for entry in &self.parsed.requirements {
+        for entry in self.parsed.requirements.iter().filter(|entry| entry.folder.is_none()) {
             if entry.requirement.applies(&environment) {
                 by_name
                     .entry(&entry.requirement.name)
@@ -54,6 +54,36 @@ impl Content for Requirements {
             }
         }
         by_name.into_values().map(|(first, more)| pin::pin(first, &more)).collect()
+    }
+
+    fn local_members(&self, _: &Selection, target: &Target) -> Result<Vec<LocalMember>, Error> {
+        let environment = marker_environment(target);
+        let mut members: BTreeMap<&PackageName, LocalMember> = BTreeMap::new();
+        let applying =
+            || self.parsed.requirements.iter().filter(|entry| entry.requirement.applies(&environment));
+        for entry in applying() {
+            let Some(folder) = &entry.folder else { continue };
+            let name = &entry.requirement.name;
+            if let Some(other) =
+                applying().find(|other| other.requirement.name == *name && other.folder != entry.folder)
+            {
+                let reason =
+                    format!("`{name}` is required a second time, from elsewhere (first at {})", entry.place);
+                return Err(Error::Syntax { place: other.place.clone(), reason });
+            }
+            let project = self.file.parent().unwrap_or(Path::new(""));
+            let is_root = folder == project || folder.canonicalize().ok() == project.canonicalize().ok();
+            let member = LocalMember {
+                name: name.clone(),
+                version: None,
+                path: if is_root { project.into() } else { folder.clone() },
+                is_package: true,
+                is_root,
+                origin: entry.place.clone(),
+            };
+            members.insert(name, member);
+        }
+        Ok(members.into_values().collect())
     }
 
     fn indexes(&self) -> Indexes {

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use wainwright_python::PackageName;
 
 use super::lines::{Line, lines};
+use super::pin::{local_path, sdist_name};
 use crate::hash::Hash;
+use crate::table::is_archive;
 use crate::text::Text;
 use crate::{Error, Indexes, Invalid, Place, Requirement};
 
@@ -27,6 +29,8 @@ pub(super) struct Entry {
     pub(super) hashes: Vec<Hash>,
     /// The folder relative paths start from.
     pub(super) directory: PathBuf,
+    /// The folder of source that it is.
+    pub(super) folder: Option<PathBuf>,
     pub(super) place: Place,
 }
 
@@ -46,7 +50,9 @@ pub(super) fn parse(text: &Text) -> Result<Parsed, Error> {
 fn file(text: &Text, kind: Kind, path: &mut Vec<PathBuf>, parsed: &mut Parsed) -> Result<(), Error> {
     path.push(text.file.clone());
     for line in lines(text)? {
-        if line.text.starts_with('-') {
+        let editable = line.text.strip_prefix("--editable").or_else(|| line.text.strip_prefix("-e"));
+        let editable = editable.map(|source| source.trim_start_matches(['=', ' ', '\t']));
+        if line.text.starts_with('-') && editable.is_none() {
             options(&line, text.directory(), kind, path, parsed)?;
             continue;
         }
@@ -54,7 +60,7 @@ fn file(text: &Text, kind: Kind, path: &mut Vec<PathBuf>, parsed: &mut Parsed) -
             let reason = format!("it includes {LIMIT} requirements or more");
             return Err(Error::TooLarge { file: text.file.clone(), reason });
         }
-        let entry = entry(&line, text.directory())?;
+        let entry = entry(editable.unwrap_or(&line.text), &line.place, text.directory())?;
         match kind {
             Kind::Requirements => parsed.requirements.push(entry),
             Kind::Constraints => parsed.constraints.push(entry),
@@ -98,23 +104,16 @@ fn options(
                 let folder = || directory.join(&link).to_string_lossy().into_owned();
                 parsed.indexes.links.push(if is_address { link } else { folder() });
             }
-            "-e" | "--editable" => {
-                let name = crate::error::redact(&value()?);
-                return Err(Error::NotAWheel {
-                    place: line.place.clone(),
-                    name,
-                    from: "an editable source tree".into(),
-                });
-            }
             // Only wheels are installed, and the hashes are checked, in any case.
             "--only-binary" | "--use-feature" => drop(value()?),
+            // Certificates are checked in any case; where there are none, nothing is to be trusted.
+            "--trusted-host" => drop(value()?),
             "--prefer-binary" | "--require-hashes" | "--pre" => {}
             "--no-binary" => {
                 if value()? != ":none:" {
                     return Err(refuse(option, "only wheels are installed"));
                 }
             }
-            "--trusted-host" => return Err(refuse(option, "certificates are always checked")),
             _ => return Err(refuse(option, "it is not known")),
         }
     }
@@ -164,44 +163,45 @@ fn include(
     file(&Text::read(&included, Some(place))?, kind, path, parsed)
 }
 
-/// A line with a requirement, and options of its own behind it.
-fn entry(line: &Line, directory: &Path) -> Result<Entry, Error> {
-    let is_option = |(at, _): &(usize, &str)| line.text[..*at].ends_with(char::is_whitespace);
-    let end = line.text.match_indices('-').find(is_option).map_or(line.text.len(), |(at, _)| at);
-    let (text, own_options) = line.text.split_at(end);
+/// A requirement, and options of its own behind it.
+fn entry(line: &str, place: &Place, directory: &Path) -> Result<Entry, Error> {
+    let is_option = |(at, _): &(usize, &str)| line[..*at].ends_with(char::is_whitespace);
+    let end = line.match_indices('-').find(is_option).map_or(line.len(), |(at, _)| at);
+    let (text, own_options) = line.split_at(end);
     if text.contains("${") {
-        return Err(wrong(
-            &line.place,
-            "variables such as `${NAME}` are not replaced in requirements".into(),
-        ));
+        return Err(wrong(place, "variables such as `${NAME}` are not replaced in requirements".into()));
     }
-    let requirement: Requirement = named(text.trim(), &line.place)?
-        .parse()
-        .map_err(|error: Invalid| wrong(&line.place, error.to_string()))?;
+    let named = named(text.trim(), place, directory)?;
+    let mut requirement: Requirement =
+        named.parse().map_err(|error: Invalid| wrong(place, error.to_string()))?;
+    let folder = requirement.url.as_deref().and_then(|url| folder(url, directory));
+    if folder.is_some() {
+        requirement.url = None;
+    }
     let mut hashes = Vec::new();
     let mut words = Words(own_options.split_whitespace());
     while let Some((option, attached)) = words.option() {
         let value = attached.or_else(|| words.0.next());
         match (option, value) {
             ("--hash", Some(value)) => {
-                hashes.push(Hash::read(value).map_err(|reason| wrong(&line.place, reason))?);
+                hashes.push(Hash::read(value).map_err(|reason| wrong(place, reason))?);
             }
             // These are for building source distributions, which does not happen.
             ("--config-settings" | "--config-setting" | "--global-option" | "-C", Some(_)) => {}
             _ => {
                 let reason = "it is not known behind a requirement";
-                return Err(Error::Option { place: line.place.clone(), option: option.into(), reason });
+                return Err(Error::Option { place: place.clone(), option: option.into(), reason });
             }
         }
     }
     if words.0.next().is_some() {
-        return Err(wrong(&line.place, "only options may follow the first option".into()));
+        return Err(wrong(place, "only options may follow the first option".into()));
     }
-    Ok(Entry { requirement, hashes, directory: directory.into(), place: line.place.clone() })
+    Ok(Entry { requirement, hashes, directory: directory.into(), folder, place: place.clone() })
 }
 
 /// Gives a line that is only an address or a path the name its file has: `foo @ https://.../foo-1.0-py3-none-any.whl`.
-fn named(text: &str, place: &Place) -> Result<String, Error> {
+fn named(text: &str, place: &Place, directory: &Path) -> Result<String, Error> {
     let (address, marker) = match text.split_once([' ', '\t']) {
         Some((address, marker)) => (address, format!(" {}", marker.trim())),
         None => (text, String::new()),
@@ -217,16 +217,54 @@ fn named(text: &str, place: &Place) -> Result<String, Error> {
     if !is_address || has_name {
         return Ok(text.to_owned());
     }
-    let path = address.split(['?', '#']).next().unwrap_or_default();
-    let file = path.rsplit('/').next().unwrap_or_default();
-    match file.ends_with(".whl").then(|| file.split('-').next()).flatten() {
-        Some(name) => Ok(format!("{name} @ {address}{marker}")),
-        None => Err(Error::NotAWheel {
-            place: place.clone(),
-            name: crate::error::redact(address),
-            from: "a source tree".into(),
-        }),
+    let (path, fragment) = address.split_once('#').unwrap_or((address, ""));
+    if let Some(name) = fragment.split('&').find_map(|part| part.strip_prefix("egg=")) {
+        return Ok(format!("{name} @ {address}{marker}"));
     }
+    let path = path.split('?').next().unwrap_or_default();
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let of_file = match file.ends_with(".whl") {
+        true => file.split('-').next(),
+        false => Some(file).filter(|file| is_archive(file)).and_then(sdist_name).map(|(name, _)| name),
+    };
+    if let Some(name) = of_file {
+        return Ok(format!("{name} @ {address}{marker}"));
+    }
+    let not_a_wheel = |from: &str| Error::NotAWheel {
+        place: place.clone(),
+        name: crate::error::redact(address),
+        from: from.into(),
+    };
+    let bare = address.split_once('[').map_or(address, |(path, _)| path);
+    let Some(folder) = folder(bare, directory) else { return Err(not_a_wheel("a source tree")) };
+    let name = name_of(&folder, place)?.ok_or_else(|| not_a_wheel("a source tree without a name"))?;
+    Ok(format!("{name} @ {bare}{marker}"))
+}
+
+/// The folder on this disk that an address or a path means, where it means one.
+fn folder(address: &str, directory: &Path) -> Option<PathBuf> {
+    let is_local = !address.contains("://") || address.starts_with("file:");
+    let path = is_local.then(|| local_path(address, directory))?;
+    let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    (!file.ends_with(".whl") && !is_archive(file)).then(|| tidy(&path))
+}
+
+/// A path without `.` in it.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// What a folder of source is called, as far as it says so.
+fn name_of(folder: &Path, place: &Place) -> Result<Option<PackageName>, Error> {
+    let text = match Text::read(&folder.join("pyproject.toml"), Some(place)) {
+        Ok(text) => text,
+        Err(Error::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let document: toml::Table = text.toml()?;
+    let tables = [document.get("project"), document.get("tool").and_then(|tool| tool.get("poetry"))];
+    let name = tables.into_iter().flatten().find_map(|table| table.get("name")?.as_str()?.parse().ok());
+    Ok(name)
 }
 
 fn wrong(place: &Place, reason: String) -> Error {

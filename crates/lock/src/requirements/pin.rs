@@ -8,7 +8,8 @@ use super::parse::Entry;
 use crate::error::redact;
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
-use crate::{Error, Location, LockedFile, LockedPackage, Source};
+use crate::table::is_archive;
+use crate::{Error, GitSource, Location, LockedFile, LockedPackage, Source};
 
 /// Joins all lines about one package into one pinned package.
 pub(super) fn pin(first: &Entry, more: &[&Entry]) -> Result<LockedPackage, Error> {
@@ -21,10 +22,10 @@ pub(super) fn pin(first: &Entry, more: &[&Entry]) -> Result<LockedPackage, Error
     // Either kind has to satisfy everything that is said about it.
     for &entry in &entries {
         let specifiers = &entry.requirement.specifiers;
-        if !specifiers.contains(&package.version) {
+        if package.version.as_ref().is_some_and(|version| !specifiers.contains(version)) {
             return Err(Error::TwoVersions {
                 name: package.name.clone(),
-                one: package.version.to_string(),
+                one: package.shown_version(),
                 other: specifiers.to_string(),
                 first: package.origin.clone().into(),
                 second: entry.place.clone().into(),
@@ -46,7 +47,8 @@ pub(super) fn pin(first: &Entry, more: &[&Entry]) -> Result<LockedPackage, Error
             }
         }
     }
-    if package.hashes.is_empty() {
+    // A commit is a digest itself.
+    if package.hashes.is_empty() && !matches!(package.source, Source::Git(_)) {
         return Err(Error::NoHash { place: package.origin, name: package.name });
     }
     if let ([digest], true) = (&package.hashes.iter().copied().collect::<Vec<_>>()[..], addressed.is_some()) {
@@ -58,7 +60,7 @@ pub(super) fn pin(first: &Entry, more: &[&Entry]) -> Result<LockedPackage, Error
 /// `foo==1.0`: the index knows the files, and their hashes decide.
 fn by_version(first: &Entry, entries: &[&Entry]) -> Result<LockedPackage, Error> {
     match entries.iter().find_map(|entry| Some((entry, exact_version(entry)?))) {
-        Some((entry, version)) => Ok(package(entry, version, Source::Index(None))),
+        Some((entry, version)) => Ok(package(entry, Some(version), Source::Index(None))),
         None => {
             let (place, name) = (first.place.clone(), first.requirement.name.clone());
             Err(Error::NotPinned { place, name })
@@ -86,10 +88,12 @@ fn by_address(entry: &Entry) -> Result<LockedPackage, Error> {
         from: from.into(),
     };
     let scheme = address.split("://").next().unwrap_or_default();
-    for (prefix, from) in [("git", "a git repository"), ("hg", "a Mercurial repository")] {
-        if scheme == prefix || scheme.starts_with(&format!("{prefix}+")) {
-            return Err(not_a_wheel(from));
-        }
+    if scheme == "git" || scheme.starts_with("git+") {
+        let git = GitSource::of_requirement(address).map_err(|from| not_a_wheel(&from))?;
+        return Ok(package(entry, None, Source::Git(git)));
+    }
+    if scheme.starts_with("hg") {
+        return Err(not_a_wheel("a Mercurial repository"));
     }
     let (source, location, filename) = match scheme {
         "https" | "http" => {
@@ -104,32 +108,35 @@ fn by_address(entry: &Entry) -> Result<LockedPackage, Error> {
         _ => return Err(not_a_wheel(&format!("`{}`", redact(address)))),
     };
     let filename = filename.ok_or_else(|| not_a_wheel("an address without a file"))?;
-    let is_sdist = [".tar.gz", ".zip", ".tar.bz2", ".tgz"].iter().any(|end| filename.ends_with(end));
+    let is_sdist = is_archive(&filename);
     if !filename.ends_with(".whl") && !is_sdist {
         return Err(not_a_wheel("a source tree"));
     }
     let file = LockedFile { filename: filename.clone(), location, digest: None, size: None };
     let mut package;
     if is_sdist {
-        // `foo-1.0.tar.gz`, where the name may hold dashes.
-        let stem = filename.trim_end_matches(".gz").trim_end_matches(".bz2");
-        let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-        let version = stem.rsplit('-').next().and_then(|version| version.parse().ok());
-        let version = version.ok_or_else(|| not_a_wheel("an archive whose name holds no version"))?;
+        // What the archive of a repository is called, `main.zip`, says nothing.
+        let version = sdist_name(&filename).and_then(|(_, version)| version.parse().ok());
         package = self::package(entry, version, source);
         package.sdist = Some(file);
     } else {
         let wheel: WheelFilename =
             filename.parse().map_err(|error: wainwright_python::Error| wrong(error.to_string()))?;
-        package = self::package(entry, wheel.version, source);
+        package = self::package(entry, Some(wheel.version), source);
         package.wheels = vec![file];
     }
     check_files(&mut package)?;
     Ok(package)
 }
 
+/// Name and version of `foo-1.0.tar.gz`, where the name may hold dashes.
+pub(super) fn sdist_name(filename: &str) -> Option<(&str, &str)> {
+    let stem = filename.trim_end_matches(".gz").trim_end_matches(".bz2").trim_end_matches(".xz");
+    stem.rsplit_once('.').map_or(stem, |(stem, _)| stem).rsplit_once('-')
+}
+
 /// A path, or a `file:` address, of this disk.
-fn local_path(address: &str, directory: &Path) -> PathBuf {
+pub(super) fn local_path(address: &str, directory: &Path) -> PathBuf {
     let path = address.split('#').next().unwrap_or_default();
     match path.strip_prefix("file:") {
         None => directory.join(path),
@@ -140,7 +147,7 @@ fn local_path(address: &str, directory: &Path) -> PathBuf {
     }
 }
 
-fn package(entry: &Entry, version: Version, source: Source) -> LockedPackage {
+fn package(entry: &Entry, version: Option<Version>, source: Source) -> LockedPackage {
     LockedPackage {
         name: entry.requirement.name.clone(),
         version,

@@ -6,7 +6,7 @@ mod listed;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use wainwright_python::{ExtraName, PackageName, Target, Version, VersionRanges, VersionSpecifiers};
 
@@ -39,7 +39,8 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: PackageName,
-    pub(crate) version: Version,
+    /// `None` where only a build of its source tells.
+    pub(crate) version: Option<Version>,
     /// For whom it is there, and when.
     pub(crate) listed: Vec<(Part, Option<Marker>)>,
     /// The Pythons it runs on.
@@ -218,12 +219,14 @@ impl Content for Table {
         let mut members = BTreeMap::new();
         for (package, _) in self.chosen(selection, target)? {
             let Origin::Folder(folder) = &package.origin else { continue };
+            // Pipenv lists the project itself, `.`, among its packages.
+            let is_root = folder.components().all(|part| part == Component::CurDir);
             let member = LocalMember {
                 name: package.name.clone(),
-                version: Some(package.version.clone()),
-                path: self.directory.join(folder),
+                version: package.version.clone(),
+                path: if is_root { self.directory.clone() } else { self.directory.join(folder) },
                 is_package: true,
-                is_root: false,
+                is_root,
                 origin: package.place.clone(),
             };
             members.insert(&package.name, member);

@@ -74,9 +74,9 @@ pub(super) fn chosen<'a>(
     let mut chosen = Vec::with_capacity(asked.len());
     for one in asked.into_values() {
         let Some(package) = one.chosen else { continue };
-        if let Some(range) = one.versions.iter().find(|range| !range.contains(&package.version)) {
-            let reason =
-                format!("`{}` is locked as {}, but `{range}` is needed", package.name, package.version);
+        if let Some(range) = one.versions.iter().find(|range| !holds(range, package)) {
+            let version = package.version.as_ref().map_or_else(|| "its source".into(), ToString::to_string);
+            let reason = format!("`{}` is locked as {version}, but `{range}` is needed", package.name);
             return Err(Error::Syntax { place: package.place.clone(), reason });
         }
         chosen.push((package, one.why.into_iter().filter(|why| **why != package.name).cloned().collect()));
@@ -94,7 +94,7 @@ fn fitting<'a>(
     let fits = |package: &&&Package| {
         package.extras == *extras
             && package.python.contains(&environment.python_full_version)
-            && asked.versions.iter().all(|versions| versions.contains(&package.version))
+            && asked.versions.iter().all(|versions| holds(versions, package))
     };
     let fitting: Vec<_> = named.iter().filter(fits).copied().collect();
     // Where nothing runs on this Python, the one that does not is named.
@@ -102,6 +102,10 @@ fn fitting<'a>(
         ([], [only]) if only.extras == *extras => vec![only],
         _ => fitting,
     }
+}
+
+fn holds(versions: &VersionRanges, package: &Package) -> bool {
+    package.version.as_ref().is_none_or(|version| versions.contains(version))
 }
 
 /// Asks for what a chosen package needs, by itself and for its extras, once for each.

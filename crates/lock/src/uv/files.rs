@@ -82,7 +82,7 @@ fn locked(graph: &Graph, package: &Package) -> Result<LockedPackage, Error> {
     let sdist = package.sdist.as_ref().map(file).transpose()?;
     let mut locked = LockedPackage {
         name: package.name.clone(),
-        version,
+        version: Some(version),
         wheels,
         sdist,
         source,

@@ -1,0 +1,91 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::error::redact;
+
+/// Where a lockfile, or the project beside it, says packages are to be found.
+///
+/// Addresses are as written: they may hold passwords, and `${NAME}` until [`Indexes::replace_variables`]. `Debug` hides the passwords.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Indexes {
+    /// `--index-url`; it replaces the usual index.
+    pub index: Option<String>,
+    /// `--extra-index-url`, in the order of the file.
+    pub extra: Vec<String>,
+    /// `--find-links`: addresses of pages, or folders.
+    pub links: Vec<String>,
+    /// `--no-index`: only `links` count.
+    pub no_index: bool,
+    /// Names and addresses of indexes that packages of the lockfile say they are from.
+    pub named: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Indexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |urls: &[String]| urls.iter().map(|url| redact(url)).collect::<Vec<_>>();
+        f.debug_struct("Indexes")
+            .field("index", &self.index.as_deref().map(redact))
+            .field("extra", &shown(&self.extra))
+            .field("links", &shown(&self.links))
+            .field("no_index", &self.no_index)
+            .field("named", &self.named.iter().map(|(name, url)| (name, redact(url))).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl Indexes {
+    /// Puts variables in the place of `${NAME}`, as pip, pipenv and PDM do; the names that are not set are told, and stay
+    /// as they stand.
+    pub fn replace_variables(&mut self, vars: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let mut missing = BTreeSet::new();
+        let named = self.named.iter_mut().map(|(_, url)| url);
+        let addresses = self.index.iter_mut().chain(&mut self.extra).chain(&mut self.links).chain(named);
+        for address in addresses {
+            *address = replace_variables(address, vars, &mut missing);
+        }
+        missing
+    }
+}
+
+/// Puts variables in the place of `${NAME}`; what is not set stays, and is added to `missing`.
+pub fn replace_variables(
+    text: &str,
+    vars: &BTreeMap<String, String>,
+    missing: &mut BTreeSet<String>,
+) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, after)) = after.split_once('}') else { break };
+        replaced.push_str(before);
+        match vars.get(name) {
+            Some(value) => replaced.push_str(value),
+            None => {
+                missing.insert(name.to_owned());
+                replaced.push_str(&format!("${{{name}}}"));
+            }
+        }
+        rest = after;
+    }
+    replaced + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_replaced_and_missing_ones_are_told() {
+        let vars = [("TOKEN".to_owned(), "CANARY".to_owned())].into();
+        let mut indexes = Indexes {
+            index: Some("https://u:${TOKEN}@h/${".into()),
+            extra: vec!["https://${NOT_SET}@${TOKEN}/".into(), "https://h/}${}".into()],
+            ..Indexes::default()
+        };
+        let missing = indexes.replace_variables(&vars);
+        assert_eq!(missing.iter().map(String::as_str).collect::<Vec<_>>(), ["", "NOT_SET"]);
+        assert_eq!(indexes.index.as_deref(), Some("https://u:CANARY@h/${"));
+        assert_eq!(indexes.extra, ["https://${NOT_SET}@CANARY/", "https://h/}${}"]);
+        assert!(!format!("{indexes:?}").contains("u:CANARY"));
+    }
+}

@@ -415,6 +415,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
                 script_path: \"SCRIPT\"\n            function_name: \"tidy\"\n        }\n    ]\n}\n";
     let shop = shop();
     fs::remove_dir_all(shop.path("wheels")).unwrap();
+    shop.write("values.yaml", "components:\n  window:\n    replicas: 2\n");
     let mut told = String::new();
     let mut refuse = |what: &str, text: &str, code: i32, words: &[&str]| {
         shop.write("project/main.ww", text);
@@ -453,6 +454,22 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
         2,
         &with(&["--metadata-file", "project/.wain/images/door/index.json"]),
     );
+    // What the files that run it would refuse is refused before anything is built.
+    refuse("a tag without a version", sound, 2, &with(&["--load", "--tag", "ghcr.io/acme/shop"]));
+    refuse(
+        "a cluster, and no registry",
+        sound,
+        1,
+        &with(&["--export", "docker-compose", "--export", "helm"]),
+    );
+    let greedy = sound.replace(
+        "port",
+        "resources: {\n        memory: \"2Gi\"\n        memory_limit: \"1Gi\"\n    }\n    port",
+    );
+    refuse("more than its limit", &greedy, 1, &build);
+    refuse("values for nobody", sound, 1, &with(&["--export", "docker-compose", "--values", "values.yaml"]));
+    shop.write("build/docker-compose/compose.yaml", "services: {}\n");
+    refuse("a file of somebody else", sound, 1, &with(&["--export", "docker-compose"]));
     refuse("two folders", sound, 2, &["build", "wheels", "-c", "project/main.ww"]);
     refuse("no such workflow", sound, 3, &["build", "-c", "project/gone.ww"]);
     refuse("an image of a workflow", sound, 1, &["verify", "layout:base", "project"]);

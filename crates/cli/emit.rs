@@ -6,7 +6,7 @@ use wainwright_emit::{Compat, Files, Options, Profile, Release};
 
 use crate::args::{self, Format};
 use crate::commands::{OUTSIDE, usage};
-use crate::emit_folder::{Refusal, Written, write};
+use crate::emit_folder::{Refusal, Written, foresee, write};
 use crate::failure;
 use crate::render::line;
 use crate::stdout::print;
@@ -35,9 +35,24 @@ pub(crate) fn emit(arguments: &args::Emit) -> u8 {
 
 /// Reads everything and makes the files; otherwise gives what to say, and the exit code.
 fn prepare(arguments: &args::Emit, place: &Path) -> Result<Files, (String, u8)> {
-    let unmade = |error: wainwright_emit::Error| (failure::tell(&error, error.hint()), 1);
     let text = read(place, "build the components first, or name the file with --release")?;
-    let mut release = Release::read(&text).map_err(unmade)?;
+    files(arguments, place, Release::read(&text).map_err(|error| unmade(&error))?)
+}
+
+/// What [`emit`] will refuse of a release, before the images are made whose digests it is to have: what to say, and the exit code.
+pub(crate) fn refused(arguments: &args::Emit, release: &Release) -> Result<(), (String, u8)> {
+    let place = arguments.release.clone().unwrap_or_default();
+    let files = files(arguments, &place, release.clone())?;
+    let seen = foresee(&arguments.output, arguments.format.name(), &files, arguments.force);
+    seen.map_err(|refusal| told(&refusal))
+}
+
+fn unmade(error: &wainwright_emit::Error) -> (String, u8) {
+    (failure::tell(error, error.hint()), 1)
+}
+
+/// Makes the files of a release that is kept at `place`.
+fn files(arguments: &args::Emit, place: &Path, mut release: Release) -> Result<Files, (String, u8)> {
     let way = way_to_project(place, &arguments.output);
     let is_mounted = |part: &wainwright_emit::Component| !part.sources.is_empty();
     if arguments.format == Format::DockerCompose
@@ -74,7 +89,7 @@ fn prepare(arguments: &args::Emit, place: &Path) -> Result<Files, (String, u8)> 
         Format::Kubernetes => wainwright_emit::kubernetes(&release, &options),
         Format::Helm => wainwright_emit::helm(&release, &options),
     };
-    made.map_err(unmade)
+    made.map_err(|error| unmade(&error))
 }
 
 fn read(path: &Path, remedy: &str) -> Result<Vec<u8>, (String, u8)> {

@@ -118,6 +118,53 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
     listed.map(|()| written)
 }
 
+/// Refuses what [`write`] will refuse whatever the images turn out to be; `files` are as they will be, but for the digests of
+/// images. Writes nothing.
+pub(crate) fn foresee(folder: &Path, format: &str, files: &Files, force: bool) -> Result<(), Refusal> {
+    let known = read_list(folder)?.remove(format).unwrap_or_default();
+    let mut not_ours = Vec::new();
+    for file in files {
+        let place = folder.join(&file.path);
+        let disk = |error| Refusal::Disk("read", place.clone(), error);
+        match look(folder, &file.path).map_err(disk)? {
+            Found::Nothing => {}
+            Found::File(found)
+                if force || known.get(&file.path).is_some_and(|digests| digests.contains(&found)) => {}
+            Found::File(_) if is_alike(&place, &file.bytes).map_err(disk)? => {}
+            Found::File(_) => not_ours.push(place),
+            Found::Other(place) => not_ours.push(place),
+        }
+    }
+    if not_ours.is_empty() { Ok(()) } else { Err(Refusal::NotOurs(not_ours)) }
+}
+
+/// Whether a file has certain bytes, but for digests.
+fn is_alike(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    if fs::metadata(path)?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    Ok(without_digests(&fs::read(path)?) == without_digests(bytes))
+}
+
+/// Bytes with all digests made the same; each keeps its length.
+fn without_digests(bytes: &[u8]) -> Vec<u8> {
+    const BEFORE: &[u8] = b"sha256:";
+    const LENGTH: usize = 64;
+    let mut bytes = bytes.to_vec();
+    let mut at = 0;
+    while let Some(rest) = bytes.get_mut(at..) {
+        let Some(found) = rest.windows(BEFORE.len()).position(|part| part == BEFORE) else { break };
+        let begin = found + BEFORE.len();
+        if let Some(hex) = rest.get_mut(begin..begin + LENGTH)
+            && hex.iter().all(u8::is_ascii_hexdigit)
+        {
+            hex.fill(b'0');
+        }
+        at += begin;
+    }
+    bytes
+}
+
 enum Found {
     Nothing,
     /// A file, and its digest.
@@ -196,4 +243,38 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
         file.sync_data()
     };
     write().map_err(|error| Refusal::Disk("write", path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(digest: char) -> Files {
+        let text = format!("image: shop@sha256:{}\n", digest.to_string().repeat(64));
+        vec![wainwright_emit::File { path: "compose.yaml".into(), bytes: text.into_bytes() }]
+    }
+
+    #[test]
+    fn only_what_is_refused_whatever_the_digests_are_is_foreseen() {
+        let folder = tempfile::tempdir().unwrap();
+        let foresee = |force| foresee(folder.path(), "docker-compose", &files('0'), force).is_ok();
+        assert!(foresee(false), "an empty folder");
+        write(folder.path(), "docker-compose", &files('a'), false).unwrap();
+        assert!(foresee(false), "what was written before");
+        fs::remove_file(folder.path().join(LIST)).unwrap();
+        assert!(foresee(false), "what may be the same in the end");
+        fs::write(folder.path().join("compose.yaml"), "image: shop:1\n").unwrap();
+        assert!(!foresee(false) && foresee(true), "what is somebody else's");
+        fs::write(folder.path().join(LIST), "none").unwrap();
+        assert!(!foresee(true), "a list that is none");
+    }
+
+    #[test]
+    fn digests_alone_make_no_difference() {
+        let shown = |text: &str| String::from_utf8(without_digests(text.as_bytes())).unwrap();
+        let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+        let text = format!("{} sha256:12 {}", digest("a"), digest("b"));
+        assert_eq!(shown(&text), format!("{} sha256:12 {}", digest("0"), digest("0")));
+        assert_eq!(shown("sha256:"), "sha256:");
+    }
 }

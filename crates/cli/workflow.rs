@@ -9,6 +9,7 @@ use wainwright_build::{
     WorkflowResolution,
 };
 use wainwright_emit::Release;
+use wainwright_oci::Reference;
 use wainwright_woodwork::Workflow;
 
 use crate::args::{self, Deploy, Emit, OptimizeFor, OutputArgument, ProjectArguments, WorkflowArguments};
@@ -48,17 +49,8 @@ pub(crate) fn build(arguments: &args::Build, file: &Path) -> u8 {
     if code != 0 {
         return code;
     }
-    for format in &arguments.export.export {
-        let code = emit::emit(&Emit {
-            format: *format,
-            output: export_folder(arguments).join(format.name()),
-            release: Some(root.join(".wain").join("release.json")),
-            values: arguments.export.values.clone(),
-            namespace: arguments.export.namespace.clone(),
-            services_profile: None,
-            compose_compat: None,
-            force: false,
-        });
+    for emit in exports(arguments, &root) {
+        let code = emit::emit(&emit);
         if code != 0 {
             return code;
         }
@@ -67,6 +59,21 @@ pub(crate) fn build(arguments: &args::Build, file: &Path) -> u8 {
         Some(Deploy::Local) => deploy::start(&root, arguments.export.detach),
         None => 0,
     }
+}
+
+/// What `--export` asks for.
+fn exports(arguments: &args::Build, root: &Path) -> Vec<Emit> {
+    let emit = |format: &args::Format| Emit {
+        format: *format,
+        output: export_folder(arguments).join(format.name()),
+        release: Some(root.join(".wain").join("release.json")),
+        values: arguments.export.values.clone(),
+        namespace: arguments.export.namespace.clone(),
+        services_profile: None,
+        compose_compat: None,
+        force: false,
+    };
+    arguments.export.export.iter().map(emit).collect()
 }
 
 /// The folder of a workflow file.
@@ -109,10 +116,17 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
         return usage(&message);
     }
     let limit = arguments.size_limit.and_then(|limit| limit.0);
+    let (exports, bus) = (exports(arguments, &asked.request.root), arguments.export.bus.into());
     run(&project, &asked.request, machine, async |tools, screen| {
         let start = Instant::now();
         let make = async || {
             let (resolution, plans) = decide(&asked, tools, screen).await?;
+            let foretold = wainwright_build::foretell(&asked, &resolution, bus)?;
+            let refused = exports.iter().try_for_each(|emit| emit::refused(emit, &foretold));
+            if let Err((message, code)) = refused {
+                line(&message);
+                return Ok(Err(code));
+            }
             let images = phase(screen, "execute", wainwright_build::execute_workflow(&plans, tools)).await?;
             if let Some(limit) = limit {
                 images.iter().try_for_each(|one| check_size(&one.images, limit, Some(&one.name)))?;
@@ -120,12 +134,14 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
             let outputs = &asked.request.outputs;
             let delivered = wainwright_build::deliver_workflow(&images, outputs, tools);
             let deliveries = phase(screen, "deliver", delivered).await?;
-            Ok((resolution, plans, images, deliveries))
+            Ok(Ok((resolution, plans, images, deliveries)))
         };
-        let (resolution, plans, images, deliveries) = mended(screen, make).await?;
+        let (resolution, plans, images, deliveries) = match mended(screen, make).await? {
+            Ok(made) => made,
+            Err(code) => return Ok(code),
+        };
         let names = (resolution.project.as_str(), resolution.version.as_str());
-        let release =
-            wainwright_build::release(&asked, names, &images, &deliveries, arguments.export.bus.into())?;
+        let release = wainwright_build::release(&asked, names, &images, &deliveries, bus)?;
         match keep(&release, &asked.request.root) {
             // The images are where they were wanted; who goes on from here needs the file.
             Err(error) if arguments.export.export.is_empty() && arguments.export.deploy.is_none() => {
@@ -240,6 +256,17 @@ fn ready(
         return Err(usage(
             "the archives of several images cannot all be standard output\n  hint: give --output archive:DIR",
         ));
+    }
+    // Images that a registry has go by their digests.
+    let is_pushed = request.outputs.contains(&Output::Registry) || registry.is_some();
+    let is_latest = |tag: &Reference| tag.tag() == Some("latest");
+    if let Some(tag) = request.tags.first().filter(|_| !is_pushed && request.tags.iter().all(is_latest)) {
+        let tag = tag.to_string();
+        let name = tag.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
+        return Err(usage(&format!(
+            "--tag {name} names no version, and as `latest` it stands for another image every week\n  hint: write \
+             `--tag {name}:0.1.0`, or leave it out: the version is that of the project"
+        )));
     }
     let asked = WorkflowRequest {
         request,

@@ -46,8 +46,8 @@ mod wheels;
 pub use analyze::{Analysis, Cost, Duplicate, FileCost, LayerCost, PartCost, analyze};
 pub use components::{
     COMPONENT_PORT, ComponentImages, ComponentPlan, ComponentResolution, WorkflowRequest, WorkflowResolution,
-    component_output, consult_workflow, deliver_workflow, execute_workflow, left_out, lock_workflow, missed,
-    plan_workflow, publish_workflow, release, resolve_workflow, workflow_in,
+    component_output, consult_workflow, deliver_workflow, execute_workflow, foretell, left_out,
+    lock_workflow, missed, plan_workflow, publish_workflow, release, resolve_workflow, workflow_in,
 };
 pub use deliver::{Delivery, Outcome, deliver};
 pub use diff::{Change, Diff, FileChange, LayerChange, LayerDifference, PackageChange, PlatformDiff, diff};

@@ -21,7 +21,7 @@ use wainwright_woodwork::{Component, Place, Workflow};
 
 pub use container::COMPONENT_PORT;
 pub(crate) use pins::ComponentPins;
-pub use release::release;
+pub use release::{foretell, release};
 pub use resolve::{lock_workflow, resolve_workflow};
 pub(crate) use share::Shares;
 

@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
-use wainwright_oci::Reference;
+use wainwright_oci::{Digest, Reference};
 use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
 
 use super::container::{COMMAND, COMPONENT_PORT, WRITABLE, mode, owner};
 use super::document::{absent, environment, household, peers};
-use super::{ComponentImages, WorkflowRequest};
+use super::{ComponentImages, WorkflowRequest, WorkflowResolution};
 use crate::{Delivery, Error, Output};
 
 /// The first port of the machine for components that are asked from outside.
@@ -21,15 +21,63 @@ const NEO4J: &str = "neo4j:5.26";
 const OLLAMA: &str = "ollama/ollama:0.12.6";
 const REDIS: &str = "redis:7.4";
 
+/// The tag that stands for another image every week.
+const LATEST: &str = "latest";
+
 /// What was built and how it runs, for the files that deploy it.
 ///
 /// # Errors
 /// When it could not be deployed; the message says what of it.
 pub fn release(
     asked: &WorkflowRequest,
-    (project, version): (&str, &str),
+    names: (&str, &str),
     images: &[ComponentImages],
     deliveries: &[Delivery],
+    bus: Bus,
+) -> Result<Release, Error> {
+    let made = images.iter().zip(deliveries).map(|(made, delivery)| Made {
+        tags: &made.tags,
+        user: &made.user,
+        platforms: made.images.images.iter().map(|image| image.platform.to_string()).collect(),
+        digest: delivery.digest,
+    });
+    told(asked, names, made, bus)
+}
+
+/// What [`release`] will say once everything is built, but for the digests, which are those of no image: whoever would refuse
+/// it can do so before anything is made.
+///
+/// # Errors
+/// As [`release`].
+pub fn foretell(
+    asked: &WorkflowRequest,
+    resolution: &WorkflowResolution,
+    bus: Bus,
+) -> Result<Release, Error> {
+    let made = resolution.components.iter().map(|component| {
+        let platforms = &component.resolution.platforms;
+        Made {
+            tags: &component.resolution.tags,
+            user: platforms.first().map(|one| one.config.user.as_str()).unwrap_or_default(),
+            platforms: platforms.iter().map(|one| one.platform.to_string()).collect(),
+            digest: Digest::of(b""),
+        }
+    });
+    told(asked, (&resolution.project, &resolution.version), made, bus)
+}
+
+/// What a release says of the image of a component.
+struct Made<'a> {
+    tags: &'a [Reference],
+    user: &'a str,
+    platforms: Vec<String>,
+    digest: Digest,
+}
+
+fn told<'a>(
+    asked: &WorkflowRequest,
+    (project, version): (&str, &str),
+    images: impl Iterator<Item = Made<'a>>,
     bus: Bus,
 ) -> Result<Release, Error> {
     let workflow = &asked.workflow;
@@ -37,13 +85,12 @@ pub fn release(
     let published = published(asked);
     let mut services: Vec<Service> = Vec::new();
     let mut components = Vec::new();
-    for ((component, made), delivery) in workflow.images().zip(images).zip(deliveries) {
+    for (component, made) in workflow.images().zip(images) {
         let (hosts, mut variables) = beside(component, workflow, bus, &mut services)?;
         variables.insert("WOODWORK_ENV".into(), mode(asked.profile).into());
         let mut needs = needs(component, workflow);
         needs.extend(hosts);
-        let (user, _) = owner(&made.user);
-        let platforms = made.images.images.iter().map(|image| image.platform.to_string());
+        let (user, _) = owner(made.user);
         components.push(Component {
             name: component.name.clone(),
             service: component.service.clone(),
@@ -51,10 +98,10 @@ pub fn release(
             type_: component.kind.kind_type.to_owned(),
             image: Image {
                 repository: made.tags.first().filter(|_| is_pushed).map(repository),
-                digest: delivery.digest,
-                tag: made.tags.first().filter(|_| !is_pushed).map(short),
+                digest: made.digest,
+                tag: local_name(made.tags).filter(|_| !is_pushed).map(short),
             },
-            platforms: platforms.collect(),
+            platforms: made.platforms,
             port: COMPONENT_PORT,
             published: published.get(component.name.as_str()).copied(),
             command: COMMAND.map(str::to_owned).into(),
@@ -140,6 +187,11 @@ fn addresses(components: &[&Source]) -> Vec<String> {
     // A workflow that names one itself wants it set.
     let is_named = |name: &&str| components.iter().any(|one| one.env_names.iter().any(|own| own == name));
     names.into_iter().filter(|name| !is_named(name)).map(str::to_owned).collect()
+}
+
+/// The name that deployment files give an image in Docker: of several, one that stands for this image alone.
+fn local_name(tags: &[Reference]) -> Option<&Reference> {
+    tags.iter().find(|tag| tag.tag() != Some(LATEST)).or(tags.first())
 }
 
 /// A name as Docker shows it: what is of no registry says none.

@@ -113,9 +113,9 @@ fn what_components_share_is_one_layer_and_a_changed_line_one_other() {
         [
             "base",
             "environment for Python 3.13",
+            "component runtime",
             "greet 1.0",
             "loud 1.0",
-            "component runtime",
             "component model"
         ]
     );
@@ -349,9 +349,9 @@ fn a_plan_says_what_becomes_of_every_component() {
       requires  greet>=1, loud>=1
       linux/amd64 on python (Python 3.13)
         make environment for Python 3.13
+        make component runtime
         make greet 1.0
         make loud 1.0
-        make component runtime
         make component model
 
     tools (api functions): image, port 8080, service tools
@@ -367,8 +367,8 @@ fn a_plan_says_what_becomes_of_every_component() {
       requires  greet<2
       linux/amd64 on python (Python 3.13)
         make environment for Python 3.13
-        make greet 1.0
         make component runtime
+        make greet 1.0
         make component helper
 
     door (input api): image, port 8080, service door

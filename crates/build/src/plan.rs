@@ -151,6 +151,9 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
     for resolved in &resolution.platforms {
         let layout = &resolved.layout;
         let mut layers = vec![environment(resolved, &resolution.options, store)?];
+        if let Some(files) = &resolved.below {
+            layers.push(files_layer(files, &resolution.options, store)?);
+        }
         let (made, locked): (Vec<&ChosenWheel>, Vec<&ChosenWheel>) =
             resolved.wheels.iter().partition(|wheel| wheel.made.is_some());
         let room = wheel_layers(resolved, resolution.max_layers)?;
@@ -201,9 +204,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
         for unbuilt in &resolved.unbuilt {
             layers.push(unbuilt_layer(unbuilt)?);
         }
-        for files in &resolved.files {
-            layers.push(files_layer(files, options, store)?);
-        }
+        layers.push(files_layer(&resolved.files, options, store)?);
         let base = match &resolved.base {
             PlatformBase::Debian(recipe) => BasePlan::Runtime(recipe.clone()),
             PlatformBase::Image(base, _) => BasePlan::Image(Box::new(base.image.clone())),
@@ -260,7 +261,7 @@ fn wheel_layers(resolved: &PlatformResolution, max_layers: usize) -> Result<usiz
     };
     let has_wheels = !resolved.wheels.is_empty() || !resolved.unbuilt.is_empty();
     // Beside the project there may be other files.
-    let more = resolved.files.len().saturating_sub(1);
+    let more = usize::from(resolved.below.is_some());
     room_for_wheels(base + more, has_wheels, max_layers.saturating_sub(more))
         .ok_or_else(|| Error::FullBase { base: resolved.base_name.clone(), layers: base })
 }

@@ -97,8 +97,10 @@ pub struct PlatformResolution {
     pub(crate) wheels: Vec<ChosenWheel>,
     /// What only a build would make.
     pub(crate) unbuilt: Vec<Unbuilt>,
-    /// What lies above the wheels, lowest first.
-    pub(crate) files: Vec<Files>,
+    /// What lies below the wheels, besides the environment.
+    pub(crate) below: Option<Files>,
+    /// What lies above the wheels.
+    pub(crate) files: Files,
     /// Which wheels share a layer, where other images have a say in that.
     pub(crate) shares: Arc<Shares>,
     pub(crate) config: Config,
@@ -109,7 +111,7 @@ impl PlatformResolution {
         found: Found,
         layout: Layout,
         (wheels, unbuilt): (Vec<ChosenWheel>, Vec<Unbuilt>),
-        files: Vec<Files>,
+        (below, files): (Option<Files>, Files),
         shares: Arc<Shares>,
         config: Config,
     ) -> Self {
@@ -131,6 +133,7 @@ impl PlatformResolution {
             layout,
             wheels,
             unbuilt,
+            below,
             files,
             shares,
         }
@@ -239,7 +242,14 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
         });
         let config = config(&project, &start, &found);
         let wheels = (wheels, unbuilt);
-        platforms.push(PlatformResolution::new(found, layout, wheels, vec![source], Arc::default(), config));
+        platforms.push(PlatformResolution::new(
+            found,
+            layout,
+            wheels,
+            (None, source),
+            Arc::default(),
+            config,
+        ));
     }
     settle(platforms.iter().flat_map(|platform| &platform.wheels), request, tools)?;
     Resolution::new(request, &project, tags, platforms)

@@ -85,7 +85,7 @@ pub async fn resolve_workflow(
                 found.clone(),
                 layout.clone(),
                 (wheels, unbuilt),
-                vec![runtime.clone(), own],
+                (Some(runtime.clone()), own),
                 shares.clone(),
                 config,
             ));

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::Digest;
@@ -5,39 +6,58 @@ use wainwright_oci::Digest;
 use crate::choose::ChosenWheel;
 use crate::layering::group;
 
-/// Which layer a wheel is in: the same number in every image that has it.
+/// Which layer a wheel is in: the same number in every image that has it. Layers lie in the order of their numbers.
 pub(crate) type Shares = BTreeMap<Digest, usize>;
 
 /// Puts wheels into layers so that images share them: wheels that the same images have may share a layer, others never do.
 ///
 /// `images` are the wheels of each image. No image gets more than about `room` layers: how many each set of wheels gets is
 /// the same for all of them, for else they would be other layers.
+///
+/// What most images have lies lowest. Docker and containerd know a layer by all that lies below it, too, and unpack it once for
+/// each such pile; in this order piles are the same for as long as they can be.
+///
+/// So the image of a component depends on what others have, as it must where layers are shared. But nothing changes it that has
+/// nothing to do with it: neither the order of the components, nor one more that has the same wheels as another, none, or only
+/// wheels that this image does not have.
 pub(crate) fn share(images: &[&[ChosenWheel]], room: usize) -> Shares {
-    let mut users: BTreeMap<Digest, (BTreeSet<usize>, &ChosenWheel)> = BTreeMap::new();
-    for (image, wheels) in images.iter().enumerate() {
-        for wheel in *wheels {
-            users.entry(wheel.wanted.digest).or_insert_with(|| (BTreeSet::new(), wheel)).0.insert(image);
-        }
+    let mut wheels: BTreeMap<Digest, &ChosenWheel> = BTreeMap::new();
+    // Each selection of wheels counts once, however many images have it, and wherever they stand.
+    let mut selections: BTreeSet<BTreeSet<Digest>> = BTreeSet::new();
+    for image in images {
+        wheels.extend(image.iter().map(|wheel| (wheel.wanted.digest, wheel)));
+        selections.insert(image.iter().map(|wheel| wheel.wanted.digest).collect());
     }
-    let mut sets: BTreeMap<BTreeSet<usize>, Vec<&ChosenWheel>> = BTreeMap::new();
-    for (users, wheel) in users.into_values() {
-        sets.entry(users).or_default().push(wheel);
+    let mut sets: BTreeMap<Vec<usize>, Vec<&ChosenWheel>> = BTreeMap::new();
+    for (digest, wheel) in wheels {
+        let users = selections.iter().enumerate().filter(|(_, selection)| selection.contains(&digest));
+        sets.entry(users.map(|(user, _)| user).collect()).or_default().push(wheel);
     }
-    let of_image = |image: usize| sets.iter().filter(move |(users, _)| users.contains(&image));
-    let (most, sets_of_one) = (0..images.len()).fold((0, 0), |(wheels, count), image| {
-        let here: usize = of_image(image).map(|(_, wheels)| wheels.len()).sum();
-        (wheels.max(here), count.max(of_image(image).count()))
-    });
+    sets.values_mut().for_each(|wheels| wheels.sort_by_key(|wheel| (&wheel.name, wheel.wanted.digest)));
     // Every set has one layer at least; what is left is dealt out by the number of wheels.
-    let spare = room.saturating_sub(sets_of_one);
+    let budgets: Vec<(usize, usize)> = (0..selections.len())
+        .map(|user| {
+            let here = sets.iter().filter(|(users, _)| users.binary_search(&user).is_ok());
+            let (count, wheels) = here.fold((0, 0), |(count, all), (_, set)| (count + 1, all + set.len()));
+            (room.saturating_sub(count), wheels)
+        })
+        .collect();
+    let budget = |users: &[usize], count: usize| {
+        let of_user = |user: &usize| budgets.get(*user).map(|(spare, all)| spare * count / all.max(&1));
+        1 + users.iter().filter_map(of_user).min().unwrap_or_default().min(count - 1)
+    };
+    let mut order: Vec<(Vec<usize>, Vec<&ChosenWheel>)> = sets.into_iter().collect();
+    order.sort_by(|(a, one), (b, other)| {
+        let key =
+            |wheels: &[&ChosenWheel]| wheels.first().map(|wheel| (wheel.name.clone(), wheel.wanted.digest));
+        (Reverse(a.len()), key(one)).cmp(&(Reverse(b.len()), key(other)))
+    });
     let mut shares = Shares::new();
     let mut number = 0;
-    for wheels in sets.values_mut() {
-        wheels.sort_by(|a, b| a.name.cmp(&b.name));
-        let budget = 1 + (wheels.len() - 1).min(spare * wheels.len() / most.max(1));
+    for (users, wheels) in order {
         let sized: Vec<(&str, u64)> =
             wheels.iter().map(|wheel| (wheel.name.as_str(), wheel.size.unwrap_or(0))).collect();
-        for indices in group(&sized, budget) {
+        for indices in group(&sized, budget(&users, wheels.len())) {
             let digests =
                 indices.into_iter().filter_map(|index| wheels.get(index)).map(|wheel| wheel.wanted.digest);
             shares.extend(digests.map(|digest| (digest, number)));
@@ -87,6 +107,45 @@ mod tests {
         assert_eq!(found[0], [names(&["a", "b"]), names(&["x"])].into());
         assert_eq!(found[1], [names(&["a", "b"]), names(&["y"])].into());
         assert_eq!(found[2], [names(&["a", "b"])].into());
+    }
+
+    /// The layers of the first image, lowest first, as names.
+    fn pile(images: &[&[&str]]) -> Vec<Vec<String>> {
+        let images: Vec<Vec<ChosenWheel>> =
+            images.iter().map(|names| names.iter().map(|name| wheel(name)).collect()).collect();
+        let slices: Vec<&[ChosenWheel]> = images.iter().map(Vec::as_slice).collect();
+        let shares = share(&slices, 10);
+        let mut layers: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for wheel in &images[0] {
+            layers.entry(shares[&wheel.wanted.digest]).or_default().push(wheel.name.to_string());
+        }
+        layers.into_values().collect()
+    }
+
+    #[test]
+    fn what_most_images_have_lies_lowest() {
+        let found = pile(&[&["few", "most", "one"], &["few", "most"], &["most"]]);
+        assert_eq!(found, [["most"], ["few"], ["one"]]);
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_with_an_image_leaves_it_alone() {
+        let images: [&[&str]; 3] = [&["few", "most", "one"], &["few", "most"], &["most", "other"]];
+        let before = pile(&images);
+        assert_eq!(before, [["most"], ["few"], ["one"]]);
+        let many: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let changes: [(&str, &[&[&str]]); 4] = [
+            ("others the other way round", &[images[0], images[2], images[1]]),
+            ("one without wheels", &[images[0], &[], images[1], images[2]]),
+            ("two with the wheels of another", &[images[0], images[1], images[2], images[2], images[2]]),
+            ("one with many wheels of its own", &[images[0], &many, images[1], images[2]]),
+        ];
+        for (what, images) in changes {
+            assert_eq!(pile(images), before, "{what}");
+        }
+        // Who shares wheels has a say in the layers that they share.
+        assert_eq!(pile(&[images[0], &["one"], &["one", "x"], &["one", "y"]])[0], ["one"]);
     }
 
     #[test]

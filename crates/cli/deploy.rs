@@ -203,7 +203,9 @@ fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
     let lines = text.lines().map(|line| line.trim().trim_start_matches("export ").trim_start());
     let in_file: BTreeSet<&str> =
         lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim()).collect();
-    let of_services = release.services.iter().flat_map(|service| &service.secrets);
+    let of_services = release.services.iter().flat_map(|service| {
+        service.secrets.iter().chain(service.prefixed.values().map(|value| &value.secret))
+    });
     let names = release.components.iter().flat_map(|component| &component.secrets).chain(of_services);
     let missing: BTreeSet<&str> = names
         .map(String::as_str)

@@ -133,7 +133,8 @@ def parts(what: dict) -> list[dict]:
 
 
 def secrets(what: dict) -> list[str]:
-    return sorted({name for part in parts(what) for name in part.get("secrets", [])})
+    within = {made["secret"] for part in parts(what) for made in part.get("prefixed", {}).values()}
+    return sorted(within | {name for part in parts(what) for name in part.get("secrets", [])})
 
 
 def undoubled(text: str) -> str:
@@ -143,7 +144,7 @@ def undoubled(text: str) -> str:
 def environment_of_compose(services: dict, what: dict, undo=undoubled) -> bool:
     def found(part):
         all_ = services[part["service"]].get("environment") or {}
-        others = part.get("secrets", []) + part.get("optional", [])
+        others = [*part.get("secrets", []), *part.get("optional", []), *part.get("prefixed", {})]
         return {name: undo(value) for name, value in all_.items() if name not in others}
 
     return all(found(part) == part.get("environment", {}) for part in parts(what))
@@ -171,6 +172,11 @@ def compose(world: World, name: str, what: dict) -> None:
         # What it prints could be read again: it doubles each `$` anew.
         ok = done.returncode == 0 and environment_of_compose(services, what)
         table.row(name, "compose", "Docker Compose 2", ok=ok, detail=done.stderr)
+        for part in parts(what):
+            for variable, made in part.get("prefixed", {}).items():
+                found = services.get(part["service"], {}).get("environment", {})
+                ok = found.get(variable) == made["prefix"] + "value" and made["secret"] not in found
+                table.row(name, "compose", f"{variable} is made of {made['secret']}", ok=ok, detail=str(found))
         for missing in given:
             done = world.run(program, *file, "--quiet", env=given | {missing: ""})
             ok = done.returncode != 0 and f"set {missing} in the environment" in done.stderr
@@ -218,6 +224,22 @@ def environment_of_objects(objects: dict, what: dict) -> bool:
         return objects.get(("ConfigMap", part["service"]), {}).get("data", {})
 
     return all(found(part) == part.get("environment", {}) for part in parts(what))
+
+
+def made_in_pod(objects: dict, host: str, variable: str, made: dict) -> bool:
+    """Whether a variable is a text and then a secret, which stands before it and is replaced as Kubernetes replaces it."""
+    for kind in ("Deployment", "StatefulSet"):
+        if (kind, host) in objects:
+            [container] = objects[kind, host]["spec"]["template"]["spec"]["containers"]
+    keys, texts = {}, {}
+    for one in container["env"]:
+        if "valueFrom" in one:
+            keys[one["name"]] = one["valueFrom"]["secretKeyRef"]["key"]
+        else:
+            texts[one["name"]] = re.sub(r"\$\((\w+)\)", lambda name: f"<{keys[name[1]]}>", one["value"])
+    # What begins with NEO4J_ would be a setting of the server.
+    strays = [name for name in keys if name.startswith("NEO4J_")]
+    return texts == {variable: f"{made['prefix']}<{made['secret']}>"} and not strays
 
 
 def restricted(objects: dict) -> list[str]:
@@ -270,6 +292,10 @@ def kubernetes(world: World, name: str, what: dict) -> dict:
     documents = [document for file in kustomization["resources"] for document in read((place / file).read_text())]
     objects = by_name(documents)
     table.row(name, "kubernetes", "PyYAML, ruamel.yaml", ok=environment_of_objects(objects, what))
+    for part in parts(what):
+        for variable, made in part.get("prefixed", {}).items():
+            ok = made_in_pod(objects, part["service"], variable, made)
+            table.row(name, "kubernetes", f"{variable} is made of {made['secret']}", ok=ok)
     wrong = restricted(objects)
     table.row(name, "kubernetes", "restricted, and our rules", ok=not wrong, detail="\n".join(wrong))
     listed = {"kustomization.yaml", "secrets.example.yaml", ".wain-emit"} | set(kustomization["resources"])

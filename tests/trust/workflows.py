@@ -28,7 +28,7 @@ PROJECTS = {
     "functions": (["captain", "door", "model", "tides"], [], [], ["ANTHROPIC_API_KEY"]),
     "chat": (["model"], [], ["terminal"], ["OPENAI_API_KEY"]),
     "web": "E-KEY-MISSING",
-    "planner": (["model", "planner", "tools"], ["neo4j", "ollama"], ["terminal"], ["NEO4J_AUTH"]),
+    "planner": (["model", "planner", "tools"], ["neo4j", "ollama"], ["terminal"], ["NEO4J_PASSWORD"]),
     "coding": (["coder", "forge", "input", "model"], [], ["workshop"], ["FORGE_TOKEN", "OPENAI_API_KEY"]),
     "machines": (["far", "near"], [], ["shed", "terminal"], ["OPENAI_API_KEY"]),
 }

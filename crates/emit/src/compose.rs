@@ -120,14 +120,17 @@ fn escaped(text: &str) -> String {
 
 fn environment(workload: &Workload<'_>) -> Map {
     let plain = workload.environment.iter().map(|(name, value)| (name.as_str(), escaped(value)));
-    let secret = workload.secrets.iter().map(|name| {
-        let value =
-            format!("${{{name}:?set {name} in the environment or in .env; {} needs it}}", workload.name);
-        (*name, value)
-    });
+    let asked = |name: &str| {
+        format!("${{{name}:?set {name} in the environment or in .env; {} needs it}}", workload.name)
+    };
+    let secret = workload.secrets.iter().map(|name| (*name, asked(name)));
+    let prefixed = workload
+        .prefixed
+        .iter()
+        .map(|(name, value)| (*name, format!("{}{}", escaped(&value.prefix), asked(&value.secret))));
     let optional = workload.component.into_iter().flat_map(|component| &component.optional);
     let optional = optional.map(|name| (name.as_str(), format!("${{{name}:-}}")));
-    let mut all: Vec<(&str, String)> = plain.chain(secret).chain(optional).collect();
+    let mut all: Vec<(&str, String)> = plain.chain(secret).chain(prefixed).chain(optional).collect();
     all.sort();
     all.into_iter().collect()
 }

@@ -49,7 +49,7 @@ fn describe(part: &Workload<'_>) -> Value {
         "ports": part.ports,
         "published": part.published,
         "environment": part.environment.keys().collect::<Vec<_>>(),
-        "secrets": part.secrets,
+        "secrets": part.wanted().collect::<Vec<_>>(),
         "volumes": part.volumes.iter().map(|volume| (volume.path, volume.size)).collect::<std::collections::BTreeMap<_, _>>(),
         "resources": part.resources,
         "replicas": part.replicas,

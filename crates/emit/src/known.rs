@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Quantity, Resources, Service};
+use crate::{Prefixed, Quantity, Resources, Service};
 
 impl Service {
     /// Redis, at `redis://HOST:6379/0`. Keeps what it has in `/data`. Made for the images of Docker's library.
@@ -18,8 +18,15 @@ impl Service {
         }
     }
 
-    /// Neo4j, at `bolt://HOST:7687`, its pages at 7474. `NEO4J_AUTH` is a secret, `neo4j/PASSWORD`.
-    pub fn neo4j(name: &str, host: &str, image: &str) -> Self {
+    /// Neo4j, at `bolt://HOST:7687`, its pages at 7474. The image takes its first password as `neo4j/PASSWORD` from `NEO4J_AUTH`:
+    /// that is made of the secret `password`, or a secret itself where none is named.
+    pub fn neo4j(name: &str, host: &str, image: &str, password: Option<&str>) -> Self {
+        let auth = "NEO4J_AUTH".to_owned();
+        let of = |secret: &str| Prefixed { prefix: "neo4j/".into(), secret: secret.to_owned() };
+        let (secrets, prefixed) = match password.filter(|name| *name != auth) {
+            Some(password) => (Vec::new(), BTreeMap::from([(auth, of(password))])),
+            None => (vec![auth], BTreeMap::new()),
+        };
         Self {
             port: 7687,
             ports: vec![7474],
@@ -27,7 +34,8 @@ impl Service {
             user: Some(7474),
             // It writes its configuration beside its program when it starts.
             read_only: false,
-            secrets: words(["NEO4J_AUTH"]),
+            secrets,
+            prefixed,
             volumes: amounts([("/data", "5Gi"), ("/logs", "1Gi")]),
             // The image has bash and no client that asks without a password.
             health: Some(words(["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7687"])),
@@ -64,6 +72,7 @@ fn plain(name: &str, host: &str, image: &str) -> Service {
         ports: Vec::new(),
         environment: BTreeMap::new(),
         secrets: Vec::new(),
+        prefixed: BTreeMap::new(),
         volumes: BTreeMap::new(),
         writable: words(["/tmp"]),
         read_only: true,
@@ -101,11 +110,13 @@ mod tests {
     fn known_services_can_be_deployed() {
         let services = [
             Service::redis("redis", "redis", "redis:7.4"),
-            Service::neo4j("graph", "graph", "neo4j:5.26"),
+            Service::neo4j("graph", "graph", "neo4j:5.26", None),
             Service::ollama("ollama", "ollama", "ollama/ollama:0.9.0"),
         ];
         let sizes: Vec<usize> = services.iter().map(|service| service.volumes.len()).collect();
         assert_eq!(sizes, [1, 2, 1]);
+        let named = Service::neo4j("graph", "graph", "neo4j:5.26", Some("GRAPH_PASSWORD"));
+        assert_eq!((services[1].secrets.len(), named.secrets.len(), named.prefixed.len()), (1, 0, 1));
         assert!(services.iter().all(|service| {
             let Resources { cpu, memory, memory_limit, .. } = &service.resources;
             [cpu, memory, memory_limit].into_iter().all(Option::is_some)

@@ -32,7 +32,7 @@ pub use helm::helm;
 pub use kubernetes::kubernetes;
 pub use overlay::overlay;
 pub use quantity::Quantity;
-pub use release::{Autoscale, Bus, Component, Image, Profile, Release, Resources, SCHEMA, Service};
+pub use release::{Autoscale, Bus, Component, Image, Prefixed, Profile, Release, Resources, SCHEMA, Service};
 
 /// A file of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

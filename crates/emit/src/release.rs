@@ -192,6 +192,9 @@ pub struct Service {
     /// Environment variables whose values are secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Environment variables whose values are a text and then a secret of another name.
+    #[serde(default)]
+    pub prefixed: BTreeMap<String, Prefixed>,
     /// Absolute paths that outlive the container, and how large they are.
     #[serde(default)]
     pub volumes: BTreeMap<String, Quantity>,
@@ -213,6 +216,16 @@ pub struct Service {
     /// What it takes of a machine.
     #[serde(default)]
     pub resources: Resources,
+}
+
+/// A value that is a text and then a secret: `neo4j/`, and what `GRAPH_PASSWORD` is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prefixed {
+    /// What stands before the secret: letters, digits and `-._:/@`.
+    pub prefix: String,
+    /// The name of the secret.
+    pub secret: String,
 }
 
 /// A message without the texts that it quotes: one of them may be a secret that stands in the wrong place.

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wainwright_oci::Reference;
 
 use crate::check::path_name;
-use crate::{Autoscale, Component, Error, Quantity, Release, Resources, Service};
+use crate::{Autoscale, Component, Error, Prefixed, Quantity, Release, Resources, Service};
 
 /// What runs, a component or a service, in the one shape that everything that is emitted is made of.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub(crate) struct Workload<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) read_only: bool,
     pub(crate) environment: &'a BTreeMap<String, String>,
-    /// Sorted.
+    /// Variables that are secrets; sorted.
     pub(crate) secrets: Vec<&'a str>,
+    /// Variables that are a text and then a secret of another name.
+    pub(crate) prefixed: Vec<(&'a str, &'a Prefixed)>,
     /// Host names of what it asks; sorted.
     pub(crate) needs: Vec<&'a str>,
     /// Host names of what asks it; sorted.
@@ -95,7 +97,7 @@ pub(crate) fn workloads(release: &Release) -> Result<Vec<Workload<'_>>, Error> {
 
 /// Every secret that somebody wants, once.
 pub(crate) fn secrets<'a>(workloads: &[Workload<'a>]) -> BTreeSet<&'a str> {
-    workloads.iter().flat_map(|workload| workload.secrets.iter().copied()).collect()
+    workloads.iter().flat_map(Workload::wanted).collect()
 }
 
 fn of_component(component: &Component) -> Workload<'_> {
@@ -118,6 +120,7 @@ fn of_component(component: &Component) -> Workload<'_> {
         read_only: true,
         environment: &component.environment,
         secrets: sorted(&component.secrets),
+        prefixed: Vec::new(),
         needs: component.needs.iter().map(String::as_str).collect(),
         users: Vec::new(),
         writable: writable(&component.writable, &component.volumes),
@@ -148,6 +151,7 @@ fn of_service(service: &Service) -> Workload<'_> {
         read_only: service.read_only,
         environment: &service.environment,
         secrets: sorted(&service.secrets),
+        prefixed: service.prefixed.iter().map(|(name, value)| (name.as_str(), value)).collect(),
         needs: service.needs.iter().map(String::as_str).collect(),
         users: Vec::new(),
         writable: writable(&service.writable, &service.volumes),
@@ -200,6 +204,12 @@ pub(crate) enum Probe<'a> {
 }
 
 impl<'a> Workload<'a> {
+    /// The names of all secrets that it wants.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &'a str> {
+        let within = self.prefixed.iter().map(|(_, value)| value.secret.as_str());
+        self.secrets.iter().copied().chain(within)
+    }
+
     /// What kind of part it is: `agent`; `service` for those of others.
     pub(crate) fn kind(&self) -> &'a str {
         self.component.map_or("service", |component| &component.kind)

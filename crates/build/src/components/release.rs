@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
 use wainwright_oci::{Digest, Reference};
-use wainwright_woodwork::{Component as Source, Place, Resources as Asked, Workflow};
+use wainwright_woodwork::{Component as Source, Content, Place, Resources as Asked, Workflow};
 
 use super::container::{COMMAND, COMPONENT_PORT, WRITABLE, mode, owner};
 use super::document::{absent, environment, household, peers};
@@ -125,7 +125,11 @@ fn told<'a>(
     }
     for component in &workflow.components {
         if let Place::Service(service) = component.kind.place {
-            add(&mut services, &component.name, service.name, service.name)?;
+            let password = match component.config.get("password").map(|value| &value.content) {
+                Some(Content::Env(name)) => Some(name.as_str()),
+                _ => None,
+            };
+            add(&mut services, &component.name, service.name, service.name, password)?;
         }
     }
     let release = Release {
@@ -159,7 +163,7 @@ fn beside(
     let (mut hosts, mut variables) = (Vec::new(), BTreeMap::new());
     for beside in household(component, workflow).iter().filter_map(|one| one.kind.beside) {
         let host = free(beside.name, workflow);
-        add(services, &host, beside.name, &host)?;
+        add(services, &host, beside.name, &host, None)?;
         if beside.name == "ollama" {
             let port = beside.ports.first().copied().unwrap_or_default();
             variables.insert("OLLAMA_HOST".into(), format!("http://{host}:{port}"));
@@ -168,7 +172,7 @@ fn beside(
     }
     if bus == Bus::Redis {
         let host = free("redis", workflow);
-        add(services, &host, "redis", &host)?;
+        add(services, &host, "redis", &host, None)?;
         variables.insert("REDIS_URL".into(), format!("redis://{host}:6379/0"));
         hosts.push(host);
     }
@@ -236,13 +240,19 @@ fn free(name: &str, workflow: &Workflow) -> String {
     host
 }
 
-/// Adds a service of others once.
-fn add(services: &mut Vec<Service>, name: &str, what: &str, host: &str) -> Result<(), Error> {
+/// Adds a service of others once; `password` names the variable that has its password.
+fn add(
+    services: &mut Vec<Service>,
+    name: &str,
+    what: &str,
+    host: &str,
+    password: Option<&str>,
+) -> Result<(), Error> {
     if services.iter().any(|known| known.service == host) {
         return Ok(());
     }
     services.push(match what {
-        "neo4j" => Service::neo4j(name, host, NEO4J),
+        "neo4j" => Service::neo4j(name, host, NEO4J, password),
         "ollama" => Service::ollama(name, host, OLLAMA),
         "redis" => Service::redis(name, host, REDIS),
         _ => return Err(Error::Bug { what: format!("no image is known for {what}") }),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::Reference;
 
-use crate::{Resources, secret};
+use crate::{Prefixed, Resources, secret};
 
 /// What Linux takes as one string of the environment (`MAX_ARG_STRLEN`), its name, `=` and the final zero among it.
 const LONGEST_VARIABLE: usize = 128 << 10;
@@ -174,6 +174,29 @@ pub(super) fn check_variables(
         }
     }
     Ok(())
+}
+
+/// Whether a value can be made of a text and a secret everywhere: nothing in it is replaced or has to be quoted.
+pub(super) fn check_prefixed(name: &str, value: &Prefixed) -> Result<(), Fault> {
+    if !is_variable(&value.secret) {
+        return fault(format!("variable {name} is made of a secret whose name is not one"));
+    }
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:/@".contains(letter);
+    if value.prefix.len() > 64 || !value.prefix.chars().all(is_plain) {
+        return fault(format!("variable {name} has a prefix with more than 64 letters, digits and `-._:/@`"));
+    }
+    match secret::text(&value.prefix) {
+        Some(why) => {
+            fault_with(format!("variable {name} has a secret for a prefix: {why}"), "name it as a secret")
+        }
+        None => Ok(()),
+    }
+}
+
+/// The name under which Kubernetes puts the secret of a variable into the container. Not one that begins as the variable does:
+/// the image of Neo4j takes everything that begins with `NEO4J_` for a setting.
+pub(crate) fn secret_part(name: &str) -> String {
+    format!("SECRET_OF_{name}")
 }
 
 pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), Fault> {

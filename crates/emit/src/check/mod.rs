@@ -10,10 +10,10 @@ use crate::release::SCHEMA;
 use crate::{Component, Error, Release, Service};
 
 use fields::{
-    Fault, check_command, check_part, check_paths, check_ports, check_repository, check_resources,
-    check_source, check_tagged, check_user, check_variables, fault, fault_with, is_project,
+    Fault, check_command, check_part, check_paths, check_ports, check_prefixed, check_repository,
+    check_resources, check_source, check_tagged, check_user, check_variables, fault, fault_with, is_project,
 };
-pub(crate) use fields::{is_label, is_subdomain, path_name, shown};
+pub(crate) use fields::{is_label, is_subdomain, path_name, secret_part, shown};
 
 /// More components than a project has; each costs some kilobytes of files.
 const MOST_PARTS: usize = 1000;
@@ -232,7 +232,11 @@ impl Service {
         check_ports(std::iter::once(self.port).chain(self.ports.iter().copied()))?;
         self.health.as_ref().map_or(Ok(()), |words| check_command("health", words))?;
         self.user.map_or(Ok(()), check_user)?;
-        check_variables(&self.environment, &self.secrets)?;
+        // Kubernetes gets the secret under a name of its own as well.
+        let made: Vec<String> =
+            self.prefixed.keys().flat_map(|name| [name.clone(), secret_part(name)]).collect();
+        check_variables(&self.environment, &[&self.secrets[..], &made].concat())?;
+        self.prefixed.iter().try_for_each(|(name, value)| check_prefixed(name, value))?;
         check_paths(self.writable.iter().chain(self.volumes.keys()))?;
         check_resources(&self.resources)
     }

@@ -54,6 +54,7 @@ const KEYS: &str = "
   resources     requests and limits, `cpu` and `memory` each
   environment   variables: texts, never secrets; numbers in quotes
   secrets       variables that come from `existingSecret`, by keys of the same names
+  prefixed      variables that are a text, `prefix`, and then a value of `existingSecret`, by the key `secret`
   serviceType   ClusterIP, NodePort or LoadBalancer
   open          whether everybody may ask it
   callers       who may ask it otherwise: host names
@@ -103,6 +104,15 @@ fn values_of(workload: &Workload<'_>) -> Map {
         Probe::Command(words) => map([("command", words.to_vec().into())]),
         Probe::Port => Map::default(),
     };
+    let prefixed: Map = workload
+        .prefixed
+        .iter()
+        .map(|(name, value)| {
+            let value =
+                map([("prefix", value.prefix.as_str().into()), ("secret", value.secret.as_str().into())]);
+            (*name, value)
+        })
+        .collect();
     map([
         ("kind", workload.kind().into()),
         ("image", image(workload).into()),
@@ -112,6 +122,7 @@ fn values_of(workload: &Workload<'_>) -> Map {
         ("resources", resources(workload).into()),
         ("environment", workload.environment.iter().collect::<Map>().into()),
         ("secrets", workload.secrets.clone().into()),
+        ("prefixed", prefixed.into()),
         ("serviceType", "ClusterIP".into()),
         ("open", workload.published.is_some().into()),
         ("callers", workload.users.clone().into()),

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use wainwright_oci::Digest;
 
+use crate::check::secret_part;
 use crate::workload::{Probe, SCRATCH, Workload};
 use crate::yaml::{Map, Node, map};
 
@@ -105,11 +106,18 @@ fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     if !workload.environment.is_empty() {
         container.put("envFrom", [map([("configMapRef", map([("name", workload.host.into())]).into())])]);
     }
-    let secrets = workload.secrets.iter().map(|name| {
-        let key = map([("name", cluster.secret.as_str().into()), ("key", (*name).into())]);
-        map([("name", (*name).into()), ("valueFrom", map([("secretKeyRef", key.into())]).into())])
-    });
-    container.put_filled("env", secrets.collect::<Vec<_>>());
+    let from_secret = |name: &str, secret: &str| {
+        let key = map([("name", cluster.secret.as_str().into()), ("key", secret.into())]);
+        map([("name", name.into()), ("valueFrom", map([("secretKeyRef", key.into())]).into())])
+    };
+    let mut variables: Vec<Map> = workload.secrets.iter().map(|name| from_secret(name, name)).collect();
+    for (name, value) in &workload.prefixed {
+        let part = secret_part(name);
+        variables.push(from_secret(&part, &value.secret));
+        variables
+            .push(map([("name", (*name).into()), ("value", format!("{}$({part})", value.prefix).into())]));
+    }
+    container.put_filled("env", variables);
     // Five minutes to start, half a minute to answer again, and no traffic as long as it says that it is not ready.
     container.put("startupProbe", probe(workload, "/health", 5, 60));
     container.put("readinessProbe", probe(workload, "/ready", 10, 3));

@@ -157,6 +157,60 @@ fn an_image_has_what_its_component_names_and_no_other_file() {
     );
 }
 
+#[test]
+fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() {
+    use std::os::unix::fs::symlink;
+    let shop = shop();
+    let door = "door = input api {\n    requirements: []\n    pipes: [\n        {\n            event: \"input.received\"\n            \
+                script_path: \"pipes/tidy.py\"\n            function_name: \"tidy\"\n        }\n    ]\n}\n";
+    shop.write("project/main.ww", door);
+    shop.write(
+        "project/shared/more/tidy.py",
+        "import helper, lib.words\n\ndef tidy(payload):\n    return payload\n",
+    );
+    shop.write("project/shared/more/helper.py", "");
+    shop.write("project/shared/more/other.py", "# Nobody asks for this.\n");
+    shop.write("project/vendor/lib/words.py", "");
+    fs::remove_dir_all(shop.path("project/pipes")).unwrap();
+    symlink("shared/more", shop.path("project/nearly")).unwrap();
+    symlink("./nearly", shop.path("project/pipes")).unwrap();
+    symlink("vendor/lib", shop.path("project/lib")).unwrap();
+    let build = |words: &[&str]| {
+        let mut build = shop.wain(&["build", "project", "--progress", "quiet", "--no-index"]);
+        run(build.with(&["--platform", "linux/amd64", "--base", "layout:base"]).with(words))
+    };
+    build(&["--output", "layout:out"]).ok();
+    let own: Vec<String> = members(&shop.path("out/door")).into_iter().next_back().unwrap();
+    let own: Vec<&str> = own.iter().map(String::as_str).filter(|path| !path.ends_with('/')).collect();
+    assert_eq!(
+        own,
+        [
+            "app/component.json",
+            "app/lib",
+            "app/nearly",
+            "app/pipes",
+            "app/shared/more/helper.py",
+            "app/shared/more/tidy.py",
+            "app/vendor/lib/words.py"
+        ]
+    );
+
+    fs::remove_file(shop.path("project/nearly")).unwrap();
+    symlink("../wheels", shop.path("project/nearly")).unwrap();
+    let refused = build(&[]);
+    assert_eq!(refused.code, 1);
+    insta::assert_snapshot!(refused.stderr, @"");
+    // Round and round.
+    fs::remove_file(shop.path("project/nearly")).unwrap();
+    symlink("pipes", shop.path("project/nearly")).unwrap();
+    let refused = build(&[]);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("there is no `pipes/tidy.py`"),
+        "{}",
+        refused.stderr
+    );
+}
+
 /// The paths in every layer of a layout with one image, lowest first.
 fn members(layout: &Path) -> Vec<Vec<String>> {
     let blob = |digest: &Value| {

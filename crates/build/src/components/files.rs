@@ -14,6 +14,12 @@ pub(crate) struct Sources<'a> {
     by_path: BTreeMap<&'a str, &'a SourceFile>,
 }
 
+/// How a path is reached: the links on the way, and what is at its end, which is none.
+struct Way<'a> {
+    links: Vec<&'a str>,
+    place: &'a str,
+}
+
 impl<'a> Sources<'a> {
     pub(crate) fn new(tree: &'a SourceTree, file: &'a str) -> Self {
         let path = |file: &'a SourceFile| Some((std::str::from_utf8(file.path.as_bytes()).ok()?, file));
@@ -30,25 +36,24 @@ impl<'a> Sources<'a> {
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
         for component in components {
             for hook in component.hooks.iter().chain(&component.pipes) {
-                self.script(hook, component)?;
-                self.add_code(&hook.script, &mut wanted)?;
+                let way = self.script(hook, component)?;
+                self.add(way, true, &mut wanted)?;
             }
             for named in &component.files {
-                let Some(path) = self.find(&named.path).filter(|path| self.leads_somewhere(path)) else {
+                let Some(way) = self.way(&named.path) else {
                     return Err(self.missing(&named.path, named.at, component, Some(named.key)));
                 };
-                match path.ends_with(".py") {
-                    true => self.add_code(path, &mut wanted)?,
-                    false => self.add(path, &mut wanted),
-                }
+                let is_code = way.place.ends_with(".py");
+                self.add(way, is_code, &mut wanted)?;
             }
         }
         for (kind, path) in PROMPTS {
-            if components.iter().any(|component| component.kind.kind == kind) {
-                wanted.extend(self.find(path));
+            if components.iter().any(|component| component.kind.kind == kind)
+                && let Some(way) = self.way(path)
+            {
+                self.add(way, false, &mut wanted)?;
             }
         }
-        self.add_targets(&mut wanted)?;
         let folders: BTreeSet<&str> = wanted.iter().flat_map(|path| above(path)).collect();
         wanted.extend(folders);
         let files = wanted.into_iter().filter_map(|path| self.by_path.get(path)).map(|file| (*file).clone());
@@ -60,19 +65,43 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// The path as the tree has it.
-    fn find(&self, path: &str) -> Option<&'a str> {
-        let path = path.trim_start_matches("./").trim_end_matches('/');
-        self.by_path.get_key_value(path).map(|(path, _)| *path)
+    /// The way that the kernel takes to a path, through the links of the project (path_resolution(7)); `None` where it leads to
+    /// nothing that goes into images.
+    fn way(&self, path: &str) -> Option<Way<'a>> {
+        let mut rest: Vec<&str> = path.split('/').rev().collect();
+        let mut way = Way { links: Vec::new(), place: "" };
+        while let Some(name) = rest.pop() {
+            match name {
+                "" | "." => continue,
+                // No link leaves the project on its own; several together may.
+                ".." if way.place.is_empty() => return None,
+                ".." => {
+                    way.place = way.place.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    continue;
+                }
+                _ => {}
+            }
+            let next = if way.place.is_empty() { name.to_owned() } else { format!("{}/{name}", way.place) };
+            let (known, file) = self.by_path.get_key_value(next.as_str())?;
+            match &file.kind {
+                SourceKind::Symlink { .. } if way.links.len() == MOST_LINKS => return None,
+                SourceKind::Symlink { target } => {
+                    way.links.push(known);
+                    rest.extend(std::str::from_utf8(target).ok()?.split('/').rev());
+                }
+                SourceKind::File { .. } | SourceKind::Directory => way.place = known,
+            }
+        }
+        (!way.place.is_empty()).then_some(way)
     }
 
     /// Demands that a script has its function; it is read and not run.
-    fn script(&self, hook: &Hook, component: &Component) -> Result<(), Error> {
-        let Some(path) = self.find(&hook.script).filter(|path| self.leads_somewhere(path)) else {
+    fn script(&self, hook: &Hook, component: &Component) -> Result<Way<'a>, Error> {
+        let Some(way) = self.way(&hook.script) else {
             return Err(self.missing(&hook.script, hook.at, component, None));
         };
-        match defines(&self.read(path)?, &hook.function) {
-            true => Ok(()),
+        match defines(&self.read(way.place)?, &hook.function) {
+            true => Ok(way),
             false => Err(Error::NoFunction {
                 file: self.file.to_owned(),
                 line: hook.at.line,
@@ -99,74 +128,42 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// A Python file, and what it imports of the project, and what that imports.
-    fn add_code(&self, path: &str, wanted: &mut BTreeSet<&'a str>) -> Result<(), Error> {
-        let Some(first) = self.find(path) else { return Ok(()) };
+    /// A file, or a folder with all in it, and the links on the way there; of code also what it imports of the project.
+    fn add(&self, first: Way<'a>, is_code: bool, wanted: &mut BTreeSet<&'a str>) -> Result<(), Error> {
         let mut open = vec![first];
-        while let Some(path) = open.pop() {
-            if !wanted.insert(path) || !path.ends_with(".py") || !self.leads_somewhere(path) {
+        // What is wanted already may not have been looked at as code.
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        while let Some(Way { links, place }) = open.pop() {
+            wanted.extend(links);
+            wanted.insert(place);
+            if !seen.insert(place) {
                 continue;
             }
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            for module in imports(&self.read(path)?) {
+            for path in self.below(place) {
+                match self.way(path) {
+                    Some(way) => open.push(way),
+                    // A link to nothing, beside what is wanted.
+                    None => drop(wanted.insert(path)),
+                }
+            }
+            if !is_code || !place.ends_with(".py") {
+                continue;
+            }
+            let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for module in imports(&self.read(place)?) {
                 // As Python looks for them: beside the script, then from the project down. Of a package all is taken.
                 for root in BTreeSet::from([folder, ""]) {
                     let at = if root.is_empty() { module.clone() } else { format!("{root}/{module}") };
-                    open.extend(self.find(&format!("{at}.py")));
-                    open.extend(self.below(&at));
+                    open.extend(self.way(&format!("{at}.py")));
+                    open.extend(self.way(&at).filter(|way| self.is_folder(way.place)));
                 }
             }
         }
         Ok(())
     }
 
-    /// What links lead to.
-    fn add_targets(&self, wanted: &mut BTreeSet<&'a str>) -> Result<(), Error> {
-        let mut open: Vec<&str> = wanted.iter().copied().collect();
-        while let Some(path) = open.pop() {
-            let Some(target) = self.target(path) else { continue };
-            let before = wanted.clone();
-            match target.ends_with(".py") {
-                true => self.add_code(&target, wanted)?,
-                false => wanted.extend(self.find(&target).into_iter().chain(self.below(&target))),
-            }
-            open.extend(wanted.difference(&before));
-        }
-        Ok(())
-    }
-
-    /// Whether a path is no link, or one to something that goes into images too.
-    fn leads_somewhere(&self, path: &str) -> bool {
-        let mut path = path.to_owned();
-        for _ in 0..MOST_LINKS {
-            if !self.by_path.contains_key(path.as_str()) {
-                return false;
-            }
-            let Some(target) = self.target(&path) else { return true };
-            path = target;
-        }
-        false
-    }
-
-    /// Where a link leads, as a path of the project.
-    fn target(&self, path: &str) -> Option<String> {
-        let SourceKind::Symlink { target } = &self.by_path.get(path)?.kind else { return None };
-        let mut names: Vec<&str> = path.split('/').collect();
-        names.pop();
-        for name in std::str::from_utf8(target).ok()?.split('/') {
-            match name {
-                "" | "." => {}
-                ".." => drop(names.pop()?),
-                name => names.push(name),
-            }
-        }
-        Some(names.join("/"))
-    }
-
-    /// A file, or a folder with all in it.
-    fn add(&self, path: &'a str, wanted: &mut BTreeSet<&'a str>) {
-        wanted.insert(path);
-        wanted.extend(self.below(path));
+    fn is_folder(&self, path: &str) -> bool {
+        self.by_path.get(path).is_some_and(|file| file.kind == SourceKind::Directory)
     }
 
     /// Everything in a folder; nothing for a file.
@@ -179,7 +176,6 @@ impl<'a> Sources<'a> {
         let Some(file) = self.by_path.get(path) else { return Ok(String::new()) };
         match file.kind {
             SourceKind::File { size, .. } if size <= LARGEST_SCRIPT => {}
-            SourceKind::Symlink { .. } => {}
             _ => return Ok(String::new()),
         }
         let disk = self.tree.disk(file);

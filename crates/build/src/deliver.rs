@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use wainwright_image::{
-    Delivered, DockerHost, MOST_LAYERS, Release, Siblings, load_docker, write_archive, write_archive_to,
-    write_layout, write_layout_beside,
+    Delivered, DockerHost, Loaded, MOST_LAYERS, Release, Siblings, load_docker, load_docker_together,
+    write_archive, write_archive_to, write_layout, write_layout_beside,
 };
 use wainwright_oci::{Digest, Reference};
 
@@ -135,12 +135,7 @@ pub(crate) async fn put_one(
             let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
             let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
             let loaded = load_docker(release, &tools.store, &host, &progress).await?;
-            tell_which(release, loaded.image_id, tools);
-            if let Some(words) = loaded.second_thoughts {
-                let message =
-                    format!("sent everything, as docker did not have the layers it seemed to: {words}");
-                tools.tell(Event::Noted { message });
-            }
+            tell_loaded(release, &loaded, tools);
             loaded.delivered
         }
         Output::Layout(path) => {
@@ -171,6 +166,30 @@ pub(crate) async fn put_one(
         }
     };
     Ok(Outcome::tell(name, delivered, tools))
+}
+
+/// Loads several releases into a daemon at once.
+pub(crate) async fn load_all(releases: &[Arc<Release>], tools: &Arc<Tools>) -> Result<Vec<Outcome>, Error> {
+    let name = Output::Docker.to_string();
+    tools.tell(Event::DeliveryStarted { output: name.clone() });
+    let host = DockerHost::find(&tools.machine.vars, tools.machine.home.as_deref())?;
+    let progress = |bytes| tools.tell(Event::DeliveryProgressed { output: name.clone(), bytes });
+    let all: Vec<&Release> = releases.iter().map(Arc::as_ref).collect();
+    let loaded = load_docker_together(&all, &tools.store, &host, &progress).await?;
+    let outcome = |(release, loaded): (&Arc<Release>, Loaded)| {
+        tell_loaded(release, &loaded, tools);
+        Outcome::tell(name.clone(), loaded.delivered, tools)
+    };
+    Ok(releases.iter().zip(loaded).map(outcome).collect())
+}
+
+/// Tells what is odd about an image that was loaded.
+fn tell_loaded(release: &Release, loaded: &Loaded, tools: &Tools) {
+    tell_which(release, loaded.image_id, tools);
+    if let Some(words) = &loaded.second_thoughts {
+        let message = format!("sent everything, as docker did not have the layers it seemed to: {words}");
+        tools.tell(Event::Noted { message });
+    }
 }
 
 /// A daemon takes one platform of several; whoever reads that all were delivered should know.

@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wainwright_blob::{BLOCK, file_header, padding};
 use wainwright_oci::{Digest, Image, Platform, canonical_json, media_type};
 use wainwright_store::Store;
@@ -64,25 +64,30 @@ pub(crate) fn write_whole_to(
     write_members(&members(release, host)?, store, out, Path::new("-")).map(Delivered::written)
 }
 
-/// Writes what Docker's own store wants of a single image whose first `held` layers it has.
+/// Writes what Docker's own store wants of some releases of a single image each, whose first so many layers it has; what
+/// several of them lack is there once.
 ///
 /// This is Docker's old form alone, without an OCI layout: a store of another kind refuses it as a whole, and cannot take it
-/// for a complete image.
+/// for complete images.
 pub(crate) fn write_rest_to(
-    release: &Release,
-    held: usize,
+    releases: &[(Release, usize)],
     store: &Store,
     out: &mut dyn Write,
 ) -> Result<Delivered, Error> {
-    let [image] = release.images.as_slice() else {
-        return Err(Error::Release { reason: "it is not a single image" });
-    };
-    let layers = image.layers.iter().skip(held).map(|layer| layer.descriptor.digest);
-    let wanted: BTreeSet<Digest> = layers.chain([image.config.digest()]).collect();
-    let body = Body::Bytes(docker_manifest(release, &image.platform));
+    let mut manifests = Vec::new();
+    let mut blobs = BTreeMap::new();
+    for (release, held) in releases {
+        let [image] = release.images.as_slice() else {
+            return Err(Error::Release { reason: "it is not a single image" });
+        };
+        let layers = image.layers.iter().skip(*held).map(|layer| layer.descriptor.digest);
+        let wanted: BTreeSet<Digest> = layers.chain([image.config.digest()]).collect();
+        manifests.push(docker_image(release, image));
+        blobs.extend(release.blobs().into_iter().filter(|(digest, _)| wanted.contains(digest)));
+    }
+    let body = Body::Bytes(canonical_json(&manifests.into()));
     let mut members = vec![Member { name: DOCKER_MANIFEST.into(), body }];
-    let blobs = release.blobs().into_values().filter(|blob| wanted.contains(&blob.digest));
-    members.extend(blobs.map(Member::blob));
+    members.extend(blobs.into_values().map(Member::blob));
     write_members(&members, store, out, Path::new("-")).map(Delivered::written)
 }
 
@@ -143,16 +148,18 @@ fn index(release: &Release) -> Vec<u8> {
 /// Docker's own index (Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format").
 fn docker_manifest(release: &Release, host: &Platform) -> Vec<u8> {
     let image = release.image_for(host).or(release.images.first());
-    let describe = |image: &Image| {
-        let layers: Vec<String> =
-            image.layers.iter().map(|layer| blob_name(&layer.descriptor.digest.hex())).collect();
-        json!({
-            "Config": blob_name(&image.config.digest().hex()),
-            "Layers": layers,
-            "RepoTags": name::full_names(&release.tags),
-        })
-    };
-    canonical_json(&image.into_iter().map(describe).collect())
+    canonical_json(&image.into_iter().map(|image| docker_image(release, image)).collect())
+}
+
+/// What that index says of an image.
+fn docker_image(release: &Release, image: &Image) -> Value {
+    let layers: Vec<String> =
+        image.layers.iter().map(|layer| blob_name(&layer.descriptor.digest.hex())).collect();
+    json!({
+        "Config": blob_name(&image.config.digest().hex()),
+        "Layers": layers,
+        "RepoTags": name::full_names(&release.tags),
+    })
 }
 
 fn blob_name(hex: &str) -> String {

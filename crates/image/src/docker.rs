@@ -9,7 +9,9 @@ mod probe;
 mod send;
 mod settings;
 mod tls;
+mod together;
 mod zstd;
 
 pub use host::DockerHost;
 pub use load::{Loaded, MOST_LAYERS, load_docker};
+pub use together::load_docker_together;

@@ -17,7 +17,7 @@ mod release;
 mod sample;
 
 pub use archive::{write_archive, write_archive_to};
-pub use docker::{DockerHost, Loaded, MOST_LAYERS, load_docker};
+pub use docker::{DockerHost, Loaded, MOST_LAYERS, load_docker, load_docker_together};
 pub use error::Error;
 pub use layout::{Siblings, write_layout, write_layout_beside};
 pub use living::abandon;

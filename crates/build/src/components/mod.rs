@@ -25,7 +25,7 @@ pub use release::{foretell, release};
 pub use resolve::{lock_workflow, resolve_workflow};
 pub(crate) use share::Shares;
 
-use crate::deliver::{Company, put_one, release as release_of, tell_depth};
+use crate::deliver::{Company, load_all, put_one, release as release_of, tell_depth};
 use crate::transfer::send_shared;
 use crate::{
     Delivery, Error, Images, Outcome, Output, Plan, Request, Resolution, Tools, consult, execute, plan,
@@ -217,9 +217,16 @@ pub async fn deliver_workflow(
                 MOST_PUSHES
             }
             Output::Archive(_) => tools.machine.jobs.max(1),
-            // A daemon knows what it has of an image once it has the image.
             Output::Docker | Output::Stdout => 1,
         };
+        if *output == Output::Docker {
+            let outcomes = load_all(&releases, tools).await?;
+            deliveries
+                .iter_mut()
+                .zip(outcomes)
+                .for_each(|(delivery, outcome)| delivery.outcomes.push(outcome));
+            continue;
+        }
         let company = &company;
         let puts = components.iter().zip(&releases).zip(&sent).map(async |((component, release), sent)| {
             put_one(release, &component_output(output, &component.service), *sent, company, tools).await

@@ -37,15 +37,8 @@ pub async fn load_docker(
     host: &DockerHost,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Loaded, Error> {
-    release.check()?;
-    if release.images.is_empty() {
-        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
-    }
     let engine = Engine::new(host)?;
-    let image = choose(&engine, release).await?;
-    if image.layers.len() > MOST_LAYERS {
-        return Err(Error::TooManyLayers { count: image.layers.len(), limit: MOST_LAYERS });
-    }
+    let image = fitting(&engine, release).await?;
     let expected = Expected::new(release, image);
     if let Ok(image_id) = expected.confirm(&engine).await? {
         return Ok(Loaded { delivered: Delivered::NOTHING, image_id, second_thoughts: None });
@@ -57,10 +50,11 @@ pub async fn load_docker(
     };
     let single = release.only(image);
     // A daemon that does not say what it has is sent everything; if something is wrong with it, that will tell.
-    let held = held_layers(&engine, image, &expected.names).await.unwrap_or(0);
+    let held = held_layers(&engine, &[(image, &expected.names)]).await.unwrap_or_default();
+    let held = held.first().copied().unwrap_or_default();
     let load = async |held| {
         zstd::check(&engine, image.layers.get(held..).unwrap_or_default()).await?;
-        send(&engine, single.clone(), held, store.clone(), &progress).await?;
+        send(&engine, vec![(single.clone(), held)], store.clone(), &progress).await?;
         expected.confirm(&engine).await?
     };
     let (image_id, bytes_skipped, second_thoughts) = match load(held).await {
@@ -83,6 +77,19 @@ fn size_of_first(image: &Image, held: usize) -> u64 {
         first.iter().map(|layer| (layer.descriptor.digest, layer.descriptor.size)).collect();
     let is_sent = |digest: &Digest| rest.iter().any(|layer| layer.descriptor.digest == *digest);
     blobs.into_iter().filter(|(digest, _)| !is_sent(digest)).map(|(_, size)| size).sum()
+}
+
+/// The image of a release that runs where the daemon is, if it can be loaded.
+pub(super) async fn fitting<'a>(engine: &Engine, release: &'a Release) -> Result<&'a Image, Error> {
+    release.check()?;
+    if release.images.is_empty() {
+        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
+    }
+    let image = choose(engine, release).await?;
+    match image.layers.len() {
+        count if count > MOST_LAYERS => Err(Error::TooManyLayers { count, limit: MOST_LAYERS }),
+        _ => Ok(image),
+    }
 }
 
 /// The image that runs where the daemon is. A single one is not questioned: emulation may be set up there.

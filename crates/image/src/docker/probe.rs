@@ -14,29 +14,43 @@ const MOST_IMAGES: usize = 50;
 
 const ACTION: &str = "say which layers it has";
 
-/// How many of an image's first layers a daemon has, and need not be sent.
+/// How many of the first layers of each image a daemon has, and need not be sent.
 ///
-/// `names` are the names that the image will get: what they stand for now is most likely the image of the build before.
+/// Beside each image stand the names that it will get: what they stand for now is most likely the image of the build before.
 ///
 /// Docker's own store finds a layer by its chain ID, which stands for it and all layers below, and opens no file for one that
 /// it has. Podman wants every file, and Docker's containerd store every blob: for these the answer is 0.
-pub(super) async fn held_layers(engine: &Engine, image: &Image, names: &[String]) -> Result<usize, Error> {
+pub(super) async fn held_layers(
+    engine: &Engine,
+    images: &[(&Image, &[String])],
+) -> Result<Vec<usize>, Error> {
+    let mut held = vec![0; images.len()];
     if !knows_chains(engine).await? {
-        return Ok(0);
+        return Ok(held);
     }
-    let mut held = 0;
+    let is_enough = |held: &[usize]| {
+        images.iter().zip(held).all(|((image, _), held)| bytes_above(image, *held) <= WORTH_A_LOOK)
+    };
+    let look = async |name: &str, held: &mut Vec<usize>| -> Result<(), Error> {
+        let found = layers(engine, name).await?;
+        for ((image, _), held) in images.iter().zip(held) {
+            *held = (*held).max(shared_layers(image, &found));
+        }
+        Ok(())
+    };
+    let names: Vec<String> = images.iter().flat_map(|(_, names)| *names).cloned().collect();
     let mut looked_at = 0;
     for name in names.iter().take(MOST_IMAGES) {
-        held = held.max(shared_layers(engine, image, name).await?);
+        look(name, &mut held).await?;
         looked_at += 1;
     }
-    if bytes_above(image, held) <= WORTH_A_LOOK {
+    if is_enough(&held) {
         return Ok(held);
     }
     let list = engine.ask("/images/json", ACTION).await?.unwrap_or_default();
-    for id in candidates(&list, names).into_iter().take(MOST_IMAGES - looked_at) {
-        held = held.max(shared_layers(engine, image, id).await?);
-        if bytes_above(image, held) <= WORTH_A_LOOK {
+    for id in candidates(&list, &names).into_iter().take(MOST_IMAGES - looked_at) {
+        look(id, &mut held).await?;
+        if is_enough(&held) {
             break;
         }
     }
@@ -44,7 +58,7 @@ pub(super) async fn held_layers(engine: &Engine, image: &Image, names: &[String]
 }
 
 /// Whether this is Docker with its own store; whatever is not known to be so counts as something else.
-async fn knows_chains(engine: &Engine) -> Result<bool, Error> {
+pub(super) async fn knows_chains(engine: &Engine) -> Result<bool, Error> {
     let version = engine.ask("/version", ACTION).await?.unwrap_or_default();
     let is_docker = |component: &Value| component["Name"] == "Engine";
     if !version["Components"].as_array().is_some_and(|all| all.iter().any(is_docker)) {
@@ -85,13 +99,17 @@ fn is_id(id: &str) -> bool {
     id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':')
 }
 
-/// How many first layers an image shares with one that the daemon has.
-async fn shared_layers(engine: &Engine, image: &Image, name: &str) -> Result<usize, Error> {
-    let Some(other) = engine.ask(&format!("/images/{name}/json"), ACTION).await? else { return Ok(0) };
-    let theirs = other["RootFS"]["Layers"].as_array().into_iter().flatten();
-    let is_same = |(ours, theirs): &(String, &Value)| theirs.as_str() == Some(ours);
+/// The diff IDs of an image that the daemon has; none where it has no such image.
+async fn layers(engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
+    let found = engine.ask(&format!("/images/{name}/json"), ACTION).await?.unwrap_or_default();
+    let layers = found["RootFS"]["Layers"].as_array().into_iter().flatten();
+    Ok(layers.map(|layer| layer.as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// How many first layers an image shares with another.
+fn shared_layers(image: &Image, others: &[String]) -> usize {
     let ours = image.layers.iter().map(|layer| layer.diff_id.to_string());
-    Ok(ours.zip(theirs).take_while(is_same).count())
+    ours.zip(others).take_while(|(ours, other)| ours == *other).count()
 }
 
 fn bytes_above(image: &Image, held: usize) -> u64 {

@@ -20,16 +20,16 @@ enum Piece {
     End,
 }
 
-/// Sends an archive of one image without its first `held` layers, written while it is sent.
+/// Sends an archive of some images, each without its first so many layers, written while it is sent. A single image that is
+/// sent whole is sent in a form for every kind of store.
 pub(super) async fn send(
     engine: &Engine,
-    release: Release,
-    held: usize,
+    releases: Vec<(Release, usize)>,
     store: Store,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<(), Error> {
     let (pieces, from_writer) = channel(QUEUE);
-    let writer = tokio::task::spawn_blocking(move || write(&release, held, &store, pieces));
+    let writer = tokio::task::spawn_blocking(move || write(&releases, &store, pieces));
     let outcome = {
         let (to_body, body) = channel(1);
         let mut pumping = pin!(pump(from_writer, to_body, progress));
@@ -54,12 +54,12 @@ pub(super) async fn send(
     }
 }
 
-fn write(release: &Release, held: usize, store: &Store, pieces: Sender<Piece>) -> Result<(), Error> {
+fn write(releases: &[(Release, usize)], store: &Store, pieces: Sender<Piece>) -> Result<(), Error> {
     let mut out = BufWriter::with_capacity(CHUNK, PieceWriter(&pieces));
     // There is one image: its platform decides nothing.
-    match held {
-        0 => archive::write_whole_to(release, store, &mut out, &Platform::host())?,
-        _ => archive::write_rest_to(release, held, store, &mut out)?,
+    match releases {
+        [(release, 0)] => archive::write_whole_to(release, store, &mut out, &Platform::host())?,
+        _ => archive::write_rest_to(releases, store, &mut out)?,
     };
     drop(out);
     // Without this the upload is broken off: half an archive must not look like a whole one.

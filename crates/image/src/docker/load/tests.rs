@@ -284,3 +284,78 @@ fn old_daemons_are_not_sent_what_they_cannot_read() {
         }
     }
 }
+
+/// Three releases that share a heavy layer.
+fn company() -> (Sample, Vec<Release>) {
+    let sample = Sample { weight: 300_000, ..Sample::new() };
+    let words = ["first", "second", "third"];
+    let releases =
+        words.map(|word| sample.release_of(word, &["amd64"], &[&format!("demo/{word}:1")])).to_vec();
+    (sample, releases)
+}
+
+fn ids(loaded: Result<Vec<Loaded>, Error>) -> Vec<Digest> {
+    loaded.unwrap().into_iter().map(|loaded| loaded.image_id).collect()
+}
+
+#[test]
+fn several_images_are_one_archive_with_every_layer_once() {
+    let (sample, releases) = company();
+    let configs: Vec<Digest> = releases.iter().map(|release| release.images[0].config.digest()).collect();
+    let all: Vec<&Release> = releases.iter().collect();
+    let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
+    let loaded = daemon.load_together(&sample, &all).unwrap();
+    assert_eq!(ids(Ok(loaded.clone())), configs);
+    let archives = daemon.archives();
+    assert_eq!(archives.len(), 1);
+    // A list, three configs, the layer of all, and one of each.
+    assert_eq!(members(&archives[0]).len(), 1 + 3 + 1 + 3);
+    let shared = shared_size(&releases[0]);
+    let skipped: Vec<u64> = loaded.iter().map(|loaded| loaded.delivered.bytes_skipped).collect();
+    assert_eq!(skipped, [0, shared, shared]);
+    let written: u64 = loaded.iter().map(|loaded| loaded.delivered.bytes_written).sum();
+    let blobs: usize = members(&archives[0])
+        .iter()
+        .filter(|(name, _)| *name != "manifest.json")
+        .map(|(_, blob)| blob.len())
+        .sum();
+    assert_eq!(written, blobs as u64);
+
+    // What is there is not sent again, and what is held is not sent with the rest.
+    let changed =
+        ["fourth", "fifth"].map(|word| sample.release_of(word, &["amd64"], &[&format!("demo/{word}:1")]));
+    let loaded = daemon.load_together(&sample, &[&releases[1], &changed[0], &changed[1]]).unwrap();
+    assert_eq!(loaded[0], nothing(configs[1]));
+    assert_eq!(loaded[1].delivered.bytes_skipped, shared);
+    assert!(daemon.archives()[1].len() < 10_000);
+}
+
+#[test]
+fn who_takes_no_archive_of_several_gets_one_after_the_other() {
+    for mood in [Mood::Containerd, Mood::Podman, Mood::Reticent] {
+        let (sample, releases) = company();
+        let daemon = Daemon::start(&sample, mood, "amd64");
+        let loaded = daemon.load_together(&sample, &releases.iter().collect::<Vec<_>>());
+        assert_eq!(ids(loaded).len(), 3, "{mood:?}");
+        let archives = daemon.archives();
+        assert_eq!(archives.len(), 3, "{mood:?}");
+        assert!(members(&archives[0]).contains_key("index.json"), "{mood:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_after_all_is_loaded_by_itself_and_says_why() {
+    let (sample, releases) = company();
+    let all: Vec<&Release> = releases.iter().collect();
+    let daemon = Daemon::start(&sample, Mood::SecondBroken, "amd64");
+    let loaded = daemon.load_together(&sample, &all).unwrap();
+    // The first came with the archive, each of the others alone.
+    assert_eq!(daemon.archives().len(), 3);
+    assert_eq!(loaded.len(), 3);
+    for mood in [Mood::ErrorInside, Mood::Refusing, Mood::Confused, Mood::Forgetful, Mood::Restarting] {
+        let (sample, releases) = company();
+        let daemon = Daemon::start(&sample, mood, "amd64");
+        let error = daemon.load_together(&sample, &releases.iter().collect::<Vec<_>>()).unwrap_err();
+        assert!(error.is_outside(), "{mood:?}: {error}");
+    }
+}

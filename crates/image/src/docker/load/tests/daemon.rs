@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 use wainwright_oci::Digest;
 
-use crate::docker::{DockerHost, Loaded, load_docker};
+use crate::docker::{DockerHost, Loaded, load_docker, load_docker_together};
 use crate::sample::Sample;
 use crate::{Error, Release};
 
@@ -28,6 +28,8 @@ pub(super) enum Mood {
     Reticent,
     /// Says 200, and in the body that it failed.
     ErrorInside,
+    /// The same, after it took the first image of an archive.
+    SecondBroken,
     /// Says 500 without reading the archive.
     Refusing,
     /// Takes the archive and gives the name to something else.
@@ -95,6 +97,13 @@ impl Daemon {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(load_docker(release, &sample.store, &host, &progress));
         (result, heard.load(Ordering::Relaxed))
+    }
+
+    /// Loads several releases at once.
+    pub(super) fn load_together(&self, sample: &Sample, releases: &[&Release]) -> Result<Vec<Loaded>, Error> {
+        let host = DockerHost::Unix(self.socket.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(load_docker_together(releases, &sample.store, &host, &|_| {}))
     }
 
     pub(super) fn set_mood(&self, mood: Mood) {
@@ -196,38 +205,43 @@ impl Shared {
         })
     }
 
-    /// Takes an image as `docker load` does, or says what is missing.
+    /// Takes images as `docker load` does, one after the other, or says what is missing.
     fn keep(&self, mood: Mood, archive: &[u8]) -> Result<(), String> {
         let files = members(archive);
         let read = |name: &str| -> Result<Value, String> {
             let bytes = files.get(name).ok_or_else(|| format!("open {name}: no such file or directory"))?;
             Ok(serde_json::from_slice(bytes).unwrap())
         };
-        let image = &read("manifest.json")?[0];
-        let config = image["Config"].as_str().unwrap();
-        let strings = |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
-        let diff_ids = strings(&read(config)?["rootfs"]["diff_ids"]);
-        let mut images = self.images.lock().unwrap();
-        let has_chain = |length: usize| {
-            let is_below = |kept: &Kept| kept.layers.starts_with(&diff_ids[..length]);
-            !matches!(mood, Mood::Containerd | Mood::Podman) && images.values().any(is_below)
-        };
-        for (at, layer) in strings(&image["Layers"]).iter().enumerate() {
-            if !has_chain(at + 1) && !files.contains_key(layer) {
-                return Err(format!("open {layer}: no such file or directory"));
+        let list = read("manifest.json")?;
+        for (number, image) in list.as_array().unwrap().iter().enumerate() {
+            let config = image["Config"].as_str().unwrap();
+            let strings = |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
+            let diff_ids = strings(&read(config)?["rootfs"]["diff_ids"]);
+            let mut images = self.images.lock().unwrap();
+            let has_chain = |length: usize| {
+                let is_below = |kept: &Kept| kept.layers.starts_with(&diff_ids[..length]);
+                !matches!(mood, Mood::Containerd | Mood::Podman) && images.values().any(is_below)
+            };
+            for (at, layer) in strings(&image["Layers"]).iter().enumerate() {
+                if !has_chain(at + 1) && !files.contains_key(layer) {
+                    return Err(format!("open {layer}: no such file or directory"));
+                }
             }
-        }
-        let id = match mood {
-            Mood::ErrorInside => return Err("layer is broken".into()),
-            Mood::Forgetful => return Ok(()),
-            Mood::Confused => Digest::of("another").to_string(),
-            Mood::Containerd => read("index.json")?["manifests"][0]["digest"].as_str().unwrap().to_owned(),
-            _ => config.replace("blobs/sha256/", "sha256:"),
-        };
-        let kept = Kept { id: id.clone(), layers: diff_ids };
-        images.insert(id, kept.clone());
-        for name in strings(&image["RepoTags"]) {
-            images.insert(name, kept.clone());
+            let id = match mood {
+                Mood::ErrorInside => return Err("layer is broken".into()),
+                Mood::SecondBroken if number > 0 => return Err("layer is broken".into()),
+                Mood::Forgetful => return Ok(()),
+                Mood::Confused => Digest::of("another").to_string(),
+                Mood::Containerd => {
+                    read("index.json")?["manifests"][0]["digest"].as_str().unwrap().to_owned()
+                }
+                _ => config.replace("blobs/sha256/", "sha256:"),
+            };
+            let kept = Kept { id: id.clone(), layers: diff_ids };
+            images.insert(id, kept.clone());
+            for name in strings(&image["RepoTags"]) {
+                images.insert(name, kept.clone());
+            }
         }
         Ok(())
     }

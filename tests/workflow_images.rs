@@ -158,6 +158,17 @@ fn an_image_has_what_its_component_names_and_no_other_file() {
 }
 
 #[test]
+fn progress_names_the_components() {
+    let Some(path) = path_with_uv() else { return };
+    let shop = shop();
+    let told = build(&shop, &path, &["--progress", "plain", "-o", "layout:out"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let lines = told.stderr.lines().filter(|line| line.starts_with("linux/amd64"));
+    let lines: Vec<&str> = lines.map(|line| line.split(" sha256:").next().unwrap()).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
 fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() {
     use std::os::unix::fs::symlink;
     let shop = shop();

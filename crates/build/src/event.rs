@@ -38,8 +38,11 @@ pub enum Event {
         /// For how many seconds so far.
         seconds: u64,
     },
-    /// It is settled what goes into the image for one platform.
+    /// It is settled what goes into the image for one platform, or into the images of several components of a workflow.
     Resolved {
+        /// The components, where it is a workflow.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        components: Vec<String>,
         /// The platform.
         platform: Platform,
         /// The base image.
@@ -116,6 +119,9 @@ pub enum Event {
     },
     /// An image is complete, but for being delivered.
     ImageFinished {
+        /// The component whose image it is, where it is a workflow.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
         /// Its platform.
         platform: Platform,
         /// The digest of its manifest.

@@ -114,10 +114,11 @@ pub async fn execute(plan: &Plan, tools: &Arc<Tools>) -> Result<Images, Error> {
     let mut images = Vec::new();
     let mut reports = Vec::new();
     for (image, runtime) in plan.images.iter().zip(&runtimes) {
+        let component = image.component.clone();
         let (image, report) = finish(image, runtime.as_deref(), &made, plan.options.mtime)?;
         let size = image.layers.iter().map(|layer| layer.descriptor.size).sum();
         let (platform, digest) = (image.platform.clone(), image.manifest.digest());
-        tools.tell(Event::ImageFinished { platform, digest, size });
+        tools.tell(Event::ImageFinished { component, platform, digest, size });
         images.push(image);
         reports.push(report);
     }

@@ -51,6 +51,8 @@ pub struct Plan {
 /// One image.
 #[derive(Clone, Debug)]
 pub struct ImagePlan {
+    /// The component whose image it is, where it is a workflow.
+    pub component: Option<String>,
     /// What it runs on.
     pub platform: Platform,
     /// What its wheels fit.
@@ -214,6 +216,7 @@ pub fn plan(resolution: &Resolution, store: &Store) -> Result<Plan, Error> {
             PlatformBase::Debian(_) => None,
         };
         images.push(ImagePlan {
+            component: None,
             platform: resolved.platform.clone(),
             target: resolved.target.clone(),
             interpreter: resolved.environment.interpreter.clone(),

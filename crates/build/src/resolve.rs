@@ -235,6 +235,7 @@ pub async fn resolve(request: &Request, tools: &Arc<Tools>) -> Result<Resolution
             }
         };
         tools.tell(Event::Resolved {
+            components: Vec::new(),
             platform: found.platform.clone(),
             base: found.name.clone(),
             python: found.target.python.to_string(),

@@ -100,11 +100,10 @@ pub struct ComponentImages {
 /// As [`plan`](crate::plan()).
 pub fn plan_workflow(resolution: &WorkflowResolution, tools: &Tools) -> Result<Vec<ComponentPlan>, Error> {
     let decide = |component: &ComponentResolution| {
-        Ok(ComponentPlan {
-            name: component.name.clone(),
-            service: component.service.clone(),
-            plan: plan(&component.resolution, &tools.store)?,
-        })
+        let (name, service) = (component.name.clone(), component.service.clone());
+        let mut plan = plan(&component.resolution, &tools.store)?;
+        plan.images.iter_mut().for_each(|image| image.component = Some(name.clone()));
+        Ok(ComponentPlan { name, service, plan })
     };
     resolution.components.iter().map(decide).collect()
 }

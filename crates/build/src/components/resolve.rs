@@ -13,10 +13,10 @@ use wainwright_woodwork::{Component, Place};
 use super::container::{component_config, own_entries, owner};
 use super::document::{document, household};
 use super::files::Sources;
-use super::packages::{choose_each, packages};
+use super::packages::{Chosen, choose_each, packages};
 use super::share::share;
 use super::{ComponentResolution, WorkflowRequest, WorkflowResolution};
-use crate::base::resolve_base;
+use crate::base::{Found, resolve_base};
 use crate::choose::ChosenWheel;
 use crate::project_files::list_files;
 use crate::resolve::{Files, PlatformResolution, check_python, max_layers};
@@ -57,18 +57,13 @@ pub async fn resolve_workflow(
         let layout = Layout { slim: slim.clone(), ..Layout::venv(app().join(".venv")?, found.target.python) };
         let lists = components.iter().map(|component| packages.of(component, asked, &project, &found.target));
         let chosen = choose_each(lists, &found.target, &backends, tools).await?;
+        tell_resolved(&components, &chosen, found, tools);
         let room = max_layers(request, &project).saturating_sub(OTHER_LAYERS).max(1);
         let wheels: Vec<&[ChosenWheel]> = chosen.iter().map(|(wheels, _)| wheels.as_slice()).collect();
         let shares = Arc::new(share(&wheels, room));
         let of_each = chosen.into_iter().zip(&mut all);
         for ((component, tree), ((wheels, unbuilt), platforms)) in components.iter().zip(&trees).zip(of_each)
         {
-            tools.tell(Event::Resolved {
-                platform: found.platform.clone(),
-                base: found.name.clone(),
-                python: found.target.python.to_string(),
-                wheels: wheels.len() + unbuilt.len(),
-            });
             let config = component_config(asked, &project, component, found);
             let own = own_entries(&document(component, &name, workflow), owner(&config.user))?;
             let own = {
@@ -104,6 +99,27 @@ pub async fn resolve_workflow(
     };
     let components = components.iter().zip(all).map(resolution).collect::<Result<_, Error>>()?;
     Ok(WorkflowResolution { project: name, version, components })
+}
+
+/// Tells what goes into the images for a platform: once of all components with as many packages.
+fn tell_resolved(components: &[&Component], chosen: &[Chosen], found: &Found, tools: &Tools) {
+    let mut counts: Vec<(usize, Vec<String>)> = Vec::new();
+    for (component, (wheels, unbuilt)) in components.iter().zip(chosen) {
+        let count = wheels.len() + unbuilt.len();
+        match counts.iter_mut().find(|(known, _)| *known == count) {
+            Some((_, names)) => names.push(component.name.clone()),
+            None => counts.push((count, vec![component.name.clone()])),
+        }
+    }
+    for (wheels, components) in counts {
+        tools.tell(Event::Resolved {
+            components,
+            platform: found.platform.clone(),
+            base: found.name.clone(),
+            python: found.target.python.to_string(),
+            wheels,
+        });
+    }
 }
 
 /// Pins the base of a workflow and what its components require in `wain.lock`; returns whether anything changed.

@@ -70,7 +70,8 @@ pub(crate) enum Command {
     },
     /// Say what a rule demands, why, and what to do
     ///
-    /// Refusals and warnings name their rule, as `E-ZIPDIFF` or `W-PTH`. Without a rule, all of them are listed.
+    /// Refusals and warnings name their rule, as `E-ZIPDIFF` or `W-PTH` for wheels, `E-REF-UNKNOWN` or `D-COMMA` for workflows. Without
+    /// a rule, all of them are listed.
     Explain {
         /// The rule, in any case
         #[arg(value_parser = rules(), ignore_case = true, hide_possible_values = true)]
@@ -1188,7 +1189,7 @@ pub(crate) struct Analyze {
 
 /// The ids of all rules: completions offer them, and a wrong one is answered with the nearest.
 fn rules() -> PossibleValuesParser {
-    PossibleValuesParser::new(wainwright_wheel::RULES.iter().map(|rule| rule.id))
+    PossibleValuesParser::new(crate::explain::names())
 }
 
 fn parse_base(text: &str) -> Result<Base, String> {

@@ -209,10 +209,7 @@ pub(crate) fn check(wheels: &[PathBuf], as_json: bool) -> u8 {
 
 /// `wain explain`
 pub(crate) fn explain(rule: Option<&str>) -> u8 {
-    print(&match rule.and_then(wainwright_wheel::explain) {
-        Some(rule) => explain::one(rule),
-        None => explain::all(),
-    })
+    print(&rule.and_then(explain::one).unwrap_or_else(explain::all))
 }
 
 /// `wain completions`

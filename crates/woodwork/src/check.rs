@@ -1,5 +1,6 @@
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+use crate::codes;
 use crate::divergence;
 use crate::parse::parse;
 use crate::problem::{Problem, Stage};
@@ -82,7 +83,7 @@ impl Verdict {
 
     /// Makes errors of divergence, where the file is for both.
     fn refuse_divergence(&mut self, compat: Compat) -> Result<(), Vec<Problem>> {
-        let is_error = |warning: &Problem| warning.is_divergence() || warning.code == "W-HOOK-FORM";
+        let is_error = |warning: &Problem| warning.is_divergence() || warning.code == codes::W_HOOK_FORM.id;
         if compat == Compat::Strict || !self.warnings.iter().any(is_error) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codes;
 use crate::problem::{Problem, Stage};
 use crate::syntax::Dict;
 use crate::table::Place;
@@ -41,7 +42,8 @@ pub(crate) fn fold(
                 .map(|component| component.name.clone());
             if let (Some(first), Some(second), false) = (of.next(), of.next(), shared) {
                 let text = format!("`{name}` is used by `{first}` and `{second}`, which are two images");
-                let problem = Problem::new(source, Stage::Validate, "E-SHARED-MEMORY", component.at, text);
+                let problem =
+                    Problem::new(source, Stage::Validate, codes::E_SHARED_MEMORY, component.at, text);
                 problems.push(
                     problem.hint("give each a memory of its own: it lives inside of the image that uses it"),
                 );
@@ -50,7 +52,7 @@ pub(crate) fn fold(
                 own.insert(number);
             } else if own.is_empty() {
                 let text = format!("nothing uses `{name}`: it is left out, as it is a part of what uses it");
-                let warning = Problem::new(source, Stage::Validate, "W-UNUSED", component.at, text);
+                let warning = Problem::new(source, Stage::Validate, codes::W_UNUSED, component.at, text);
                 warnings.push(warning.hint("name it in a component, or remove it"));
             }
         }

@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use crate::codes;
 use crate::path;
 use crate::problem::{Problem, Stage};
 use crate::span::Span;
@@ -48,7 +49,7 @@ pub(crate) fn read(
     let key = entry.key.as_str();
     let Some(items) = entry.value.as_list() else {
         let text = format!("`{key}` is a list, and this is {}", entry.value.sort());
-        problems.push(Problem::new(source, Stage::Validate, "E-HOOK", entry.value.at, text).hint(FORMS));
+        problems.push(Problem::new(source, Stage::Validate, codes::E_HOOK, entry.value.at, text).hint(FORMS));
         return Vec::new();
     };
     let mut reader = Reader { source, key, problems, warnings };
@@ -76,7 +77,7 @@ impl Reader<'_> {
         if !EVENTS.contains(&hook.event.as_str()) {
             let text = format!("nothing here makes the event `{}`", hook.event);
             let hint = format!("the events are {}", EVENTS.join(", "));
-            let warning = Problem::new(self.source, Stage::Validate, "W-EVENT", item.at, text);
+            let warning = Problem::new(self.source, Stage::Validate, codes::W_EVENT, item.at, text);
             self.warnings.push(warning.hint(hint));
         }
         Some(hook)
@@ -91,7 +92,8 @@ impl Reader<'_> {
             if !["event", "script_path", "script", "function_name", "function"].contains(&entry.key.as_str())
             {
                 let text = format!("`{}` is not read here", entry.key);
-                let warning = Problem::new(self.source, Stage::Validate, "W-HOOK-KEY", entry.key_at, text);
+                let warning =
+                    Problem::new(self.source, Stage::Validate, codes::W_HOOK_KEY, entry.key_at, text);
                 self.warnings.push(warning.hint("remove it: a hook has an event, a script and a function"));
             }
         }
@@ -142,7 +144,8 @@ impl Reader<'_> {
             return None;
         }
         let said = format!("the `woodwork` command ignores this form; here it is called for `{RECEIVED}`");
-        self.warnings.push(Problem::new(self.source, Stage::Validate, "W-HOOK-FORM", at, said).hint(FORMS));
+        self.warnings
+            .push(Problem::new(self.source, Stage::Validate, codes::W_HOOK_FORM, at, said).hint(FORMS));
         Some(Hook { event: RECEIVED.into(), script: path::normal(&script.0), function: function.0, at })
     }
 
@@ -170,6 +173,6 @@ impl Reader<'_> {
     }
 
     fn wrong(&mut self, at: Span, text: String, hint: &str) {
-        self.problems.push(Problem::new(self.source, Stage::Validate, "E-HOOK", at, text).hint(hint));
+        self.problems.push(Problem::new(self.source, Stage::Validate, codes::E_HOOK, at, text).hint(hint));
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::codes::{self, Code};
 use crate::path;
 use crate::problem::{Problem, Stage};
 use crate::requirement;
@@ -56,7 +57,7 @@ impl Keys<'_> {
                 }
                 _ => format!("add `{}: \"...\"`", key.name),
             };
-            self.wrong("E-KEY-MISSING", node.name.at, text, hint);
+            self.wrong(codes::E_KEY_MISSING, node.name.at, text, hint);
         }
     }
 
@@ -88,7 +89,7 @@ impl Keys<'_> {
             (Content::Text(_), Accepts::Secret) => {
                 let text =
                     format!("the value of `{}` is written in the file, and would be in the image", entry.key);
-                let warning = Problem::new(self.source, Stage::Validate, "W-SECRET", value.at, text);
+                let warning = Problem::new(self.source, Stage::Validate, codes::W_SECRET, value.at, text);
                 self.warnings.push(warning.hint("write `$NAME`, and give the value when it runs"));
                 true
             }
@@ -112,7 +113,7 @@ impl Keys<'_> {
                 Content::Number(_) if accepts != Accepts::Boolean => "write it in quotes".into(),
                 _ => format!("write {wanted}"),
             };
-            self.wrong("E-VALUE", value.at, text, hint);
+            self.wrong(codes::E_VALUE, value.at, text, hint);
         }
     }
 
@@ -123,7 +124,7 @@ impl Keys<'_> {
                 None => "write the name of a component, without quotes".into(),
             };
             let text = format!("`{}` is a component, and this is {}", entry.key, value.sort());
-            return self.wrong("E-VALUE", value.at, text, hint);
+            return self.wrong(codes::E_VALUE, value.at, text, hint);
         };
         let Some((kind, kind_type)) = self.kinds.get(name) else { return };
         if !kinds.is_empty() && !kinds.contains(kind) {
@@ -136,7 +137,7 @@ impl Keys<'_> {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "add such a component".into(),
             };
-            self.wrong("E-VALUE", value.at, text, hint);
+            self.wrong(codes::E_VALUE, value.at, text, hint);
         }
     }
 
@@ -169,7 +170,7 @@ impl Keys<'_> {
                 Err(why) => {
                     let text = format!("`{text}` is no file of the project: {why}");
                     self.wrong(
-                        "E-PATH",
+                        codes::E_PATH,
                         value.at,
                         text,
                         "name it relative to the folder of the project, with `/`",
@@ -180,12 +181,12 @@ impl Keys<'_> {
                 let text = format!(
                     "which file `${name}` names is not known before it runs: the image will not have it"
                 );
-                let warning = Problem::new(self.source, Stage::Validate, "W-FILE", value.at, text);
+                let warning = Problem::new(self.source, Stage::Validate, codes::W_FILE, value.at, text);
                 self.warnings.push(warning.hint("name the file here"));
             }
             _ => {
                 let text = format!("`{key}` is the name of a file, and this is {}", value.sort());
-                self.wrong("E-VALUE", value.at, text, "write it in quotes");
+                self.wrong(codes::E_VALUE, value.at, text, "write it in quotes");
             }
         }
         None
@@ -199,7 +200,7 @@ impl Keys<'_> {
         let hint = "write a list of what pip would install: [\"requests>=2\"]; `[]` is nothing";
         let Some(items) = value.as_list() else {
             let text = format!("`requirements` is a list, and this is {}", value.sort());
-            self.wrong("E-VALUE", value.at, text, hint);
+            self.wrong(codes::E_VALUE, value.at, text, hint);
             return Vec::new();
         };
         let mut requirements = Vec::new();
@@ -207,11 +208,16 @@ impl Keys<'_> {
             match item.as_text().map(|text| (text, requirement::check(text))) {
                 Some((text, Ok(()))) => requirements.push(text.trim().to_owned()),
                 Some((text, Err(why))) => {
-                    self.wrong("E-REQUIREMENT", item.at, format!("`{text}` is no requirement: {why}"), hint);
+                    self.wrong(
+                        codes::E_REQUIREMENT,
+                        item.at,
+                        format!("`{text}` is no requirement: {why}"),
+                        hint,
+                    );
                 }
                 None => {
                     let text = format!("a requirement is a string, and this is {}", item.sort());
-                    self.wrong("E-VALUE", item.at, text, hint);
+                    self.wrong(codes::E_VALUE, item.at, text, hint);
                 }
             }
         }
@@ -225,7 +231,7 @@ impl Keys<'_> {
         let Some(dict) = value.as_dict() else {
             let text = format!("`resources` is a dictionary, and this is {}", value.sort());
             self.wrong(
-                "E-VALUE",
+                codes::E_VALUE,
                 value.at,
                 text,
                 "write `resources: {`, `cpu: \"250m\"` and `memory: \"256Mi\"`",
@@ -241,7 +247,7 @@ impl Keys<'_> {
                 key => {
                     let text = format!("`{key}` is not read here");
                     let warning =
-                        Problem::new(self.source, Stage::Validate, "W-RESOURCE", entry.key_at, text);
+                        Problem::new(self.source, Stage::Validate, codes::W_RESOURCE, entry.key_at, text);
                     self.warnings
                         .push(warning.hint("the resources are cpu, memory, cpu_limit and memory_limit"));
                     continue;
@@ -261,7 +267,7 @@ impl Keys<'_> {
             } else {
                 "write it as \"250m\" or \"0.5\""
             };
-            self.wrong("E-VALUE", entry.value.at, format!("`{}` is no amount here", entry.key), hint);
+            self.wrong(codes::E_VALUE, entry.value.at, format!("`{}` is no amount here", entry.key), hint);
         }
         resources
     }
@@ -273,7 +279,7 @@ impl Keys<'_> {
             Some(number) => u32::try_from(number).ok(),
             None => {
                 let text = format!("`replicas` is a number from 0 to {MOST_REPLICAS}");
-                self.wrong("E-VALUE", value.at, text, "write `replicas: 2`");
+                self.wrong(codes::E_VALUE, value.at, text, "write `replicas: 2`");
                 None
             }
         }
@@ -284,18 +290,18 @@ impl Keys<'_> {
         let value = value.filter(|_| accepts == Some(Accepts::Port))?;
         if let Content::Env(name) = &value.content {
             let text = format!("which port `${name}` is, is not known before it runs");
-            self.wrong("E-PORT", value.at, text, "write the number of the port");
+            self.wrong(codes::E_PORT, value.at, text, "write the number of the port");
             return None;
         }
         let port = integer(value).and_then(|number| u16::try_from(number).ok()).filter(|port| *port > 0);
         if port.is_none() {
             let text = "a port is a number from 1 to 65535".to_owned();
-            self.wrong("E-PORT", value.at, text, "write `port: 8000`");
+            self.wrong(codes::E_PORT, value.at, text, "write `port: 8000`");
         }
         port
     }
 
-    fn wrong(&mut self, code: &'static str, at: Span, text: String, hint: impl Into<String>) {
+    fn wrong(&mut self, code: &'static Code, at: Span, text: String, hint: impl Into<String>) {
         self.problems.push(Problem::new(self.source, Stage::Validate, code, at, text).hint(hint));
     }
 }

@@ -5,6 +5,7 @@
 //! read here and nothing is run: the scripts that a workflow names are somebody else's, and [`defines`] looks at their text.
 
 mod check;
+mod codes;
 mod cursor;
 mod divergence;
 mod error;
@@ -27,6 +28,7 @@ mod validate;
 mod workflow;
 
 pub use check::{Compat, Verdict, check};
+pub use codes::{CODES, Code, explain};
 pub use error::Error;
 pub use hooks::Hook;
 pub use parse::{MOST_BYTES, MOST_COMPONENTS};

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use crate::codes::{self, Code};
 use crate::cursor::Cursor;
 use crate::problem::{Problem, Stage, is_secret};
 use crate::span::Span;
@@ -42,24 +43,24 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Problem>> {
     if bytes.len() > MOST_BYTES {
         let text = format!("the file has {} bytes; {MOST_BYTES} are the most that is read", bytes.len());
         return Err(Box::new(
-            refused("E-SIZE", 0, text)
+            refused(codes::E_SIZE, 0, text)
                 .hint("is it a workflow? a workflow names files, and does not hold them"),
         ));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let hint = "save the file as UTF-8";
-        refused("E-UTF8", error.valid_up_to(), "the file is not UTF-8 here".into()).hint(hint)
+        refused(codes::E_UTF8, error.valid_up_to(), "the file is not UTF-8 here".into()).hint(hint)
     })?;
     if let Some(at) = text.find('\0') {
         let hint = "is it a workflow? a text has none";
-        return Err(Box::new(refused("E-NUL", at, "the file holds a zero byte".into()).hint(hint)));
+        return Err(Box::new(refused(codes::E_NUL, at, "the file holds a zero byte".into()).hint(hint)));
     }
     let mut letters = text.bytes().enumerate().peekable();
     while let Some((at, letter)) = letters.next() {
         if letter == b'\r' && letters.peek().is_none_or(|(_, next)| *next != b'\n') {
             let text = "a carriage return that does not end a line".to_owned();
             let hint = "end lines with LF or CRLF";
-            return Err(Box::new(refused("E-CR", at, text).hint(hint)));
+            return Err(Box::new(refused(codes::E_CR, at, text).hint(hint)));
         }
     }
     Ok(text)
@@ -86,7 +87,7 @@ impl<'t> Parser<'t> {
             let component = self.component()?;
             if components.len() == MOST_COMPONENTS {
                 let text = format!("a workflow has at most {MOST_COMPONENTS} components");
-                return Err(self.problem("E-LIMIT", component.name.at, text));
+                return Err(self.problem(codes::E_LIMIT, component.name.at, text));
             }
             components.push(component);
         }
@@ -135,7 +136,7 @@ impl<'t> Parser<'t> {
             let mut entry = self.entry()?;
             if !keys.insert(entry.key.clone()) {
                 let text = format!("the key `{}` is here for the second time", entry.key);
-                return Err(self.hinted("E-KEY-DUP", entry.key_at, text, "keep one of the two"));
+                return Err(self.hinted(codes::E_KEY_DUP, entry.key_at, text, "keep one of the two"));
             }
             self.end_of_entry(&entry)?;
             self.gap();
@@ -162,7 +163,7 @@ impl<'t> Parser<'t> {
         if matches!(self.cursor.peek(), None | Some('\r' | '\n' | '#' | ',' | '}')) {
             let text = format!("`{key}` has no value");
             let hint = "a value begins in the line of its key; an empty one is `\"\"`";
-            return Err(self.hinted("E-EMPTY-VALUE", key_at, text, hint));
+            return Err(self.hinted(codes::E_EMPTY_VALUE, key_at, text, hint));
         }
         let value = self.value()?;
         Ok(Entry { key, key_at, value, is_key_quoted, comma: None })
@@ -180,7 +181,7 @@ impl<'t> Parser<'t> {
                     "write `key: value`; keys begin with a letter or `_`",
                 ),
             };
-            return Err(self.hinted("E-KEY", at, text, hint));
+            return Err(self.hinted(codes::E_KEY, at, text, hint));
         }
         Ok(self.cursor.take_while(|letter| continues_word(letter) || letter == '-').to_owned())
     }
@@ -189,7 +190,7 @@ impl<'t> Parser<'t> {
     fn no_colon(&mut self, key: &str, at: Span) -> Box<Problem> {
         if self.cursor.peek() != Some('=') {
             let hint = format!("write `{key}: value`");
-            return self.hinted("E-NO-COLON", at, format!("`{key}` is not followed by `:`"), hint);
+            return self.hinted(codes::E_NO_COLON, at, format!("`{key}` is not followed by `:`"), hint);
         }
         let mut ahead = self.cursor.clone();
         let line = ahead.take_while(|letter| letter != '\n' && letter != '#');
@@ -200,10 +201,10 @@ impl<'t> Parser<'t> {
         if is_header && words.len() == 2 {
             let text = format!("the component `{key}` begins inside of another");
             let hint = "close the component before with `}`; components are not put into each other";
-            return self.hinted("E-EQUALS", at, text, hint);
+            return self.hinted(codes::E_EQUALS, at, text, hint);
         }
         let hint = format!("write `{key}: value`; `=` stands only in the first line of a component");
-        self.hinted("E-EQUALS", at, format!("`{key}` is followed by `=`"), hint)
+        self.hinted(codes::E_EQUALS, at, format!("`{key}` is followed by `=`"), hint)
     }
 
     /// Between entries there is a new line or a comma.
@@ -220,7 +221,7 @@ impl<'t> Parser<'t> {
             }
             _ => "put text into quotes, and begin a new line for the next key",
         };
-        Err(self.hinted("E-TRAILING", at, text, hint))
+        Err(self.hinted(codes::E_TRAILING, at, text, hint))
     }
 
     fn value(&mut self) -> Parsed<Value> {
@@ -245,7 +246,7 @@ impl<'t> Parser<'t> {
         let at = self.cursor.since(start);
         let hint =
             format!("close it with {quote} in the same line; a string has no line ends and no escapes");
-        Err(self.hinted("E-STRING", at, "this string does not end in its line", hint))
+        Err(self.hinted(codes::E_STRING, at, "this string does not end in its line", hint))
     }
 
     fn env(&mut self) -> Parsed<String> {
@@ -263,7 +264,7 @@ impl<'t> Parser<'t> {
         };
         let at = self.cursor.since(start);
         let text = "a `$` is followed by a name of letters, digits and `_`, and nothing more";
-        Err(self.hinted("E-ENV", at, text, hint))
+        Err(self.hinted(codes::E_ENV, at, text, hint))
     }
 
     fn list(&mut self) -> Parsed<Content> {
@@ -295,7 +296,7 @@ impl<'t> Parser<'t> {
     fn not_in_list(&self, open: Span, expected: &str) -> Box<Problem> {
         let text = format!("here {expected} is expected, in the list that begins in line {}", open.line);
         self.hinted(
-            "E-LIST",
+            codes::E_LIST,
             self.cursor.here(),
             text,
             "items are separated by commas, and a list ends with `]`",
@@ -316,25 +317,25 @@ impl<'t> Parser<'t> {
         }
         if is_number(word) {
             let hint = "write it in quotes";
-            let refused = || self.hinted("E-NUMBER", at, "this number is too large", hint);
+            let refused = || self.hinted(codes::E_NUMBER, at, "this number is too large", hint);
             return Number::new(word).map(Content::Number).ok_or_else(refused);
         }
         // A list without commas, or `]` too much.
         if word.is_empty() {
             let hint =
                 "a value is a string, a number, true, false, `$NAME`, a list, a dictionary or a component";
-            return Err(self.hinted("E-BARE", at, "here a value is expected", hint));
+            return Err(self.hinted(codes::E_BARE, at, "here a value is expected", hint));
         }
         if is_secret(self.source, at) {
             let hint = "write `$NAME`, and give the value when it runs";
-            return Err(self.hinted("E-BARE", at, "this value is neither a name nor a number", hint));
+            return Err(self.hinted(codes::E_BARE, at, "this value is neither a name nor a number", hint));
         }
         let shown: String = word.chars().take(60).collect();
         let hint = match word.contains(['"', '\'']) {
             true => "put all of it into one pair of quotes".to_owned(),
             false => format!("write it in quotes: \"{shown}\""),
         };
-        Err(self.hinted("E-BARE", at, format!("`{shown}` is neither a name nor a number"), hint))
+        Err(self.hinted(codes::E_BARE, at, format!("`{shown}` is neither a name nor a number"), hint))
     }
 
     /// An identifier, if one comes next.
@@ -370,7 +371,7 @@ impl<'t> Parser<'t> {
         self.depth += 1;
         match self.depth > DEEPEST {
             true => Err(self.problem(
-                "E-DEPTH",
+                codes::E_DEPTH,
                 at,
                 format!("more than {DEEPEST} braces and brackets within each other"),
             )),
@@ -384,7 +385,7 @@ impl<'t> Parser<'t> {
             _ => ('{', '}'),
         };
         let text = format!("this `{opens}` is never closed");
-        self.hinted("E-UNCLOSED", open, text, format!("add `{closes}`"))
+        self.hinted(codes::E_UNCLOSED, open, text, format!("add `{closes}`"))
     }
 
     /// What stands between components.
@@ -402,7 +403,7 @@ impl<'t> Parser<'t> {
             "a component is `name = kind type { ... }`"
         };
         let at = Span { end: start.start + line.len(), ..start };
-        self.hinted("E-STRAY", at, "here a component is expected", hint)
+        self.hinted(codes::E_STRAY, at, "here a component is expected", hint)
     }
 
     /// A header that goes wrong behind `last`.
@@ -414,16 +415,16 @@ impl<'t> Parser<'t> {
             Some((kind, kind_type)) => format!("did you mean `{name} = {kind} {kind_type} {{`?"),
             None => format!("write `{name} = kind type {{`, as `{name} = llm openai {{`"),
         };
-        self.hinted("E-HEADER", at, "a component begins with a name, `=`, a kind, a type and `{`", hint)
+        self.hinted(codes::E_HEADER, at, "a component begins with a name, `=`, a kind, a type and `{`", hint)
     }
 
-    fn problem(&self, code: &'static str, at: Span, text: impl Into<String>) -> Box<Problem> {
+    fn problem(&self, code: &'static Code, at: Span, text: impl Into<String>) -> Box<Problem> {
         Box::new(Problem::new(self.source, Stage::Parse, code, at, text))
     }
 
     fn hinted(
         &self,
-        code: &'static str,
+        code: &'static Code,
         at: Span,
         text: impl Into<String>,
         hint: impl Into<String>,

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::codes::Code;
 use crate::span::Span;
 
 /// The part of the work that finds an error.
@@ -52,11 +53,11 @@ impl Problem {
     pub(crate) fn new(
         source: &str,
         stage: Stage,
-        code: &'static str,
+        code: &'static Code,
         at: Span,
         text: impl Into<String>,
     ) -> Self {
-        Self { code, stage, at, text: text.into(), hint: None, excerpt: Excerpt::of(source, at) }
+        Self { code: code.id, stage, at, text: text.into(), hint: None, excerpt: Excerpt::of(source, at) }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {

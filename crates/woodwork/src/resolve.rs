@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codes;
 use crate::problem::{Problem, Stage};
 use crate::similar::{did_you_mean, similar};
 use crate::syntax::{Content, Dict, Node, Tree, Value};
@@ -60,8 +61,9 @@ fn names(tree: &Tree, problems: &mut Vec<Problem>) -> BTreeMap<String, usize> {
         let wrong = |code, text: String| Problem::new(&tree.text, Stage::Resolve, code, name.at, text);
         if ["true", "false"].contains(&name.text.to_ascii_lowercase().as_str()) {
             let text = format!("`{}` cannot be the name of a component", name.text);
-            problems
-                .push(wrong("E-NAME-FORBIDDEN", text).hint("true and false are values; take another name"));
+            problems.push(
+                wrong(codes::E_NAME_FORBIDDEN, text).hint("true and false are values; take another name"),
+            );
             continue;
         }
         match names.get(&name.text).and_then(|first: &usize| tree.components.get(*first)) {
@@ -71,7 +73,7 @@ fn names(tree: &Tree, problems: &mut Vec<Problem>) -> BTreeMap<String, usize> {
                     "`{}` is already the name of the component in line {}",
                     name.text, first.name.at.line
                 );
-                problems.push(wrong("E-NAME-DUP", text).hint("give one of them another name"));
+                problems.push(wrong(codes::E_NAME_DUP, text).hint("give one of them another name"));
             }
         }
     }
@@ -99,13 +101,13 @@ fn quoted(value: &mut Value, known: &BTreeSet<String>) {
 fn keys(tree: &Tree, node: &Node, problems: &mut Vec<Problem>) {
     for entry in node.body.entries.iter().filter(|entry| OF_HEADER.contains(&entry.key.as_str())) {
         let text = format!("`{}` is decided by the first line of the component", entry.key);
-        let problem = Problem::new(&tree.text, Stage::Resolve, "E-KEY-RESERVED", entry.key_at, text);
+        let problem = Problem::new(&tree.text, Stage::Resolve, codes::E_KEY_RESERVED, entry.key_at, text);
         problems.push(problem.hint("remove the key, or give it another name"));
     }
     let mut marks = |dict: &Dict| {
         for entry in dict.entries.iter().filter(|entry| ["$env", "$ref"].contains(&entry.key.as_str())) {
             let text = format!("`{}` means something else in component.json", entry.key);
-            let problem = Problem::new(&tree.text, Stage::Resolve, "E-KEY-RESERVED", entry.key_at, text);
+            let problem = Problem::new(&tree.text, Stage::Resolve, codes::E_KEY_RESERVED, entry.key_at, text);
             problems.push(problem.hint("give the key another name"));
         }
     };
@@ -133,8 +135,9 @@ fn unknown(tree: &Tree, known: &BTreeSet<String>, problems: &mut Vec<Problem>) {
                 "null" | "none" | "nil" => "leave the key out: there is no value for nothing".into(),
                 _ => format!("if it is text, write it in quotes: \"{name}\""),
             });
-            problems
-                .push(Problem::new(&tree.text, Stage::Resolve, "E-REF-UNKNOWN", value.at, text).hint(hint));
+            problems.push(
+                Problem::new(&tree.text, Stage::Resolve, codes::E_REF_UNKNOWN, value.at, text).hint(hint),
+            );
         });
     }
 }
@@ -217,5 +220,5 @@ fn cycle_of(tree: &Tree, node: &Node, cycle: &[String]) -> Problem {
         _ => format!("components refer to each other in a circle: {}", path.join(" -> ")),
     };
     let hint = "remove one of these references: each component is made of those that are there already";
-    Problem::new(&tree.text, Stage::Resolve, "E-CYCLE", node.name.at, text).hint(hint)
+    Problem::new(&tree.text, Stage::Resolve, codes::E_CYCLE, node.name.at, text).hint(hint)
 }

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codes;
 use crate::fold;
 use crate::hooks;
 use crate::keys::Keys;
@@ -10,8 +11,6 @@ use crate::similar::{did_you_mean, similar};
 use crate::syntax::{Content, Dict, Node, Value};
 use crate::table::{self, Kind};
 use crate::workflow::{Component, Workflow};
-
-const MULTI_CLI: &str = "E-MULTI-CLI";
 
 /// Checks that every component has what its kind and type want.
 ///
@@ -40,7 +39,7 @@ pub(crate) fn validate(resolved: Resolved) -> Result<Workflow, Vec<Problem>> {
     }
     if !problems.is_empty() {
         // What is wrong with the whole comes before what is wrong with one.
-        let (whole, parts) = problems.into_iter().partition(|problem| problem.code == MULTI_CLI);
+        let (whole, parts) = problems.into_iter().partition(|problem| problem.code == codes::E_MULTI_CLI.id);
         return Err([told(whole), told(parts)].concat());
     }
     let env_names = components.iter().flat_map(|component| component.env_names.iter().cloned());
@@ -57,7 +56,7 @@ fn command_lines(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) {
     for node in found {
         let text =
             format!("`{}` is a second `input command_line`, after `{}`", node.name.text, first.name.text);
-        let problem = Problem::new(source, Stage::Validate, MULTI_CLI, node.name.at, text);
+        let problem = Problem::new(source, Stage::Validate, codes::E_MULTI_CLI, node.name.at, text);
         problems.push(problem.hint("keep one: there is one terminal"));
     }
 }
@@ -75,15 +74,15 @@ fn services(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) -> Vec<St
                     let text =
                         format!("`{name}` and `{}` would both be the service `{service}`", first.name.text);
                     let hint = "names of services have no capitals and no `_`; give one of them another name";
-                    problems.push(wrong("E-NAME-CLASH", text).hint(hint));
+                    problems.push(wrong(codes::E_NAME_CLASH, text).hint(hint));
                 }
                 taken.entry(service.clone()).or_insert(node);
                 services.push(service);
             }
             Err(why) => {
                 let (code, hint) = match why {
-                    NoService::Begins => ("E-NAME-SERVICE", "begin it with a letter"),
-                    NoService::Long => ("E-NAME-LONG", "take a shorter one"),
+                    NoService::Begins => (codes::E_NAME_SERVICE, "begin it with a letter"),
+                    NoService::Long => (codes::E_NAME_LONG, "take a shorter one"),
                 };
                 let shown: String = name.chars().take(80).collect();
                 problems.push(wrong(code, format!("`{shown}` cannot name a service: {why}")).hint(hint));
@@ -112,12 +111,12 @@ fn kind_of(source: &str, node: &Node, problems: &mut Vec<Problem>) -> Option<&'s
                     .map(|(kind, kind_type)| format!("did you mean `{kind} {kind_type}`?"))
             })
             .unwrap_or_else(|| format!("the kinds are {}", kinds.join(", ")));
-        Problem::new(source, Stage::Validate, "E-KIND-UNKNOWN", node.kind.at, text).hint(hint)
+        Problem::new(source, Stage::Validate, codes::E_KIND_UNKNOWN, node.kind.at, text).hint(hint)
     } else {
         let text = format!("the kind `{kind}` has no type `{kind_type}`");
         let hint = did_you_mean(&similar(kind_type, types.iter().copied()))
             .unwrap_or_else(|| format!("the types of `{kind}` are {}", types.join(", ")));
-        Problem::new(source, Stage::Validate, "E-TYPE-UNKNOWN", node.kind_type.at, text).hint(hint)
+        Problem::new(source, Stage::Validate, codes::E_TYPE_UNKNOWN, node.kind_type.at, text).hint(hint)
     };
     problems.push(problem);
     None

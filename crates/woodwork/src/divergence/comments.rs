@@ -1,4 +1,5 @@
 use super::Finder;
+use crate::codes::{self, Code};
 use crate::syntax::{Content, Dict, Tree, Value};
 
 /// What a comment is in.
@@ -48,20 +49,20 @@ pub(super) fn find(finder: &mut Finder<'_>, tree: &Tree) -> Vec<usize> {
 }
 
 /// A code, what is wrong, and what to do.
-type Reason = (&'static str, &'static str, &'static str);
+type Reason = (&'static Code, &'static str, &'static str);
 
 const ABOVE: &str = "move the comment out of the component, or reword it";
 const ALONE: &str = "put the comment into a line of its own";
 const COMPONENT: Reason = (
-    "D-COMMENT-COMPONENT",
+    codes::D_COMMENT_COMPONENT,
     "it takes this comment for the first line of a component",
     "remove it, or leave out `=` or `{`",
 );
-const BRACKET: Reason = ("D-COMMENT-BRACKET", "it counts the braces and brackets of a comment", ABOVE);
-const KEY: Reason = ("D-COMMENT-KEY", "it takes a comment with `:` for a key and a value", ABOVE);
+const BRACKET: Reason = (codes::D_COMMENT_BRACKET, "it counts the braces and brackets of a comment", ABOVE);
+const KEY: Reason = (codes::D_COMMENT_KEY, "it takes a comment with `:` for a key and a value", ABOVE);
 const TRAILING: Reason =
-    ("D-COMMENT-TRAILING", "it takes a comment behind a value for a part of the value", ALONE);
-const LIST: Reason = ("D-COMMENT-LIST", "it takes a comment in a list for a part of the list", ABOVE);
+    (codes::D_COMMENT_TRAILING, "it takes a comment behind a value for a part of the value", ALONE);
+const LIST: Reason = (codes::D_COMMENT_LIST, "it takes a comment in a list for a part of the list", ABOVE);
 
 /// Judges a comment by what it is in, and by what is before it in its line.
 fn judge(text: &str, before: &str, inside: Option<Region>) -> Option<Reason> {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::Finder;
+use crate::codes;
 use crate::syntax::{Content, Dict, Entry, Value};
 
 const SPREAD: &str = "begin a new line behind `{`, for every key, and for `}`";
@@ -14,11 +15,11 @@ pub(super) fn body(finder: &mut Finder<'_>, body: &Dict, comment: Option<usize>)
     let ends_in_dict = body.entries.last().is_some_and(|entry| entry.value.as_dict().is_some());
     if begins_in_line(finder, body) || ends_in_line(finder, body) && !ends_in_dict {
         let text = "it does not read what is in the line of the first or last brace of a component";
-        finder.tell("D-BODY-LINE", body.open, text, SPREAD);
+        finder.tell(codes::D_BODY_LINE, body.open, text, SPREAD);
     }
     if let Some(entry) = lost(body, comment, &mut Lost::No) {
         let text = "it loses this key and those that follow: before is a dictionary, and before that a list or a comment with braces";
-        finder.tell("D-DICT-BEHIND", entry.key_at, text, "put dictionaries before hooks and pipes");
+        finder.tell(codes::D_DICT_BEHIND, entry.key_at, text, "put dictionaries before hooks and pipes");
     }
 }
 
@@ -67,7 +68,7 @@ pub(super) fn lines(finder: &mut Finder<'_>, dict: &Dict) {
     let is_one_line = dict.entries.is_empty() && finder.is_one_line(dict.open.start, dict.close.start);
     if is_one_line || begins_in_line(finder, dict) || ends_in_line(finder, dict) {
         let text = "it drops a dictionary of one line, or one whose braces share a line with a key";
-        finder.tell("D-DICT-LINE", dict.open, text, SPREAD);
+        finder.tell(codes::D_DICT_LINE, dict.open, text, SPREAD);
     }
 }
 
@@ -91,7 +92,7 @@ pub(super) fn entries(finder: &mut Finder<'_>, dict: &Dict, is_in_dict: bool) {
         comma(finder, entry, next);
         if is_in_dict && COPIED.iter().any(|key| entry.key.ends_with(key)) {
             let text = "it copies this key of a dictionary to the top of the component";
-            finder.tell("D-DICT-EVENT", entry.key_at, text, "give the key another name");
+            finder.tell(codes::D_DICT_EVENT, entry.key_at, text, "give the key another name");
         }
     }
 }
@@ -103,7 +104,7 @@ fn comma(finder: &mut Finder<'_>, entry: &Entry, next: Option<&Entry>) {
     let is_before = next.is_some_and(|next| finder.is_one_line(comma.start, next.key_at.start));
     if is_behind || is_before {
         let text = "it takes a comma behind a value, and what follows, for a part of the value";
-        finder.tell("D-COMMA", comma, text, "write every key in a line of its own, without comma");
+        finder.tell(codes::D_COMMA, comma, text, "write every key in a line of its own, without comma");
     }
 }
 
@@ -118,7 +119,7 @@ pub(super) fn item(finder: &mut Finder<'_>, dict: &Dict) {
 
 fn quoted(finder: &mut Finder<'_>, entry: &Entry) {
     let text = "it takes the quotes for a part of the key";
-    finder.tell("D-KEY-QUOTED", entry.key_at, text, "leave out the quotes");
+    finder.tell(codes::D_KEY_QUOTED, entry.key_at, text, "leave out the quotes");
 }
 
 /// A dictionary is looked for by its key, in the text of what it is in: the first key that ends alike is taken.
@@ -130,7 +131,12 @@ pub(super) fn same_keys(finder: &mut Finder<'_>, dict: &Dict) {
         let next = seen.range(backwards.clone()..).next();
         if next.is_some_and(|key| key.starts_with(&backwards)) {
             let text = "it takes the content of a dictionary before, whose key ends alike";
-            finder.tell("D-DICT-KEY", entry.key_at, text, "give the two keys names that do not end alike");
+            finder.tell(
+                codes::D_DICT_KEY,
+                entry.key_at,
+                text,
+                "give the two keys names that do not end alike",
+            );
         }
         seen.insert(backwards);
         keys(inner, &mut seen);

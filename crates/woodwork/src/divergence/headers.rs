@@ -1,4 +1,5 @@
 use super::Finder;
+use crate::codes;
 use crate::span::Span;
 use crate::syntax::{Node, Tree};
 
@@ -9,7 +10,7 @@ pub(super) fn find(finder: &mut Finder<'_>, tree: &Tree) {
     if tree.byte_order_mark && tree.components.first().is_some_and(|node| node.name.at.line == 1) {
         let at = Span { start: 0, end: 0, line: 1, column: 1 };
         let text = "it takes the byte order mark for a part of the first name";
-        finder.tell("D-BOM", at, text, "save the file without byte order mark");
+        finder.tell(codes::D_BOM, at, text, "save the file without byte order mark");
     }
     for node in &tree.components {
         header(finder, node);
@@ -21,17 +22,22 @@ fn header(finder: &mut Finder<'_>, node: &Node) {
     let is_first = finder.before(node.name.at.start).trim().is_empty();
     if !is_first || !finder.is_one_line(at.start, at.end) {
         let text = "it does not see this component: its name does not begin a line that ends with `{`";
-        return finder.tell("D-HEADER-LINE", Span { end: node.name.at.end, ..at }, text, ALONE);
+        return finder.tell(codes::D_HEADER_LINE, Span { end: node.name.at.end, ..at }, text, ALONE);
     }
     // What is between `=`, kind and type is cut at single blanks.
     let before_kind = finder.between(node.equals.end, node.kind.at.start);
     let behind_kind = finder.between(node.kind.at.end, node.kind_type.at.start);
     if before_kind != " " || !behind_kind.starts_with(' ') {
         let text = "it cuts this line at single blanks, and finds another kind and type";
-        return finder.tell("D-HEADER-BLANKS", at, text, ALONE);
+        return finder.tell(codes::D_HEADER_BLANKS, at, text, ALONE);
     }
     if node.kind_type.text.contains(&node.kind.text) {
         let text = "it cuts the type where the kind occurs in it";
-        finder.tell("D-HEADER-TYPE", node.kind_type.at, text, "there is no way around it but another type");
+        finder.tell(
+            codes::D_HEADER_TYPE,
+            node.kind_type.at,
+            text,
+            "there is no way around it but another type",
+        );
     }
 }

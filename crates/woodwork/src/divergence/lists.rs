@@ -1,4 +1,5 @@
 use super::{Finder, Inside, strings};
+use crate::codes;
 use crate::span::Span;
 use crate::syntax::{Content, Dict, Value};
 
@@ -9,11 +10,11 @@ const OF_HOOK: [&str; 3] = ["event", "script_path", "function_name"];
 pub(super) fn find(finder: &mut Finder<'_>, value: &Value, items: &[Value], inside: Inside) {
     if inside.list {
         let text = "it takes a list in a list for text";
-        return finder.tell("D-LIST-NESTED", value.at, text, "give the inner list a key of its own");
+        return finder.tell(codes::D_LIST_NESTED, value.at, text, "give the inner list a key of its own");
     }
     if inside.dict {
         let text = "it copies a list in a dictionary to the top of the component";
-        finder.tell("D-DICT-LIST", value.at, text, "give the list a key of the component");
+        finder.tell(codes::D_DICT_LIST, value.at, text, "give the list a key of the component");
     }
     let Some(last) = items.last() else { return };
     let ends_with_comma = finder.between(last.at.end, value.at.end).trim_start().starts_with(',');
@@ -24,7 +25,7 @@ pub(super) fn find(finder: &mut Finder<'_>, value: &Value, items: &[Value], insi
                 let text = "it reads dictionaries in lists by position: `event`, `script_path` and `function_name`, each \
                             in a line of its own, without quotes and `:` in them; this one is empty or wrong";
                 finder.tell(
-                    "D-LIST-DICT",
+                    codes::D_LIST_DICT,
                     item.at,
                     text,
                     "bring it into that form, or give it a key of its own",
@@ -34,7 +35,7 @@ pub(super) fn find(finder: &mut Finder<'_>, value: &Value, items: &[Value], insi
                 if text.contains(':') && !finder.is_one_line(value.at.start, item.at.start) =>
             {
                 let text = "it cuts lines of a list at the first `:`";
-                finder.tell("D-LIST-COLON", item.at, text, "write the list in one line");
+                finder.tell(codes::D_LIST_COLON, item.at, text, "write the list in one line");
             }
             _ => {}
         }
@@ -54,7 +55,7 @@ fn brackets(finder: &mut Finder<'_>, item: &Value, list: Span) {
     item.walk(&mut |value| {
         let has_bracket = value.as_text().is_some_and(|text| text.contains(']'));
         if has_bracket && !finder.is_one_line(value.at.start, list.end) {
-            finder.tell("D-STRING-BRACKET", value.at, strings::BRACKET, strings::NO_BRACKETS);
+            finder.tell(codes::D_STRING_BRACKET, value.at, strings::BRACKET, strings::NO_BRACKETS);
         }
     });
 }

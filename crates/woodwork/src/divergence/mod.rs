@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use lines::Lines;
 
+use crate::codes::{self, Code};
 use crate::problem::{Problem, Stage};
 use crate::span::Span;
 use crate::syntax::{Content, Dict, Node, Tree, Value};
@@ -74,15 +75,15 @@ impl<'t> Finder<'t> {
             Content::Text(text) => strings::find(self, text, value.at, inside),
             Content::Number(_) => {
                 let text = "it takes a number for the name of a component, or for text in a list";
-                self.tell("D-NUMBER", value.at, text, "write it in quotes for both");
+                self.tell(codes::D_NUMBER, value.at, text, "write it in quotes for both");
             }
             Content::Boolean(_) if inside.list => {
                 let text = "it takes a boolean in a list for the name of a component";
-                self.tell("D-LIST-BOOLEAN", value.at, text, "put the boolean into a key of its own");
+                self.tell(codes::D_LIST_BOOLEAN, value.at, text, "put the boolean into a key of its own");
             }
             Content::Env(_) if inside.list => {
                 let text = "it takes an environment variable in a list for text";
-                self.tell("D-LIST-ENV", value.at, text, "put it into a key of its own");
+                self.tell(codes::D_LIST_ENV, value.at, text, "put it into a key of its own");
             }
             Content::List(items) => {
                 lists::find(self, value, items, inside);
@@ -103,7 +104,7 @@ impl<'t> Finder<'t> {
     }
 
     /// A text that begins with "it" is about the command.
-    fn tell(&mut self, code: &'static str, at: Span, text: &str, hint: &str) {
+    fn tell(&mut self, code: &'static Code, at: Span, text: &str, hint: &str) {
         // Many more than are told: those that are told are the first of the file.
         if self.found.len() < 64 * MOST {
             let text =

@@ -1,4 +1,5 @@
 use super::{Finder, Inside, comments};
+use crate::codes;
 use crate::parse::is_word;
 use crate::span::Span;
 
@@ -8,12 +9,12 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
     brackets(finder, text, at, inside);
     if inside.dict && !inside.list && has_copied_key(text) {
         let said = "it takes a string in a dictionary that has `event:` in it for a key";
-        finder.tell("D-STRING-EVENT", at, said, "reword the text");
+        finder.tell(codes::D_STRING_EVENT, at, said, "reword the text");
     }
     if let Some(name) = text.strip_prefix('$').filter(|name| is_word(name)) {
         let said = "an environment variable in quotes is text";
         finder.tell(
-            "W-QUOTED-ENV",
+            codes::W_QUOTED_ENV,
             at,
             said,
             &format!("if the value of the variable is meant, write ${name}"),
@@ -24,11 +25,16 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
     }
     if finder.names.contains(text) {
         let said = "in a list the quoted name of a component is the component, not text";
-        finder.tell("W-QUOTED-REF", at, said, "leave out the quotes, or give the component another name");
+        finder.tell(
+            codes::W_QUOTED_REF,
+            at,
+            said,
+            "leave out the quotes, or give the component another name",
+        );
     } else if is_word(text) {
         let said = "it takes a string in a list that looks like a name for a component";
         finder.tell(
-            "D-LIST-NAME",
+            codes::D_LIST_NAME,
             at,
             said,
             "there is no way around it but another text: with a blank, `-` or `.`",
@@ -42,13 +48,13 @@ fn braces(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
         let before = text.get(..brace).unwrap_or_default();
         if before.find('=').is_some_and(|equals| equals + 1 < brace) {
             let said = "it takes a string with `=` before `{` for the first line of a component";
-            finder.tell("D-STRING-EQUALS", at, said, "put the text into a file");
+            finder.tell(codes::D_STRING_EQUALS, at, said, "put the text into a file");
         }
     }
     let is_dropped = inside.list && !inside.item && comments::is_balanced(text);
     if text.contains(['{', '}']) && !is_dropped {
         let said = "it counts the braces of a string, and loses keys or ends the component by them";
-        finder.tell("D-STRING-BRACE", at, said, "put the text into a file, or do without braces");
+        finder.tell(codes::D_STRING_BRACE, at, said, "put the text into a file, or do without braces");
     }
 }
 
@@ -63,7 +69,7 @@ fn brackets(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
         _ => text.contains('[') && !finder.lines.at(at.start).closes,
     };
     if is_taken {
-        finder.tell("D-STRING-BRACKET", at, BRACKET, NO_BRACKETS);
+        finder.tell(codes::D_STRING_BRACKET, at, BRACKET, NO_BRACKETS);
     }
 }
 

@@ -105,7 +105,7 @@ fn what_others_wrote_is_not_written_over() {
     assert_eq!(
         refused.stderr,
         "error: these are not as `wain emit` left them, and nothing was written\n  deploy/compose.yaml\n  \
-         hint: choose another folder, or give --force to write over them\n"
+         hint: choose another folder, or write over them with `wain emit --force`\n"
     );
     assert_eq!(project.files("deploy"), ["./compose.yaml"]);
     project.emit(&["docker-compose", "-o", "deploy", "--force"]).ok();

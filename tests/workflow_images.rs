@@ -165,7 +165,15 @@ fn progress_names_the_components() {
     assert_eq!(told.code, 0, "{}", told.stderr);
     let lines = told.stderr.lines().filter(|line| line.starts_with("linux/amd64"));
     let lines: Vec<&str> = lines.map(|line| line.split(" sha256:").next().unwrap()).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+    linux/amd64: 0 packages on python with Python 3.13: door, tools
+    linux/amd64: 1 package on python with Python 3.13: helper
+    linux/amd64: 2 packages on python with Python 3.13: model
+    linux/amd64 of door:
+    linux/amd64 of helper:
+    linux/amd64 of model:
+    linux/amd64 of tools:
+    ");
 }
 
 #[test]
@@ -188,7 +196,7 @@ fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() 
     symlink("vendor/lib", shop.path("project/lib")).unwrap();
     let build = |words: &[&str]| {
         let mut build = shop.wain(&["build", "project", "--progress", "quiet", "--no-index"]);
-        run(build.with(&["--platform", "linux/amd64", "--base", "layout:base"]).with(words))
+        run(&mut build.with(&["--platform", "linux/amd64", "--base", "layout:base"]).with(words))
     };
     build(&["--output", "layout:out"]).ok();
     let own: Vec<String> = members(&shop.path("out/door")).into_iter().next_back().unwrap();
@@ -210,7 +218,10 @@ fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() 
     symlink("../wheels", shop.path("project/nearly")).unwrap();
     let refused = build(&[]);
     assert_eq!(refused.code, 1);
-    insta::assert_snapshot!(refused.stderr, @"");
+    insta::assert_snapshot!(refused.stderr, @"
+    error: the link `nearly` leads out of the project, to `../wheels`
+      hint: put a copy in its place, point it inside the project, or leave it out with `exclude` in the settings, or in .dockerignore
+    ");
     // Round and round.
     fs::remove_file(shop.path("project/nearly")).unwrap();
     symlink("pipes", shop.path("project/nearly")).unwrap();
@@ -604,6 +615,26 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
 
     a report in a layout
     error: --metadata-file names `project/.wain/images/door/index.json`, which is written as `layout:project/.wain/images/door`; give it a path of its own
+
+    a tag without a version
+    error: --tag ghcr.io/acme/shop names no version, and as `latest` it stands for another image every week
+      hint: write `--tag ghcr.io/acme/shop:0.1.0`, or leave it out: the version is that of the project
+
+    a cluster, and no registry
+    error: no registry has the images of `door`
+      hint: build with `--registry HOST/PATH`, which pushes them, and emit again
+
+    more than its limit
+    error: component `door`: it asks for 2Gi of memory, and its limit is 1Gi
+
+    values for nobody
+    error: values.yaml, line 2, column 3: there is no component `window`
+      hint: there are: door
+
+    a file of somebody else
+    error: these are not as `wain emit` left them, and nothing was written
+      build/docker-compose/compose.yaml
+      hint: choose another folder, or write over them with `wain emit --force`
 
     two folders
     error: `project/main.ww` is not in `wheels`

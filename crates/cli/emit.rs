@@ -138,7 +138,7 @@ fn told(refusal: &Refusal) -> (String, u8) {
             let paths: Vec<String> = paths.iter().map(|path| format!("\n  {}", path.display())).collect();
             let message = format!(
                 "error: these are not as `wain emit` left them, and nothing was written{}\n  hint: choose another folder, \
-                 or give --force to write over them",
+                 or write over them with `wain emit --force`",
                 paths.concat()
             );
             (message, 1)

@@ -120,25 +120,46 @@ fn layers_for_lazy_pulling_are_gzip() {
 fn a_rule_is_explained() {
     let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
     insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"
-    E-ZIPDIFF: The directory, the headers of members with their extra fields and data descriptors, and the end records all say the same; compressed data ends where its size says.
-    What breaks it is refused.
+    E-ZIPDIFF, for wheels: The directory, the headers of members with their extra fields and data descriptors, and the end records all say the same; compressed data ends where its size says.
+    A wheel that breaks it is refused.
 
     Why: Where two headers differ, two readers install two different programs.
     What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
     ");
     insta::assert_snapshot!(explain(&["W-PTH"]).ok().stdout, @"
-    W-PTH: A `.pth` file, `sitecustomize` or `usercustomize` lies at the top of site-packages.
+    W-PTH, for wheels: A `.pth` file, `sitecustomize` or `usercustomize` lies at the top of site-packages.
     It is told, and nothing more.
 
     Why: Its code runs at every start of the interpreter.
     What to do: Look at it if you did not expect it.
+    ");
+    // A name of two rules.
+    insta::assert_snapshot!(explain(&["E-PATH"]).ok().stdout, @"
+    E-PATH, for wheels: Names are relative, with `/` between plain components.
+    A wheel that breaks it is refused.
+
+    Why: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory.
+    What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+
+    E-PATH, for workflows: Files are named relative to the folder of the workflow, with `/`, and lie in it.
+    A workflow that breaks it is refused.
+
+    Why: Images hold what the project has, at the same places below `/app`.
+    What to do: Move the file into the project, or name it from there.
+    ");
+    insta::assert_snapshot!(explain(&["d-comma"]).ok().stdout, @"
+    D-COMMA, for workflows: No comma stands behind a value.
+    It is told, and an error with `--ww-compat engine`.
+
+    Why: The `woodwork` command takes the comma for a part of the value, or loses the next key.
+    What to do: Write every key in a line of its own, without a comma.
     ");
     insta::assert_snapshot!("rules", explain(&[]).ok().stdout);
     let unknown = explain(&["E-ZIPDIF"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(unknown.stderr, @"
     error: invalid value 'E-ZIPDIF' for '[RULE]'
-      [possible values: E-BASE, E-CLASH, E-CRC, E-DATA, E-DUP, E-ENC, E-FRAME, E-LIMIT, E-META, E-METHOD, E-NAME, E-NOTZIP, E-PATH, E-RECORD, E-SCRIPT, E-SIZE, E-TYPE, E-WHITEOUT, E-ZIPDIFF, W-CASE, W-CLASH, W-PTH, W-RATIO, W-SUID, W-TAG, W-VERSION]
+      [possible values: D-BODY-LINE, D-BOM, D-COMMA, D-COMMENT-BRACKET, D-COMMENT-COMPONENT, D-COMMENT-KEY, D-COMMENT-LIST, D-COMMENT-TRAILING, D-DICT-BEHIND, D-DICT-EVENT, D-DICT-KEY, D-DICT-LINE, D-DICT-LIST, D-HEADER-BLANKS, D-HEADER-LINE, D-HEADER-TYPE, D-KEY-QUOTED, D-LIST-BOOLEAN, D-LIST-COLON, D-LIST-DICT, D-LIST-ENV, D-LIST-NAME, D-LIST-NESTED, D-NUMBER, D-STRING-BRACE, D-STRING-BRACKET, D-STRING-EQUALS, D-STRING-EVENT, E-BARE, E-BASE, E-CLASH, E-CR, E-CRC, E-CYCLE, E-DATA, E-DEPTH, E-DUP, E-EMPTY-VALUE, E-ENC, E-ENV, E-EQUALS, E-FRAME, E-HEADER, E-HOOK, E-KEY, E-KEY-DUP, E-KEY-MISSING, E-KEY-RESERVED, E-KIND-UNKNOWN, E-LIMIT, E-LIST, E-META, E-METHOD, E-MULTI-CLI, E-NAME, E-NAME-CLASH, E-NAME-DUP, E-NAME-FORBIDDEN, E-NAME-LONG, E-NAME-SERVICE, E-NO-COLON, E-NOTZIP, E-NUL, E-NUMBER, E-PATH, E-PORT, E-RECORD, E-REF-UNKNOWN, E-REQUIREMENT, E-SCRIPT, E-SHARED-MEMORY, E-SIZE, E-STRAY, E-STRING, E-TRAILING, E-TYPE, E-TYPE-UNKNOWN, E-UNCLOSED, E-UTF8, E-VALUE, E-WHITEOUT, E-ZIPDIFF, W-CASE, W-CLASH, W-EVENT, W-FILE, W-HOOK-FORM, W-HOOK-KEY, W-PTH, W-QUOTED-ENV, W-QUOTED-REF, W-RATIO, W-RESOURCE, W-SECRET, W-SUID, W-TAG, W-UNUSED, W-VERSION]
 
       tip: a similar value exists: 'E-ZIPDIFF'
 

@@ -195,7 +195,7 @@ fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() 
     symlink("./nearly", shop.path("project/pipes")).unwrap();
     symlink("vendor/lib", shop.path("project/lib")).unwrap();
     let build = |words: &[&str]| {
-        let mut build = shop.wain(&["build", "project", "--progress", "quiet", "--no-index"]);
+        let build = shop.wain(&["build", "project", "--progress", "quiet", "--no-index"]);
         run(&mut build.with(&["--platform", "linux/amd64", "--base", "layout:base"]).with(words))
     };
     build(&["--output", "layout:out"]).ok();

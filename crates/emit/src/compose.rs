@@ -1,4 +1,4 @@
-use crate::workload::{Mount, SCRATCH, Workload, WorkloadImage, secrets, workloads};
+use crate::workload::{Mount, SCRATCH_MIB, Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, Node, map, write};
 use crate::{Compat, Error, File, Files, Options, Profile, Quantity, Release, head};
 
@@ -16,7 +16,7 @@ pub fn compose(release: &Release, options: &Options) -> Result<Files, Error> {
     let mut volumes = Map::default();
     for workload in &workloads {
         let service = service(workload, &workloads, release, options);
-        match said(workload) {
+        match comment_of(workload) {
             Some(comment) => services.put_said(&comment, workload.host, service),
             None => services.put(workload.host, service),
         }
@@ -61,7 +61,8 @@ fn project_name(project: &str) -> String {
     project.to_ascii_lowercase().replace('.', "-")
 }
 
-fn said(workload: &Workload<'_>) -> Option<String> {
+/// What stands above a component.
+fn comment_of(workload: &Workload<'_>) -> Option<String> {
     let component = workload.component?;
     let mut text = format!("{}: {} {}", workload.name, component.kind, component.type_);
     if let WorkloadImage::Local { .. } = workload.image {
@@ -84,8 +85,10 @@ fn service(workload: &Workload<'_>, all: &[Workload<'_>], release: &Release, opt
     service.put("cap_drop", ["ALL"]);
     service.put("security_opt", ["no-new-privileges:true"]);
     // Without a mode it would be that of the folder in the image, and root's.
-    let scratch =
-        workload.writable.iter().map(|mount| format!("{}:size={SCRATCH}m,mode=1777", escaped(mount.path)));
+    let scratch = workload
+        .writable
+        .iter()
+        .map(|mount| format!("{}:size={SCRATCH_MIB}m,mode=1777", escaped(mount.path)));
     service.put_filled("tmpfs", scratch.collect::<Vec<_>>());
     service.put_filled("volumes", mounts(workload, release, options));
     service.put_filled("environment", environment(workload));

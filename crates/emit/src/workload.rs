@@ -5,6 +5,9 @@ use wainwright_oci::Reference;
 use crate::check::path_name;
 use crate::{Autoscale, Component, Error, Prefixed, Quantity, Release, Resources, Service};
 
+/// How much a path may hold that is written to and not kept, in MiB.
+pub(crate) const SCRATCH_MIB: u16 = 256;
+
 /// What runs, a component or a service, in the one shape that everything that is emitted is made of.
 #[derive(Debug)]
 pub(crate) struct Workload<'a> {
@@ -252,6 +255,3 @@ impl<'a> Workload<'a> {
         names
     }
 }
-
-/// How much a path may hold that is written to and not kept, in MiB.
-pub(crate) const SCRATCH: u16 = 256;

@@ -1,5 +1,5 @@
 use crate::kubernetes::{resources, secret_name};
-use crate::workload::{Mount, Probe, SCRATCH, Workload, WorkloadImage};
+use crate::workload::{Mount, Probe, SCRATCH_MIB, Workload, WorkloadImage};
 use crate::yaml::{Map, Node, map};
 use crate::{Options, Release};
 
@@ -20,7 +20,7 @@ pub(super) fn values(workloads: &[Workload<'_>], release: &Release, options: &Op
     values.put_said(
         "How much each path of `writable` may hold, in every pod.",
         "scratchSize",
-        format!("{SCRATCH}Mi"),
+        format!("{SCRATCH_MIB}Mi"),
     );
     values.put_said(
         "Whether only `callers` reach a part; takes a cluster that knows NetworkPolicy.",

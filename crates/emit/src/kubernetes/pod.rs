@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use wainwright_oci::Digest;
 
 use crate::check::secret_part;
-use crate::workload::{Probe, SCRATCH, Workload};
+use crate::workload::{Probe, SCRATCH_MIB, Workload};
 use crate::yaml::{Map, Node, map};
 
 use super::Cluster;
@@ -35,7 +35,7 @@ pub(super) fn template(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     spec.put("topologySpreadConstraints", [spread]);
     spec.put("containers", [container(workload, cluster)]);
     let scratch = workload.writable.iter().map(|mount| {
-        let limit = map([("sizeLimit", format!("{SCRATCH}Mi").into())]);
+        let limit = map([("sizeLimit", format!("{SCRATCH_MIB}Mi").into())]);
         map([("name", mount.name.as_str().into()), ("emptyDir", limit.into())])
     });
     spec.put_filled("volumes", scratch.collect::<Vec<_>>());

@@ -210,6 +210,12 @@ fn no_lockfile_and_nothing_to_lock() {
     error: /work/project/requirements.txt:2: `greet` has no hash
       hint: lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
     ");
+    shop.write("project/Pipfile", "[packages]\nfoo = \"*\"\n");
+    let mut build = shop.build().pinned(&shop);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: `/work/project` has no lockfile
+      hint: lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)
+    ");
 }
 
 #[test]

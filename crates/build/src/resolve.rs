@@ -290,6 +290,9 @@ pub(crate) fn read_lock(
         return match &project.python_project {
             Some(python) if !has_dependencies(python) => Ok(None),
             Some(_) => Err(Error::NoLock { folder: project.root.clone() }),
+            None if project.root.join("Pipfile").is_file() => {
+                Err(Error::NoLock { folder: project.root.clone() })
+            }
             None => Err(Error::NoProject { folder: project.root.clone() }),
         };
     };

@@ -88,6 +88,11 @@ impl Tools {
         (self.listener)(event);
     }
 
+    /// The folder of the project; what is about no project is done at the root of the file system.
+    pub(crate) fn root(&self) -> &std::path::Path {
+        if self.root.as_os_str().is_empty() { std::path::Path::new("/") } else { &self.root }
+    }
+
     /// A listener of its own for a job.
     pub(crate) fn listener(&self) -> Arc<Listener> {
         self.listener.clone()

@@ -259,7 +259,7 @@ fn of_project(project: &Project, request: &Request) -> Result<Option<Inputs>, Er
 
 /// uv from the `PATH`, else its own wheel, fetched from the index like any other.
 pub(crate) async fn resolver(scratch: &Path, tools: &Tools) -> Result<Resolver, Error> {
-    let found = Resolver::find(&tools.machine.vars).await;
+    let found = Resolver::find(&tools.machine.vars, tools.root()).await;
     if let Some(Ok(resolver)) = found {
         return Ok(resolver);
     }

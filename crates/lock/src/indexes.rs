@@ -18,6 +18,9 @@ pub struct Indexes {
     pub no_index: bool,
     /// Names and addresses of indexes that packages of the lockfile say they are from.
     pub named: Vec<(String, String)>,
+    /// Whether the values of variables are plain text, to be encoded where they are users and passwords, as PDM and pipenv have
+    /// them; pip takes them as they are.
+    pub has_plain_variables: bool,
 }
 
 impl fmt::Debug for Indexes {
@@ -28,6 +31,7 @@ impl fmt::Debug for Indexes {
             .field("extra", &shown(&self.extra))
             .field("links", &shown(&self.links))
             .field("no_index", &self.no_index)
+            .field("has_plain_variables", &self.has_plain_variables)
             .field("named", &self.named.iter().map(|(name, url)| (name, redact(url))).collect::<Vec<_>>())
             .finish()
     }
@@ -41,10 +45,30 @@ impl Indexes {
         let named = self.named.iter_mut().map(|(_, url)| url);
         let addresses = self.index.iter_mut().chain(&mut self.extra).chain(&mut self.links).chain(named);
         for address in addresses {
-            *address = replace_variables(address, vars, &mut missing);
+            let host = if self.has_plain_variables { host(address) } else { 0 };
+            let (user, rest) = address.split_at(host);
+            let user = replace(user, |name| vars.get(name).map(|value| encoded(value)), &mut missing);
+            *address = user + &replace_variables(rest, vars, &mut missing);
         }
         missing
     }
+}
+
+/// Where the host begins in an address that has users and passwords before it.
+fn host(address: &str) -> usize {
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let authority = address[start..].split('/').next().unwrap_or_default();
+    authority.rfind('@').map_or(0, |at| start + at)
+}
+
+/// Everything encoded that RFC 3986 (section 2.3) does not call unreserved.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 /// Puts variables in the place of `${NAME}`; what is not set stays, and is added to `missing`.
@@ -53,13 +77,17 @@ pub fn replace_variables(
     vars: &BTreeMap<String, String>,
     missing: &mut BTreeSet<String>,
 ) -> String {
+    replace(text, |name| vars.get(name).cloned(), missing)
+}
+
+fn replace(text: &str, value: impl Fn(&str) -> Option<String>, missing: &mut BTreeSet<String>) -> String {
     let mut replaced = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, after)) = after.split_once('}') else { break };
         replaced.push_str(before);
-        match vars.get(name) {
-            Some(value) => replaced.push_str(value),
+        match value(name) {
+            Some(value) => replaced.push_str(&value),
             None => {
                 missing.insert(name.to_owned());
                 replaced.push_str(&format!("${{{name}}}"));
@@ -73,6 +101,19 @@ pub fn replace_variables(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_passwords_are_encoded_where_they_are_passwords() {
+        let vars = [("U".to_owned(), "a@b".to_owned()), ("P".to_owned(), "s/+ %".to_owned())].into();
+        let replaced = |has_plain_variables| {
+            let extra = vec!["https://${U}:${P}@h/${P}".into(), "https://h/@${P}".into(), "${P}".into()];
+            let mut indexes = Indexes { extra, has_plain_variables, ..Indexes::default() };
+            assert!(indexes.replace_variables(&vars).is_empty());
+            indexes.extra
+        };
+        assert_eq!(replaced(true), ["https://a%40b:s%2F%2B%20%25@h/s/+ %", "https://h/@s/+ %", "s/+ %"]);
+        assert_eq!(replaced(false)[0], "https://a@b:s/+ %@h/s/+ %");
+    }
 
     #[test]
     fn variables_are_replaced_and_missing_ones_are_told() {

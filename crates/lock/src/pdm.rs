@@ -214,7 +214,7 @@ fn environment(text: &Text, target: &For) -> Result<Marker, Error> {
 fn indexes(text: &Text) -> Result<Indexes, Error> {
     let document: Toml = text.toml()?;
     let sources = document.get("tool").and_then(|tool| tool.get("pdm")?.get("source")?.as_array());
-    let mut indexes = Indexes::default();
+    let mut indexes = Indexes { has_plain_variables: true, ..Indexes::default() };
     let root = std::path::absolute(text.directory()).unwrap_or_else(|_| text.directory().into());
     for source in sources.into_iter().flatten() {
         let word = |key: &str| source.get(key).and_then(Value::as_str);

@@ -110,6 +110,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         indexes: Indexes {
             index: first.map(|url| (*url).to_owned()),
             extra: urls.iter().skip(1).map(|url| (*url).to_owned()).collect(),
+            has_plain_variables: true,
             ..Indexes::default()
         },
         stale,

@@ -58,16 +58,17 @@ pub enum Upgrade {
 }
 
 impl Resolver {
-    /// The first uv on `PATH` that answers; `Err` in the inner result is the version of one that is too old.
-    pub async fn find(vars: &BTreeMap<String, String>) -> Option<Result<Self, String>> {
+    /// The first uv on `PATH` that answers in this folder; `Err` in the inner result is the version of one that is too old.
+    pub async fn find(vars: &BTreeMap<String, String>, folder: &Path) -> Option<Result<Self, String>> {
         let mut old = None;
-        for folder in std::env::split_paths(vars.get("PATH")?) {
-            let program = folder.join("uv");
-            if !folder.is_absolute() || !program.is_file() {
+        for place in std::env::split_paths(vars.get("PATH")?) {
+            let program = place.join("uv");
+            if !place.is_absolute() || !program.is_file() {
                 continue;
             }
-            // What stands in for a program that is not installed (pyenv has such) fails here.
-            let Ok(output) = run(&program, &["--version".into()], Path::new("/"), vars).await else {
+            // What stands in for a program that is not installed (pyenv has such) fails here; it may do so in a folder with a
+            // `.python-version`, and nowhere else.
+            let Ok(output) = run(&program, &["--version".into()], folder, vars).await else {
                 continue;
             };
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -229,9 +230,10 @@ mod tests {
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
             path.push(program.parent().unwrap().display().to_string());
             let vars = [("PATH".to_owned(), path.join(":"))].into();
-            Resolver::find(&vars).await.map(|found| found.map(|uv| uv.version))
+            Resolver::find(&vars, folder.path()).await.map(|found| found.map(|uv| uv.version))
         };
         assert_eq!(find("shim", "echo uv 9.9.9; exit 127").await, None);
+        assert_eq!(find("pyenv", "test ! -d shim && echo uv 9.9.9").await, None);
         assert_eq!(find("old", "echo uv 0.5.0").await, Some(Err("0.5.0".into())));
         assert_eq!(find("good", "echo uv 0.8.1").await, Some(Ok("0.8.1".into())));
         assert_eq!(find("later", "echo uv 0.9.0").await, Some(Ok("0.8.1".into())));

@@ -20,7 +20,7 @@ impl Builder {
     /// Looks for a Python, best of the wanted version, and for uv, or the pip of that Python.
     pub(super) async fn find(wanted: PythonVersion, tools: &Tools) -> Option<Self> {
         let vars = &tools.machine.vars;
-        let uv = Resolver::find(vars).await.and_then(Result::ok);
+        let uv = Resolver::find(vars, Path::new("/")).await.and_then(Result::ok);
         let program = uv.as_ref().map(|uv| uv.program.as_path());
         let python = Interpreter::find(vars, wanted, program).await?;
         let tool = match uv {

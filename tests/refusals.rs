@@ -190,6 +190,13 @@ fn no_lockfile_and_nothing_to_lock() {
     error: `/work/project` holds no Python project
       hint: give the folder with pyproject.toml or requirements.txt
     ");
+    shop.write("project/Pipfile", "[packages]\nfoo = \"*\"\n");
+    let mut build = shop.build().pinned(&shop);
+    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
+    error: `/work/project` has no lockfile
+      hint: lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)
+    ");
+    fs::remove_file(shop.path("project/Pipfile")).unwrap();
     let project = "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\"greet\"]\n";
     shop.write("project/pyproject.toml", project);
     let mut build = shop.build().with(&["--locked"]);
@@ -209,12 +216,6 @@ fn no_lockfile_and_nothing_to_lock() {
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
     error: /work/project/requirements.txt:2: `greet` has no hash
       hint: lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
-    ");
-    shop.write("project/Pipfile", "[packages]\nfoo = \"*\"\n");
-    let mut build = shop.build().pinned(&shop);
-    insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
-    error: `/work/project` has no lockfile
-      hint: lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)
     ");
 }
 

@@ -232,8 +232,9 @@ class _Quiet(ThreadingHTTPServer):
 class StandIn:
     """A server that answers with what a function says, and remembers what it was asked."""
 
-    def __init__(self, test, answer):
+    def __init__(self, test, answer, listens=True):
         self.requests = []
+        self.test = test
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -255,13 +256,20 @@ class StandIn:
             def log_message(self, *_):
                 pass
 
-        self.server = _Quiet(("127.0.0.1", 0), Handler)
+        self.server = _Quiet(("127.0.0.1", 0), Handler, bind_and_activate=False)
         self.server.daemon_threads = True
+        self.server.server_bind()
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
         test.addCleanup(self.server.server_close)
-        test.addCleanup(self.server.shutdown)
+        if listens:
+            self.listen()
+
+    def listen(self):
+        """Begins to answer; until then connections are refused."""
+        self.test.addCleanup(self.server.shutdown)
+        self.server.server_activate()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def send(handler, status, value, headers=None, content_type="application/json"):

@@ -248,6 +248,7 @@ class End(Case):
         came = []
         reader = threading.Thread(target=lambda: came.extend(events(model.port, f"/stream/{begun['stream']}")))
         reader.start()
+        self.eventually("somebody reads", lambda: model.metric("woodwork_http_in_flight") == 2)
         self.eventually("chunks come", lambda: model.metric("woodwork_stream_chunks_total"))
         self.assertEqual(model.stop(), 0)
         reader.join()
@@ -267,9 +268,10 @@ class End(Case):
         self.assertLess(time.monotonic() - started, 5)
 
     def test_a_signal_while_scripts_load(self):
-        self.write("f.py", "import time\ntime.sleep(60)\n")
+        loading = self.folder / "loading"
+        self.write("f.py", f"import time\nopen({str(loading)!r}, 'w').close()\ntime.sleep(60)\n")
         component = self.start(self.describe("f", "api", "functions", {"path": "f.py"}), wait=False)
-        time.sleep(0.7)
+        self.eventually("the script is loaded", loading.exists)
         self.assertEqual(component.stop(), 0)
 
 

@@ -24,6 +24,11 @@ impl Text {
             io::ErrorKind::NotFound => Error::Missing { file: file.into(), wanted_by: wanted_by.cloned() },
             _ => Error::Read { file: file.into(), source },
         };
+        // A pipe would be waited for.
+        if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+            let place = Place { file: file.into(), line: 1, column: None };
+            return Err(Error::Syntax { place, reason: "it is not a regular file".into() });
+        }
         let mut bytes = Vec::new();
         // One byte more than allowed tells a file that is too large, without a race on its size.
         File::open(file)

@@ -116,6 +116,19 @@ fn what_may_be_something_else_tomorrow_is_refused() {
 }
 
 #[test]
+fn a_pipe_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("lib")).unwrap();
+    for (line, pipe) in [("-r more.txt", "more.txt"), ("-e ./lib", "lib/pyproject.toml")] {
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join(pipe)).status().unwrap();
+        assert!(made.success());
+        fs::write(dir.path().join("requirements.txt"), line).unwrap();
+        let error = wainwright_lock::read(&dir.path().join("requirements.txt")).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("{pipe}:1: it is not a regular file")), "{error}");
+    }
+}
+
+#[test]
 fn the_project_itself_may_be_listed() {
     for (name, text) in [
         ("requirements.txt", format!("-e .\nfoo==1 {HASH}\n")),

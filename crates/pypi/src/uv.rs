@@ -183,8 +183,20 @@ impl UvSettings {
     }
 }
 
+/// Settings files above a project may be anybody's: no pipe is waited for, and none is read that is larger than this.
+const MOST: u64 = 32 << 20;
+
 fn read_file<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, Error> {
-    match std::fs::read_to_string(path) {
+    let read = || {
+        let found = std::fs::metadata(path)?;
+        let reason = match found.is_file() {
+            true if found.len() <= MOST => return std::fs::read_to_string(path),
+            true => "it is over 32 MiB",
+            false => "it is not a regular file",
+        };
+        Err(std::io::Error::other(reason))
+    };
+    match read() {
         Ok(text) => parse(&text, path).map(Some),
         Err(error) if is_absent(&error) => Ok(None),
         Err(source) => Err(Error::Read { path: path.to_owned(), source }),

@@ -1,6 +1,6 @@
 //! `wain deploy`: what was built last, run on this machine by a Compose tool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -152,8 +152,7 @@ fn status(place: &DeployPlace) -> Result<u8, Failure> {
     let (tool, release, file) = deployed(place)?;
     let mut text = String::new();
     let mut are_well = true;
-    for service in services(&release) {
-        let state = tool.state(&release, &place.path, &file, &service);
+    for (service, state) in tool.states(&release, &place.path, &file) {
         are_well &= matches!(state.as_str(), "healthy" | "running");
         text.push_str(&format!("{state:<10} {service}\n"));
     }
@@ -247,20 +246,17 @@ fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
 fn wait(tool: &Tool, release: &Release, root: &Path, file: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     loop {
-        let states: Vec<(String, String)> = services(release)
-            .into_iter()
-            .map(|service| (tool.state(release, root, file, &service), service))
-            .collect();
-        let unwell = |(state, _): &&(String, String)| !matches!(state.as_str(), "healthy" | "running");
+        let states = tool.states(release, root, file);
+        let unwell = |(_, state): &&(String, String)| !matches!(state.as_str(), "healthy" | "running");
         if !states.iter().any(|one| unwell(&one)) {
             return Ok(());
         }
-        let has_ended = states.iter().any(|(state, _)| matches!(state.as_str(), "exited" | "dead"));
+        let has_ended = states.iter().any(|(_, state)| matches!(state.as_str(), "exited" | "dead"));
         if has_ended || start.elapsed() > PATIENCE {
             let list: Vec<String> = states
                 .iter()
                 .filter(unwell)
-                .map(|(state, service)| format!("{service} is {state}"))
+                .map(|(service, state)| format!("{service} is {state}"))
                 .collect();
             return Err(failure(
                 OUTSIDE,
@@ -332,21 +328,52 @@ impl Tool {
         }
     }
 
-    /// How the container of a service is: `healthy`, `starting`, `exited`; `absent` when there is none.
-    fn state(&self, release: &Release, root: &Path, file: &Path, service: &str) -> String {
-        let said = |command: &mut Command| {
-            let output = command.stdin(Stdio::null()).output().ok()?;
-            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            (output.status.success() && !text.is_empty()).then_some(text)
+    /// How the containers of all components are: `healthy`, `starting`, `exited`; `absent` where there is none.
+    fn states(&self, release: &Release, root: &Path, file: &Path) -> Vec<(String, String)> {
+        let mut list = self.command(release, root, file);
+        list.args(["ps", "-q"]);
+        // Without it Docker Compose 2 leaves out what has ended; podman-compose lists all, and knows no such option.
+        if self.engine == "docker" {
+            list.arg("-a");
+        }
+        let ids = said(&mut list).unwrap_or_default();
+        let format = "{{index .Config.Labels \"com.docker.compose.service\"}} \
+                      {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}} {{.State.Status}} {{.Id}}";
+        let mut inspect = Command::new(self.engine);
+        inspect.args(["inspect", "--format", format]).args(ids.lines());
+        let found = if ids.is_empty() { String::new() } else { said(&mut inspect).unwrap_or_default() };
+        let mut states: BTreeMap<&str, String> = BTreeMap::new();
+        for line in found.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [service, health, state, id] = words[..] else { continue };
+            let now = match (health, state) {
+                ("starting", "running") if self.is_well(release, service, id) => "healthy",
+                (health, "running") => health,
+                (_, state) => state,
+            };
+            // Of several containers the one that is worst off counts.
+            let worst = states.entry(service).or_insert_with(|| now.to_owned());
+            if !matches!(now, "healthy" | "running") {
+                *worst = now.to_owned();
+            }
+        }
+        let of_component = |service: String| {
+            let state = states.get(service.as_str()).cloned().unwrap_or_else(|| "absent".into());
+            (service, state)
         };
-        let find = || {
-            let id = said(self.command(release, root, file).args(["ps", "-q", service]))?;
-            let id = id.lines().next()?.to_owned();
-            let format = "{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}} {{.State.Status}}";
-            said(Command::new(self.engine).args(["inspect", "--format", format, &id]))
-        };
-        let Some(found) = find() else { return "absent".into() };
-        let (health, state) = found.split_once(' ').unwrap_or((&found, &found));
-        if state == "running" { health.to_owned() } else { state.to_owned() }
+        services(release).into_iter().map(of_component).collect()
     }
+
+    /// Whether a container is well by now: the engine looks every few seconds only.
+    fn is_well(&self, release: &Release, service: &str, id: &str) -> bool {
+        let component = release.components.iter().find(|component| component.service == service);
+        let Some(words) = component.and_then(|component| component.health.as_ref()) else { return false };
+        said(Command::new(self.engine).args(["exec", id]).args(words)).is_some()
+    }
+}
+
+/// What a command says if it succeeds.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

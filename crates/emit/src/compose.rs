@@ -180,7 +180,9 @@ fn mounts(workload: &Workload<'_>, release: &Release, options: &Options) -> Vec<
 fn depends_on(workload: &Workload<'_>, all: &[Workload<'_>], options: &Options) -> Map {
     let on = |host: &str| {
         let used = all.iter().find(|other| other.host == host)?;
-        let is_watched = used.health.is_some();
+        // Components bear with others that are not there yet, as in Kubernetes, where nothing waits: a chain of them would
+        // take as many checks as it has links. Services of others are waited for.
+        let is_watched = used.component.is_none() && used.health.is_some();
         let condition = if is_watched { "service_healthy" } else { "service_started" };
         let mut how = map([("condition", condition.into())]);
         let is_optional = options.services_profile.is_some() && used.component.is_none();
@@ -197,9 +199,11 @@ fn healthcheck(words: &[String]) -> Map {
     let words = std::iter::once("CMD".to_owned()).chain(words.iter().map(|word| escaped(word)));
     map([
         ("test", words.collect::<Vec<_>>().into()),
-        ("interval", "10s".into()),
+        // The first check comes after the first interval. A `start_interval` would bring it forward, but `docker compose` refuses
+        // it with every Engine before 25.
+        ("interval", "5s".into()),
         ("timeout", "5s".into()),
-        ("retries", 3_u16.into()),
+        ("retries", 6_u16.into()),
         ("start_period", "30s".into()),
     ])
 }

@@ -14,10 +14,12 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd(), "/app") or path == _HERE]
 
 from component_runtime import health  # noqa: E402
-from component_runtime.main import main  # noqa: E402
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     if arguments == ["--health"]:
         sys.exit(health.check(os.environ))
+    # A health check runs every few seconds, and needs none of it.
+    from component_runtime.main import main
+
     sys.exit(main(arguments, dict(os.environ)))

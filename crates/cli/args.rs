@@ -329,7 +329,7 @@ pub(crate) struct ProjectArguments {
     #[arg(long, value_name = "OWNER")]
     pub(crate) allow_clash: Vec<AllowedClash>,
 
-    /// Leave kinds of files out of packages: all, or some of docs, headers, locales, static-libraries, tests, type-stubs
+    /// Leave kinds of files out of packages: all, or some of docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs
     ///
     /// What is left out has no row in RECORD, and every build tells how much it is. Never what describes a package, scripts, or
     /// what entry points name. A package that reads such files when it runs breaks: try the image (docs/python.md has the

@@ -25,7 +25,7 @@ use crate::{Error, Output};
 /// Raised when wheels are laid out in another way than before, or a wheel that made a layer would be refused now.
 const WHEELS: u32 = 3;
 /// Raised when other files than before are of a kind that can be left out.
-const SLIM: u32 = 1;
+const SLIM: u32 = 2;
 /// Raised when an environment is laid out in another way than before.
 const ENVIRONMENT: u32 = 1;
 /// Raised when a project is laid out in another way than before.

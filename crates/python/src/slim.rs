@@ -8,10 +8,16 @@ use crate::Error;
 pub enum Slim {
     /// Pages of manuals, and texts and pictures in folders of documentation.
     Docs,
+    /// Folders of examples inside packages that no program can import.
+    Examples,
     /// Headers of C, C++ and CUDA, and declarations of Cython.
     Headers,
     /// Catalogues of translations other than English, and the sources of all.
     Locales,
+    /// Bytecode that a wheel brings.
+    Pycache,
+    /// Sources beside the modules that were compiled of them, and source maps.
+    Sources,
     /// Libraries to link with.
     StaticLibraries,
     /// Folders of tests inside packages.
@@ -22,15 +28,27 @@ pub enum Slim {
 
 impl Slim {
     /// Every kind, sorted by name.
-    pub const ALL: [Self; 6] =
-        [Self::Docs, Self::Headers, Self::Locales, Self::StaticLibraries, Self::Tests, Self::TypeStubs];
+    pub const ALL: [Self; 9] = [
+        Self::Docs,
+        Self::Examples,
+        Self::Headers,
+        Self::Locales,
+        Self::Pycache,
+        Self::Sources,
+        Self::StaticLibraries,
+        Self::Tests,
+        Self::TypeStubs,
+    ];
 
     /// How users write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docs => "docs",
+            Self::Examples => "examples",
             Self::Headers => "headers",
             Self::Locales => "locales",
+            Self::Pycache => "pycache",
+            Self::Sources => "sources",
             Self::StaticLibraries => "static-libraries",
             Self::Tests => "tests",
             Self::TypeStubs => "type-stubs",
@@ -67,7 +85,7 @@ mod tests {
         assert!(Slim::ALL.is_sorted_by_key(|kind| kind.name()));
         assert_eq!(
             "test".parse::<Slim>().unwrap_err().to_string(),
-            "`test` is none of docs, headers, locales, static-libraries, tests, type-stubs"
+            "`test` is none of docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs"
         );
     }
 }

@@ -138,7 +138,9 @@ impl Wheel {
     }
 
     fn slimming<'a>(&'a self, layout: &'a Layout) -> Slimming<'a> {
-        Slimming::new(&layout.slim, &layout.prefix, self.entry_modules.iter().map(String::as_str))
+        let names = self.members.iter().map(|member| &*member.name);
+        let modules = self.entry_modules.iter().map(String::as_str);
+        Slimming::new(&layout.slim, &layout.prefix, modules, names)
     }
 
     /// Directories the wheel names that no installed file lies in, sorted; installers make them.

@@ -12,22 +12,41 @@ pub(crate) struct Slimming<'a> {
     prefix: &'a ImagePath,
     /// Folders below the folder of packages: `demo/tests`.
     kept: BTreeSet<String>,
+    /// Folders with a compiled module, there too.
+    compiled: BTreeSet<&'a str>,
+    /// Folders that can be imported.
+    packages: BTreeSet<&'a str>,
 }
 
 impl<'a> Slimming<'a> {
-    /// `modules` are those that entry points name: `demo.tests.plugin`.
+    /// `modules` are those that entry points name: `demo.tests.plugin`; `names` are the members of the wheel.
     pub(crate) fn new(
         kinds: &'a BTreeSet<Slim>,
         prefix: &'a ImagePath,
         modules: impl Iterator<Item = &'a str>,
+        names: impl Iterator<Item = &'a str>,
     ) -> Self {
+        let (mut compiled, mut packages) = (BTreeSet::new(), BTreeSet::new());
+        let looks = kinds.contains(&Slim::Sources) || kinds.contains(&Slim::Examples);
+        for name in names.filter(|_| looks) {
+            // What is in `NAME.data/platlib` ends up with the rest.
+            let of_data = name.split_once(".data/").map(|(_, rest)| rest);
+            let below = of_data.and_then(|rest| rest.split_once('/')).map_or(name, |(_, rest)| rest);
+            let (folder, file) = below.rsplit_once('/').unwrap_or(("", below));
+            if file.ends_with(".so") {
+                compiled.insert(folder);
+            }
+            if file == "__init__.py" {
+                packages.insert(folder);
+            }
+        }
         // A module is a file of its folder, or a folder itself.
         let kept = modules.flat_map(|module| {
             let path = module.replace('.', "/");
             let folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
             folder.into_iter().chain([path])
         });
-        Self { kinds, prefix, kept: kept.collect() }
+        Self { kinds, prefix, kept: kept.collect(), compiled, packages }
     }
 
     /// Why a file of the image is left out, if it is.
@@ -36,8 +55,15 @@ impl<'a> Slimming<'a> {
             return None;
         }
         let below = path.as_bytes().strip_prefix(self.prefix.as_bytes())?;
-        let kind = kind_of(std::str::from_utf8(below).ok()?.strip_prefix('/')?)?;
-        (self.kinds.contains(&kind.0) && !kind.1.is_some_and(|folder| self.is_kept(folder))).then_some(kind.0)
+        let (kind, folder) = kind_of(std::str::from_utf8(below).ok()?.strip_prefix('/')?)?;
+        let stays = match (kind, folder) {
+            // Others may be compiled when a program runs.
+            (Slim::Sources, Some(folder)) => !self.compiled.contains(folder),
+            (Slim::Examples, Some(folder)) => self.packages.contains(folder) || self.is_kept(folder),
+            (_, Some(folder)) => self.is_kept(folder),
+            (_, None) => false,
+        };
+        (self.kinds.contains(&kind) && !stays).then_some(kind)
     }
 
     /// Whether a folder of tests holds, or is, something that an entry point names.
@@ -48,7 +74,8 @@ impl<'a> Slimming<'a> {
     }
 }
 
-/// The kind of a file by its path below the environment; for tests also their folder, relative to the folder of packages.
+/// The kind of a file by its path below the environment; for tests, examples and sources also their folder, relative to the
+/// folder of packages.
 fn kind_of(path: &str) -> Option<(Slim, Option<&str>)> {
     let Some(inside) = below_packages(path) else {
         let is_below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
@@ -61,6 +88,9 @@ fn kind_of(path: &str) -> Option<(Slim, Option<&str>)> {
             () => None,
         };
     };
+    if inside.ends_with(".pyc") && inside.split('/').any(|part| part == "__pycache__") {
+        return Some((Slim::Pycache, None));
+    }
     let (package, rest) = inside.split_once('/')?;
     if package.ends_with(".dist-info") {
         return None;
@@ -72,7 +102,16 @@ fn kind_of(path: &str) -> Option<(Slim, Option<&str>)> {
         let end = inside.find("/tests/").map_or(0, |at| at + "/tests".len());
         return Some((Slim::Tests, inside.get(..end)));
     }
+    if let Some(at) =
+        ["/examples/", "/_examples/"].iter().find_map(|part| Some(inside.find(part)? + part.len()))
+    {
+        return Some((Slim::Examples, inside.get(..at - 1)));
+    }
     let kind = match ending {
+        "c" | "cc" | "cpp" | "cxx" | "f" | "f90" | "f95" | "pyx" | "rs" => {
+            return Some((Slim::Sources, Some(inside.rsplit_once('/').map_or("", |(folder, _)| folder))));
+        }
+        "map" if [".js.map", ".css.map"].iter().any(|end| name.ends_with(end)) => Slim::Sources,
         "pyi" => Slim::TypeStubs,
         "a" | "la" | "lib" => Slim::StaticLibraries,
         "h" | "hh" | "hpp" | "hxx" | "cuh" | "inl" | "pxd" | "pxi" => Slim::Headers,
@@ -112,7 +151,8 @@ mod tests {
     fn kind(path: &str, modules: &[&str]) -> Option<Slim> {
         let (all, prefix) = (Slim::ALL.into(), ImagePath::new("app/.venv").unwrap());
         let path = ImagePath::new(format!("app/.venv/{path}")).unwrap();
-        Slimming::new(&all, &prefix, modules.iter().copied()).kind_of(&path)
+        let names = ["demo/__init__.py", "demo/_core.so", "demo/shown/examples/__init__.py"];
+        Slimming::new(&all, &prefix, modules.iter().copied(), names.into_iter()).kind_of(&path)
     }
 
     fn site(path: &str) -> Option<Slim> {
@@ -130,7 +170,19 @@ mod tests {
             ("demo/locale/de/LC_MESSAGES/demo.mo", Some(Slim::Locales)),
             ("demo/locale/de/LC_MESSAGES/demo.po", Some(Slim::Locales)),
             ("demo/docs/index.html", Some(Slim::Docs)),
+            ("demo/__pycache__/a.cpython-313.pyc", Some(Slim::Pycache)),
+            ("__pycache__/top.cpython-313.pyc", Some(Slim::Pycache)),
+            ("demo/_core.pyx", Some(Slim::Sources)),
+            ("demo/helper.c", Some(Slim::Sources)),
+            ("demo/static/app.js.map", Some(Slim::Sources)),
+            ("demo/_examples/one.py", Some(Slim::Examples)),
+            ("demo/examples/data/x.csv", Some(Slim::Examples)),
             // What only looks like it.
+            ("demo/templates/kernel.c", None),
+            ("demo/shown/examples/one.py", None),
+            ("demo/world.map", None),
+            ("demo/compiled.pyc", None),
+            ("examples/one.py", None),
             ("demo/locale/en_GB/LC_MESSAGES/demo.mo", None),
             ("demo/data/sound.mo", None),
             ("demo/docs/templates.py", None),
@@ -165,7 +217,7 @@ mod tests {
     #[test]
     fn only_the_kinds_asked_for_are_left_out() {
         let (kinds, prefix) = (BTreeSet::from([Slim::Tests]), ImagePath::new("v").unwrap());
-        let slim = Slimming::new(&kinds, &prefix, std::iter::empty());
+        let slim = Slimming::new(&kinds, &prefix, std::iter::empty(), std::iter::empty());
         let path = |path: &str| ImagePath::new(format!("v/lib/python3.13/site-packages/{path}")).unwrap();
         assert_eq!(slim.kind_of(&path("demo/a.pyi")), None);
         assert_eq!(slim.kind_of(&path("demo/tests/a.pyi")), Some(Slim::Tests));

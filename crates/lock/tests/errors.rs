@@ -116,6 +116,32 @@ fn what_may_be_something_else_tomorrow_is_refused() {
 }
 
 #[test]
+fn what_names_itself_may_have_any_path() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("b-c lib")).unwrap();
+    fs::write(dir.path().join("b-c lib/pyproject.toml"), "[tool.poetry]\nname = 'lib'\n").unwrap();
+    for (line, expected) in [
+        ("./b-c lib", Some("b-c lib")),
+        ("-e ./b-c lib[extra] ; python_version >= '3'", Some("b-c lib")),
+        ("./b-c lib; python_version >= '3'", Some("b-c lib")),
+        ("./b-c lib ; python_version < '3'", None),
+    ] {
+        fs::write(dir.path().join("requirements.txt"), line).unwrap();
+        let lock = wainwright_lock::read(&dir.path().join("requirements.txt")).unwrap();
+        let members = lock.local_members(&Selection::default(), &target("3.11.2", "amd64")).unwrap();
+        let found: Vec<_> =
+            members.iter().map(|member| (member.name.as_str(), member.path.clone())).collect();
+        let expected: Vec<_> = expected.iter().map(|path| ("lib", dir.path().join(path))).collect();
+        assert_eq!(found, expected, "{line}");
+    }
+    let packages =
+        packages("requirements.txt", &format!("./my wheels/foo-1.0-py3-none-any.whl {HASH}")).unwrap();
+    assert!(
+        matches!(&packages[0].source, Source::Path(path) if path.ends_with("my wheels/foo-1.0-py3-none-any.whl"))
+    );
+}
+
+#[test]
 fn a_pipe_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("lib")).unwrap();

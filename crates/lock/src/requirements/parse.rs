@@ -171,9 +171,10 @@ fn entry(line: &str, place: &Place, directory: &Path) -> Result<Entry, Error> {
     if text.contains("${") {
         return Err(wrong(place, "variables such as `${NAME}` are not replaced in requirements".into()));
     }
-    let named = named(text.trim(), place, directory)?;
+    let (named, url) = named(text.trim(), place, directory)?;
     let mut requirement: Requirement =
         named.parse().map_err(|error: Invalid| wrong(place, error.to_string()))?;
+    requirement.url = url.or(requirement.url);
     let folder = requirement.url.as_deref().and_then(|url| folder(url, directory));
     if folder.is_some() {
         requirement.url = None;
@@ -200,26 +201,27 @@ fn entry(line: &str, place: &Place, directory: &Path) -> Result<Entry, Error> {
     Ok(Entry { requirement, hashes, directory: directory.into(), folder, place: place.clone() })
 }
 
-/// Gives a line that is only an address or a path the name its file has: `foo @ https://.../foo-1.0-py3-none-any.whl`.
-fn named(text: &str, place: &Place, directory: &Path) -> Result<String, Error> {
-    let (address, marker) = match text.split_once([' ', '\t']) {
-        Some((address, marker)) => (address, format!(" {}", marker.trim())),
-        None => (text, String::new()),
-    };
-    let is_address = address.contains("://")
-        || address.starts_with(['.', '/'])
+/// Gives a line that is only an address or a path the name its file has, as for `foo @ https://.../foo-1.0-py3-none-any.whl`: a
+/// requirement, and the address.
+fn named(text: &str, place: &Place, directory: &Path) -> Result<(String, Option<String>), Error> {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let (address, marker) = split_marker(text);
+    let is_address = word.contains("://")
+        || word.starts_with(['.', '/'])
         || address.ends_with(".whl")
-        || address.starts_with("file:");
+        || word.starts_with("file:");
     // `name@https://...` has a name.
-    let has_name = address.split_once('@').is_some_and(|(name, _)| {
+    let has_name = word.split_once('@').is_some_and(|(name, _)| {
         name.split('[').next().is_some_and(|name| name.parse::<PackageName>().is_ok())
     });
+    let has_name = has_name || text.split_whitespace().nth(1) == Some("@");
     if !is_address || has_name {
-        return Ok(text.to_owned());
+        return Ok((text.to_owned(), None));
     }
+    let found = |name: &str, address: &str| Ok((format!("{name}{marker}"), Some(address.to_owned())));
     let (path, fragment) = address.split_once('#').unwrap_or((address, ""));
     if let Some(name) = fragment.split('&').find_map(|part| part.strip_prefix("egg=")) {
-        return Ok(format!("{name} @ {address}{marker}"));
+        return found(name, address);
     }
     let path = path.split('?').next().unwrap_or_default();
     let file = path.rsplit('/').next().unwrap_or_default();
@@ -228,17 +230,27 @@ fn named(text: &str, place: &Place, directory: &Path) -> Result<String, Error> {
         false => Some(file).filter(|file| is_archive(file)).and_then(sdist_name).map(|(name, _)| name),
     };
     if let Some(name) = of_file {
-        return Ok(format!("{name} @ {address}{marker}"));
+        return found(name, address);
     }
     let not_a_wheel = |from: &str| Error::NotAWheel {
         place: place.clone(),
         name: crate::error::redact(address),
         from: from.into(),
     };
-    let bare = address.split_once('[').map_or(address, |(path, _)| path);
+    let bare = address.strip_suffix(']').and_then(|address| address.rsplit_once('[')).map(|(path, _)| path);
+    let bare = bare.unwrap_or(address);
     let Some(folder) = folder(bare, directory) else { return Err(not_a_wheel("a source tree")) };
     let name = name_of(&folder, place)?.ok_or_else(|| not_a_wheel("a source tree without a name"))?;
-    Ok(format!("{name} @ {bare}{marker}"))
+    found(name.as_str(), bare)
+}
+
+/// An address, which may hold `;` and a path spaces, and the marker behind it with its `;`.
+fn split_marker(text: &str) -> (&str, &str) {
+    let begins = |(at, _): &(usize, &str)| {
+        text[..*at].ends_with(char::is_whitespace) || text[at + 1..].starts_with(char::is_whitespace)
+    };
+    let at = text.match_indices(';').find(begins).map_or(text.len(), |(at, _)| at);
+    (text[..at].trim_end(), &text[at..])
 }
 
 /// The folder on this disk that an address or a path means, where it means one.

@@ -35,6 +35,7 @@ qemu-aarch64-static qemu-user-static
 pigz pigz
 igzip isal
 busybox busybox
+crun crun
 bsdcat libarchive-tools
 debootstrap debootstrap
 7z p7zip-full

@@ -295,6 +295,11 @@ impl Error {
                 "PDM" => "lock for the platform as well: `pdm lock --append --platform ...`".into(),
                 _ => "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into(),
             },
+            Self::NotOffered { file, offered, name, .. } if tool(file).name == "PDM" => {
+                let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
+                let has = if offered.is_empty() { "nothing of that kind".into() } else { offered.join(", ") };
+                format!("it has {has}; `pdm lock --group {name}` locks this as well")
+            }
             Self::NotOffered { offered, .. } if !offered.is_empty() => {
                 let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
                 format!("it has {}", offered.join(", "))

@@ -110,10 +110,18 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
             Part::Itself => {}
         }
     }
+    let is_locked = |part: &Part| match part {
+        Part::Itself => true,
+        Part::Extra(extra) => extras.contains(extra),
+        Part::Group(group) => groups.contains(group),
+    };
+    let requires_python = project.requires_python.clone();
+    let roots = (!has_groups).then(|| roots(project, own_groups));
+    let roots = roots.map(|roots| roots.into_iter().filter(|(part, _)| is_locked(part)).collect());
     Ok(Box::new(Table {
         file: text.file.clone(),
         directory: text.directory().into(),
-        requires_python: project.requires_python.clone(),
+        requires_python,
         environments: metadata
             .targets
             .iter()
@@ -122,7 +130,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         extras,
         groups,
         packages,
-        roots: (!has_groups).then(|| roots(project, own_groups)),
+        roots,
         indexes: pyproject.as_ref().map(indexes).transpose()?.unwrap_or_default(),
         stale,
     }))

@@ -155,6 +155,24 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
+fn pdm_locks_the_parts_that_it_was_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = "[metadata]\ngroups = ['default']\nstrategy = []\nlock_version = '4.5.0'\n";
+    let pyproject = "[project]\nname = 'p'\nversion = '1'\n[project.optional-dependencies]\nx = ['foo']\n\
+                     [tool.pdm.dev-dependencies]\ndev = ['-e file:///${PROJECT_ROOT}/bar#egg=bar']\n";
+    fs::write(dir.path().join("pdm.lock"), lock).unwrap();
+    fs::write(dir.path().join("pyproject.toml"), pyproject).unwrap();
+    let lock = wainwright_lock::read(&dir.path().join("pdm.lock")).unwrap();
+    let all = Selection { all_extras: true, all_groups: true, ..Selection::default() };
+    assert_eq!(lock.packages(&all, &target("3.11.2", "amd64")).unwrap(), []);
+    let one = Selection { extras: ["x".parse().unwrap()].into(), ..Selection::default() };
+    insta::assert_snapshot!(show(&lock.packages(&one, &target("3.11.2", "amd64")).unwrap_err()), @"
+    `pdm.lock` has no extra `x`
+    it has nothing of that kind; `pdm lock --group x` locks this as well
+    ");
+}
+
+#[test]
 fn the_project_itself_may_be_listed() {
     for (name, text) in [
         ("requirements.txt", format!("-e .\nfoo==1 {HASH}\n")),

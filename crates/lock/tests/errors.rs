@@ -134,6 +134,11 @@ fn what_names_itself_may_have_any_path() {
         let expected: Vec<_> = expected.iter().map(|path| ("lib", dir.path().join(path))).collect();
         assert_eq!(found, expected, "{line}");
     }
+    let both = format!("lib==1 {HASH}\n./b-c lib\n");
+    fs::write(dir.path().join("requirements.txt"), both).unwrap();
+    let lock = wainwright_lock::read(&dir.path().join("requirements.txt")).unwrap();
+    let error = lock.local_members(&Selection::default(), &target("3.11.2", "amd64")).unwrap_err();
+    insta::assert_snapshot!(show(&error), @"requirements.txt:2: `lib` is required a second time, from elsewhere (first at requirements.txt:1)");
     let packages =
         packages("requirements.txt", &format!("./my wheels/foo-1.0-py3-none-any.whl {HASH}")).unwrap();
     assert!(

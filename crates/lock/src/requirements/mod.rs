@@ -58,32 +58,32 @@ impl Content for Requirements {
 
     fn local_members(&self, _: &Selection, target: &Target) -> Result<Vec<LocalMember>, Error> {
         let environment = marker_environment(target);
-        let mut members: BTreeMap<&PackageName, LocalMember> = BTreeMap::new();
-        let applying =
-            || self.parsed.requirements.iter().filter(|entry| entry.requirement.applies(&environment));
-        for entry in applying() {
-            let Some(folder) = &entry.folder else { continue };
+        let applying = self.parsed.requirements.iter();
+        let applying = applying.filter(|entry| entry.requirement.applies(&environment));
+        let mut by_name: BTreeMap<&PackageName, &Entry> = BTreeMap::new();
+        for entry in applying {
             let name = &entry.requirement.name;
-            if let Some(other) =
-                applying().find(|other| other.requirement.name == *name && other.folder != entry.folder)
-            {
+            let first = by_name.entry(name).or_insert(entry);
+            if first.folder != entry.folder {
                 let reason =
-                    format!("`{name}` is required a second time, from elsewhere (first at {})", entry.place);
-                return Err(Error::Syntax { place: other.place.clone(), reason });
+                    format!("`{name}` is required a second time, from elsewhere (first at {})", first.place);
+                return Err(Error::Syntax { place: entry.place.clone(), reason });
             }
-            let project = self.file.parent().unwrap_or(Path::new(""));
+        }
+        let project = self.file.parent().unwrap_or(Path::new(""));
+        let members = by_name.into_iter().filter_map(|(name, entry)| {
+            let folder = entry.folder.as_ref()?;
             let is_root = folder == project || folder.canonicalize().ok() == project.canonicalize().ok();
-            let member = LocalMember {
+            Some(LocalMember {
                 name: name.clone(),
                 version: None,
                 path: if is_root { project.into() } else { folder.clone() },
                 is_package: true,
                 is_root,
                 origin: entry.place.clone(),
-            };
-            members.insert(name, member);
-        }
-        Ok(members.into_values().collect())
+            })
+        });
+        Ok(members.collect())
     }
 
     fn indexes(&self) -> Indexes {

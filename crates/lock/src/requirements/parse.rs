@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use wainwright_python::PackageName;
@@ -20,6 +21,8 @@ pub(super) struct Parsed {
     pub(super) requirements: Vec<Entry>,
     pub(super) constraints: Vec<Entry>,
     pub(super) indexes: Indexes,
+    /// What folders are called that were asked already: many lines may name one.
+    names: BTreeMap<PathBuf, Option<PackageName>>,
 }
 
 /// One requirement and the hashes its file may have.
@@ -60,7 +63,7 @@ fn file(text: &Text, kind: Kind, path: &mut Vec<PathBuf>, parsed: &mut Parsed) -
             let reason = format!("it includes {LIMIT} requirements or more");
             return Err(Error::TooLarge { file: text.file.clone(), reason });
         }
-        let entry = entry(editable.unwrap_or(&line.text), &line.place, text.directory())?;
+        let entry = entry(editable.unwrap_or(&line.text), &line.place, text.directory(), &mut parsed.names)?;
         match kind {
             Kind::Requirements => parsed.requirements.push(entry),
             Kind::Constraints => parsed.constraints.push(entry),
@@ -164,14 +167,19 @@ fn include(
 }
 
 /// A requirement, and options of its own behind it.
-fn entry(line: &str, place: &Place, directory: &Path) -> Result<Entry, Error> {
+fn entry(
+    line: &str,
+    place: &Place,
+    directory: &Path,
+    names: &mut BTreeMap<PathBuf, Option<PackageName>>,
+) -> Result<Entry, Error> {
     let is_option = |(at, _): &(usize, &str)| line[..*at].ends_with(char::is_whitespace);
     let end = line.match_indices('-').find(is_option).map_or(line.len(), |(at, _)| at);
     let (text, own_options) = line.split_at(end);
     if text.contains("${") {
         return Err(wrong(place, "variables such as `${NAME}` are not replaced in requirements".into()));
     }
-    let (named, url) = named(text.trim(), place, directory)?;
+    let (named, url) = named(text.trim(), place, directory, names)?;
     let mut requirement: Requirement =
         named.parse().map_err(|error: Invalid| wrong(place, error.to_string()))?;
     requirement.url = url.or(requirement.url);
@@ -203,7 +211,12 @@ fn entry(line: &str, place: &Place, directory: &Path) -> Result<Entry, Error> {
 
 /// Gives a line that is only an address or a path the name its file has, as for `foo @ https://.../foo-1.0-py3-none-any.whl`: a
 /// requirement, and the address.
-fn named(text: &str, place: &Place, directory: &Path) -> Result<(String, Option<String>), Error> {
+fn named(
+    text: &str,
+    place: &Place,
+    directory: &Path,
+    names: &mut BTreeMap<PathBuf, Option<PackageName>>,
+) -> Result<(String, Option<String>), Error> {
     let word = text.split_whitespace().next().unwrap_or_default();
     let (address, marker) = split_marker(text);
     let is_address = word.contains("://")
@@ -240,7 +253,12 @@ fn named(text: &str, place: &Place, directory: &Path) -> Result<(String, Option<
     let bare = address.strip_suffix(']').and_then(|address| address.rsplit_once('[')).map(|(path, _)| path);
     let bare = bare.unwrap_or(address);
     let Some(folder) = folder(bare, directory) else { return Err(not_a_wheel("a source tree")) };
-    let name = name_of(&folder, place)?.ok_or_else(|| not_a_wheel("a source tree without a name"))?;
+    let key = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let name = match names.get(&key) {
+        Some(name) => name.clone(),
+        None => names.entry(key).or_insert(name_of(&folder, place)?).clone(),
+    };
+    let name = name.ok_or_else(|| not_a_wheel("a source tree without a name"))?;
     found(name.as_str(), bare)
 }
 

@@ -72,10 +72,9 @@ pub async fn checkout(wanted: &Checkout<'_>) -> Result<bool, Error> {
     good(&["init", "--quiet", "--template="]).await?;
     let one = ["fetch", "--quiet", "--no-tags", "--depth", "1", "--", wanted.url, wanted.commit];
     if !run(&one).await?.status.success() {
-        // Not every server gives a commit by its name.
-        let all =
-            ["fetch", "--quiet", "--", wanted.url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-        good(&all).await?;
+        // Not every server gives a commit by its name. The branch that is checked out, which has no commit yet, is not written to.
+        let branches = "+refs/heads/*:refs/remotes/origin/*";
+        good(&["fetch", "--quiet", "--", wanted.url, branches, "+refs/tags/*:refs/tags/*"]).await?;
     }
     let spelled = format!("{}^{{commit}}", wanted.commit);
     let found = good(&["rev-parse", "--verify", "--quiet", &spelled])
@@ -157,6 +156,8 @@ fn last_words(output: &Output, secrets: &[Secret]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_testing::{Reply, Server};
+
     use super::*;
 
     fn git(folder: &Path, words: &[&str]) -> String {
@@ -166,7 +167,8 @@ mod tests {
     }
 
     async fn fetch(url: &str, commit: &str, into: &Path) -> Result<bool, Error> {
-        let vars = [("PATH".to_owned(), std::env::var("PATH").unwrap())].into();
+        let path = std::env::var("PATH").unwrap();
+        let vars = [("PATH".to_owned(), path), ("NO_PROXY".to_owned(), "*".to_owned())].into();
         checkout(&Checkout { what: "foo 1.0", url, commit, vars: &vars, secrets: &[], into }).await
     }
 
@@ -209,6 +211,19 @@ mod tests {
         let fourth = git(&origin, &["rev-parse", "HEAD"]);
         let error = fetch(&url, &fourth, &folder.path().join("evil")).await.unwrap_err();
         assert!(error.to_string().contains("the link `evil`"), "{error}");
+
+        // A server of files knows no commits, only branches; its first one is called like ours.
+        let bare = folder.path().join("bare");
+        git(&origin, &["clone", "--quiet", "--bare", ".", &bare.display().to_string()]);
+        git(&bare, &["update-server-info"]);
+        let server = Server::start(move |asked| {
+            let path = asked.target.split('?').next().unwrap_or_default();
+            std::fs::read(bare.join(path.trim_start_matches('/'))).map_or(Reply::status(404), Reply::ok)
+        });
+        let served = server.url("/").to_string();
+        let into = folder.path().join("served");
+        assert!(!fetch(&served, &first, &into).await.unwrap());
+        assert_eq!(std::fs::read_to_string(into.join("a.txt")).unwrap(), "one\r\n");
 
         let missing = "0123456789012345678901234567890123456789";
         let error = fetch(&url, missing, &folder.path().join("third")).await.unwrap_err();

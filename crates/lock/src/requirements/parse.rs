@@ -289,6 +289,9 @@ fn name_of(folder: &Path, place: &Place) -> Result<Option<PackageName>, Error> {
     let text = match Text::read(&folder.join("pyproject.toml"), Some(place)) {
         Ok(text) => text,
         Err(Error::Missing { .. }) => return Ok(None),
+        Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotADirectory => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let document: toml::Table = text.toml()?;

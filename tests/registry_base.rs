@@ -66,6 +66,18 @@ fn little_is_asked_to_push_what_hardly_changed() {
     assert_eq!(again, first);
     assert_eq!(requests, ["HEAD manifests"]);
 
+    // Later each tag is asked for, and what somebody else has moved is put back.
+    let Some(_) = need("faketime") else { return };
+    let preloaded = run(Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"])).ok().stdout;
+    let mut later = shop.wain(&words);
+    later.env("LD_PRELOAD", preloaded.trim()).env("FAKETIME", "+2m");
+    push_base(&shop, &one);
+    let (requests, later) = asked(&server, || run(&mut later).digest());
+    assert_eq!(later, first);
+    assert!(requests.iter().filter(|request| *request == "PUT manifests").count() >= 1, "{requests:?}");
+    let stands = |tag: &str| run(&mut shop.wain(&["inspect", tag, "--json"])).ok().stdout;
+    assert!(stands(&one).contains(&first), "{}", stands(&one));
+
     let main = fs::read_to_string(shop.path("project/main.py")).unwrap_or_default();
     shop.write("project/main.py", main + "# one more line\n");
     let (requests, changed) = asked(&server, || run(&mut shop.wain(&words)).digest());

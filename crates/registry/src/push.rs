@@ -36,7 +36,7 @@ pub struct Push {
     pub tags: Vec<String>,
     /// Blobs that the repository had when somebody last asked.
     pub known: BTreeSet<Digest>,
-    /// All tags stood for the root when somebody last asked: asking about the last one, which is moved last, will do.
+    /// All tags stood for the root a moment ago: asking about the last one, which is moved last, will do.
     pub is_settled: bool,
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn send(
         repository: target.repository.clone(),
         blobs: Vec::new(),
         children: tree.children.clone(),
-        is_settled: target.tags.iter().all(|tag| memory.tags.get(tag) == Some(&tree.root.digest())),
+        is_settled: memory.stands(&target.tags, tree.root.digest(), tools.machine.now),
         root: tree.root.clone(),
         tags: target.tags.clone(),
         known: memory.blobs,
@@ -104,7 +104,9 @@ pub(crate) async fn send(
         }
     };
     let blobs = push.blobs.iter().map(|blob| blob.descriptor.digest).collect();
-    let tags: Vec<_> = push.tags.iter().map(|tag| (tag.clone(), push.root.digest())).collect();
+    // Where one tag was asked for, nothing new is known of the others.
+    let tags = if push.is_settled && pushed.was_there { &[] } else { &push.tags[..] };
+    let tags: Vec<_> = tags.iter().map(|tag| (tag.clone(), push.root.digest())).collect();
     remember(target, &blobs, &tags, tools)?;
     Ok(Delivered {
         bytes_written: pushed.bytes,

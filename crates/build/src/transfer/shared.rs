@@ -38,8 +38,7 @@ pub(crate) async fn send_shared(
         let Some(tree) = Tree::of_images(what.index.as_ref(), &what.images) else { continue };
         for target in targets(&what.tags, tree.root.digest())? {
             let memory = recall(&target, tools)?;
-            let stands = |tag: &String| memory.tags.get(tag) == Some(&tree.root.digest());
-            let is_settled = !target.tags.is_empty() && target.tags.iter().all(stands);
+            let is_settled = !target.tags.is_empty() && memory.stood(&target.tags, tree.root.digest());
             for held in &tree.blobs {
                 let key = (target.registry.clone(), held.descriptor.digest);
                 if memory.blobs.contains(&key.1) {

@@ -1,9 +1,10 @@
-use wainwright_oci::{Descriptor, Held, Image, Place, Reference, Tree};
+use serde_json::Value;
+use wainwright_oci::{Descriptor, Document, Held, Image, Place, Reference, Tree};
 use wainwright_store::{Store, TempDir};
 
 use crate::blobs::Blobs;
 use crate::whole::{Files, files, nothing};
-use crate::{Error, Source, Walk, docker_archive, image, layout, select};
+use crate::{Error, Source, Walk, docker_archive, document, image, layout, select};
 
 /// Everything that belongs to an image in a layout or an archive.
 #[derive(Debug)]
@@ -54,6 +55,9 @@ pub fn gather(source: &Source, store: &Store) -> Result<Gathered, Error> {
         walk.take(all)?;
     }
     let parts = walk.finish();
+    for document in parts.children.iter().chain([&parts.root]) {
+        check_config(&blobs, document)?;
+    }
     let held = |descriptor: Descriptor| {
         let place = blobs.layer("blob", &descriptor)?;
         Ok(Held { descriptor, place })
@@ -61,6 +65,26 @@ pub fn gather(source: &Source, store: &Store) -> Result<Gathered, Error> {
     let held = parts.blobs.into_iter().map(held).collect::<Result<_, Error>>()?;
     let tree = Tree { root: parts.root, children: parts.children, configs: Vec::new(), blobs: held };
     Ok(Gathered { tree, has_manifest, kept_back: parts.kept_back, _scratch: scratch })
+}
+
+/// Refuses a manifest whose config has more or fewer diff IDs than it has layers. Configs without any, of artifacts and
+/// attestations, are nobody's root file system.
+fn check_config(blobs: &Blobs, manifest: &Document) -> Result<(), Error> {
+    let value: Value = serde_json::from_slice(manifest.bytes()).unwrap_or_default();
+    let (Some(layers), Some(config)) = (value["layers"].as_array(), value.get("config")) else {
+        return Ok(());
+    };
+    let config = document::descriptor(blobs.at("image manifest"), config, "config")?;
+    if !select::is_config(&config.media_type) {
+        return Ok(());
+    }
+    let config = blobs.document("image config", &config)?;
+    match config.json.pointer("/rootfs/diff_ids") {
+        Some(Value::Array(_)) => {
+            document::diff_ids(blobs.at("image config"), &config.json, layers.len()).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The images among the documents of a tree whose blobs are all in the store; what is no image of a platform is left out.
@@ -124,6 +148,17 @@ mod tests {
         let gathered = gather_layout(&bench).unwrap();
         assert_eq!((gathered.tree.children.len(), gathered.tree.blobs.len()), (3, 6));
         assert!(gathered.tree.blobs.iter().all(|blob| matches!(blob.place, Place::File { .. })));
+    }
+
+    #[test]
+    fn a_config_knows_as_many_layers_as_there_are() {
+        let bench = Bench::new();
+        let layers = vec![raw().file("x", b"x"), raw().file("y", b"y")];
+        let mut manifest = bench.manifest(&TestImage::new("amd64", layers));
+        manifest["layers"].as_array_mut().unwrap().pop();
+        bench.write_index(&[bench.json_blob(media_type::MANIFEST, &manifest)]);
+        let error = gather_layout(&bench).unwrap_err().to_string();
+        assert!(error.ends_with("it has 2 diff IDs, but the image has 1 layers"), "{error}");
     }
 
     #[test]

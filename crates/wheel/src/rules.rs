@@ -118,7 +118,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: E_METHOD,
-        meaning: "Members are stored or deflated, and no flag asks for more.",
+        meaning: "Members are stored or deflated, and neither a flag nor the version they need asks for more.",
         why: "Other compression methods are not part of the wheel format and not every installer can read them.",
         advice: REBUILD,
     },

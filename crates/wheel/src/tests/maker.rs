@@ -45,6 +45,8 @@ pub(super) struct Part {
     pub(super) content: Vec<u8>,
     pub(super) data: Vec<u8>,
     pub(super) system: u8,
+    /// The version of the format that the directory says the member needs: 20 is 2.0.
+    pub(super) needs: u8,
     pub(super) mode: u32,
     pub(super) flags: u16,
     pub(super) method: u16,
@@ -69,6 +71,7 @@ impl Maker {
             name: name.to_vec(),
             content: content.to_vec(),
             data: if is_directory { Vec::new() } else { encoder.finish().unwrap() },
+            needs: 20,
             system: 3,
             mode: if is_directory { 0o040_755 } else { 0o100_644 },
             flags: if name.is_ascii() { 0 } else { 1 << 11 },
@@ -219,8 +222,7 @@ impl Part {
 
     fn entry(&self, offset: u32, out: &mut Vec<u8>) {
         out.extend(b"PK\x01\x02\x14");
-        out.push(self.system);
-        out.extend(b"\x14\0");
+        out.extend([self.system, self.needs, 0]);
         out.extend(self.flags.to_le_bytes());
         out.extend(self.method.to_le_bytes());
         out.extend([0, 0, 0x21, 0]);

@@ -143,6 +143,7 @@ fn headers_that_disagree() {
         ),
         ("E-ENC", "encrypted", greet().file("a", "").but(|part| part.flags |= 1)),
         ("E-METHOD", "bzip2", greet().file("a", "").but(|part| part.method = 12)),
+        ("E-METHOD", "version 25.5", greet().file("a", "").but(|part| part.needs = 255)),
     ]);
 }
 

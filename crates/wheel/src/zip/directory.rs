@@ -8,6 +8,8 @@ use crate::warning::Warnings;
 
 const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_SIZE: usize = 46;
+/// The newest version of the format that members may need, 6.3 (APPNOTE 4.4.3): Python's zipfile reads none that needs more.
+const NEWEST: u8 = 63;
 
 /// Flags that change how a member is read (APPNOTE 4.4.4).
 pub(super) const DESCRIPTOR: u16 = 1 << 3;
@@ -61,7 +63,8 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
         return Err(Fault::archive(E_FRAME, "its directory holds something that is not an entry"));
     }
     let system = fields.u16()? >> 8;
-    let _version_needed = fields.u16()?;
+    // The other byte is a system, which nobody looks at here.
+    let [version_needed, _] = fields.u16()?.to_le_bytes();
     let flags = fields.u16()?;
     let method = fields.u16()?;
     let _modified = fields.u32()?;
@@ -96,6 +99,11 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
 
     if flags & ENCRYPTED != 0 {
         return refuse(E_ENC, "it is encrypted");
+    }
+    if version_needed > NEWEST {
+        let reason =
+            format!("it needs version {}.{} of the format", version_needed / 10, version_needed % 10);
+        return refuse(E_METHOD, &reason);
     }
     if !matches!(method, 0 | 8) {
         return refuse(E_METHOD, &format!("compression method {method} is neither stored nor deflate"));

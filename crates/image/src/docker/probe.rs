@@ -64,14 +64,23 @@ pub(super) async fn knows_chains(engine: &Engine) -> Result<bool, Error> {
     if !version["Components"].as_array().is_some_and(|all| all.iter().any(is_docker)) {
         return Ok(false);
     }
-    let info = engine.ask("/info", ACTION).await?.unwrap_or_default();
+    Ok(is_own_store(&engine.ask("/info", ACTION).await?.unwrap_or_default()))
+}
+
+/// Whether Docker's own store is what the daemon tells of.
+fn is_own_store(info: &Value) -> bool {
     // Lines of text for people, but the only place that says it (docs.docker.com, "containerd image store").
-    let Some(lines) = info["DriverStatus"].as_array() else { return Ok(false) };
+    let lines = match &info["DriverStatus"] {
+        Value::Array(lines) => &lines[..],
+        // A storage driver that has nothing to tell, as `vfs`; whoever does not answer names no driver.
+        Value::Null if info["Driver"].is_string() => &[],
+        _ => return false,
+    };
     let names_snapshotter = |line: &Value| {
         let words = line.as_array().into_iter().flatten().filter_map(Value::as_str);
         words.into_iter().any(|word| word.starts_with("io.containerd.snapshotter"))
     };
-    Ok(!lines.iter().any(names_snapshotter))
+    !lines.iter().any(names_snapshotter)
 }
 
 /// The IDs of all images, in the order in which to look at them: other tags of the same repositories first, then the oldest
@@ -121,6 +130,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn stores_that_know_piles_of_layers_are_known_by_their_driver() {
+        let info = |status: Value| json!({"Driver": "a", "DriverStatus": status});
+        assert!(is_own_store(&info(json!([["Supports d_type", "true"]]))));
+        // `vfs` has nothing to tell.
+        assert!(is_own_store(&info(json!(null))));
+        assert!(!is_own_store(&info(json!([["driver-type", "io.containerd.snapshotter.v1"]]))));
+        assert!(!is_own_store(&json!({"message": "no"})));
+        assert!(!is_own_store(&Value::Null));
+    }
 
     #[test]
     fn relatives_come_first_and_then_what_is_old() {

@@ -350,3 +350,36 @@ fn a_private_registry_is_pushed_to_and_its_password_forgotten() {
     }
     check_folder(&server.data());
 }
+
+#[test]
+fn a_password_that_is_given_in_the_wrong_place_is_not_repeated() {
+    let shop = workshop();
+    let check = |words: &[&str]| {
+        let ran = run(&mut shop.wain(words));
+        assert_eq!(ran.code, 2, "{words:?}: {}", ran.stderr);
+        check_screen(&ran);
+    };
+    let image = format!("ann:{IN_AN_ADDRESS}@registry.example/team/api:1");
+    let address = format!("https://ann:{SECRET}@registry.example/team/api:1");
+    for name in [&image, &address] {
+        check(&["push", "last", name]);
+        check(&["copy", name, "registry.example/api:1"]);
+        check(&["inspect", name]);
+        check(&["verify", name]);
+        check(&["registry", "probe", name]);
+        check(&["build", "project", "--tag", name]);
+        check(&["build", "project", &format!("--base={name}")]);
+        check(&["build", "project", "--cache-from", name]);
+    }
+    let host = format!("ann:{SECRET}@registry.example");
+    check(&["pull", "registry.example/api:1", "--insecure-registry", &host]);
+    check(&["login", &host, "--username", "ann"]);
+    check(&["login", "registry.example", "--username", "ann", "--password-stdin", SECRET]);
+    check(&["login", "registry.example", "--username", "ann", &format!("--password-stdin={SECRET}")]);
+    for name in [&image, &address] {
+        shop.write("project/wainwright.toml", format!("base = \"{name}\"\n"));
+        let ran = run(&mut shop.wain(&["build", "project"]));
+        assert_ne!(ran.code, 0);
+        check_screen(&ran);
+    }
+}

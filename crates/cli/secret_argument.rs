@@ -2,6 +2,9 @@ use std::ffi::{OsStr, OsString};
 
 use crate::render::line;
 
+/// The option that takes the name of a registry alone.
+const REGISTRY: &str = "--insecure-registry";
+
 /// Whether one of the arguments is a registry, or the name of an image, with a user and a password before it.
 ///
 /// Whatever is wrong with an argument is told with the argument; this one must not be.
@@ -9,15 +12,24 @@ pub(crate) fn is_among(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<OsString> = arguments.collect();
     // What `NAME:X@Y` is elsewhere nobody knows; these take nothing but the name of a registry.
     let is_about_hosts = arguments.iter().any(|word| word == "login" || word == "logout");
-    arguments
-        .iter()
-        .any(|argument| is_one(argument) || is_about_hosts && is_host(&argument.to_string_lossy()))
+    let mut is_next_host = is_about_hosts;
+    arguments.iter().any(|argument| {
+        let text = argument.to_string_lossy();
+        let is_host_only = is_next_host && is_host(&text);
+        is_next_host = is_about_hosts || text == REGISTRY;
+        let given = text.strip_prefix(REGISTRY).and_then(|rest| rest.strip_prefix('='));
+        is_one(argument) || is_host_only || given.is_some_and(is_host)
+    })
 }
 
 fn is_one(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     // `--base=NAME` as well.
-    let name = text.rsplit_once('=').map_or(&*text, |(_, name)| name);
+    starts_with_one(text.rsplit_once('=').map_or(&*text, |(_, name)| name))
+}
+
+/// Whether the name of an image begins with a user and a password.
+pub(crate) fn starts_with_one(name: &str) -> bool {
     // These are places on disk.
     if ["layout:", "archive:", "last:"].iter().any(|place| name.starts_with(place)) {
         return false;
@@ -31,6 +43,20 @@ fn is_host(text: &str) -> bool {
         Some((user, host)) => user.contains(':') && !host.is_empty(),
         None => false,
     }
+}
+
+/// Whether a password may have been given where only the wish to read it from standard input belongs.
+pub(crate) fn is_beside_its_option(arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.into_iter().any(|argument| argument.to_string_lossy().starts_with("--password-stdin"))
+}
+
+/// Says what is wrong with a command line that may have a password in it; the exit code.
+pub(crate) fn refuse_beside_its_option() -> u8 {
+    line(
+        "error: a login cannot be read from these arguments, which are not shown: one of them may be a password",
+    );
+    line("  hint: `wain login HOST -u USER --password-stdin < FILE` reads the password from a file");
+    2
 }
 
 /// Says what is wrong; the exit code.
@@ -63,6 +89,9 @@ mod tests {
         }
         let is_among = |words: &[&str]| is_among(words.iter().map(OsString::from));
         assert!(is_among(&["login", "u:pw@h.example"]));
+        assert!(is_among(&["pull", "--insecure-registry", "u:pw@h"]));
+        assert!(is_among(&["pull", "--insecure-registry=u:pw@h"]));
+        assert!(!is_among(&["pull", "--insecure-registry", "h", "x:1@sha256:00"]));
         assert!(!is_among(&["login", "h.example:5000", "-u", "a@b"]));
         assert!(!is_among(&["build", "--label", "a=b:c@d"]));
     }

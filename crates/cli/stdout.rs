@@ -9,6 +9,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use wainwright_build::Output;
 
 use crate::commands::{OUTSIDE, usage};
+use crate::failure::without_passwords;
 use crate::render::line;
 
 /// Prints a result. A reader that has gone away wants no more, and that is no failure; a full disk is.
@@ -24,6 +25,12 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> u8 {
 
 /// Prints help or the version, or says what is wrong with the command line.
 pub(crate) fn answer(answer: &clap::Error) -> u8 {
+    let text = answer.render().to_string();
+    let shown = without_passwords(&text);
+    if answer.use_stderr() && shown != text {
+        line(shown.trim_end());
+        return u8::try_from(answer.exit_code()).unwrap_or(OUTSIDE);
+    }
     let done = answer.print().and_then(|()| io::stdout().flush());
     match answer.use_stderr() {
         true => u8::try_from(answer.exit_code()).unwrap_or(OUTSIDE),

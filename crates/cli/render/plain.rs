@@ -67,7 +67,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
 /// Names on one line; of many the first.
 fn some(names: &[String]) -> String {
     match names.split_at_checked(MOST_NAMES) {
-        Some((first, rest @ [_, ..])) => format!("{} and {} more", first.join(", "), rest.len()),
+        Some((first, rest @ [_, _, ..])) => format!("{} and {} more", first.join(", "), rest.len()),
         _ => names.join(", "),
     }
 }

@@ -103,12 +103,15 @@ fn addresses_without_passwords(text: &str) -> String {
     shown
 }
 
-/// Whether it is who logs in, and not a host with a path that has an `@` further on. Some write a `/` of a password as it is.
+/// Whether it is who logs in, and not the word of a hint, or a host with a path that has an `@` further on. Some write a `/` of a password as it is.
 fn is_login(text: &str) -> bool {
+    if ["user:password", "git"].contains(&text) {
+        return false;
+    }
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once(':') {
         Some((_, rest)) => !rest.split_once('/').is_some_and(|(port, _)| is_port(port)),
-        None => text != "git" && !text.contains('/'),
+        None => !text.contains('/'),
     }
 }
 

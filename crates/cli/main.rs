@@ -51,9 +51,7 @@ fn run() -> u8 {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(answer)
-            if answer.use_stderr() && secret_argument::is_beside_its_option(std::env::args_os().skip(1)) =>
-        {
+        Err(answer) if secret_argument::is_beside_its_option(&answer, std::env::args_os().skip(1)) => {
             return secret_argument::refuse_beside_its_option();
         }
         Err(answer) => return stdout::answer(&answer),

@@ -1,5 +1,7 @@
 use std::ffi::{OsStr, OsString};
 
+use clap::error::ErrorKind;
+
 use crate::render::line;
 
 /// The option that takes the name of a registry alone.
@@ -45,9 +47,13 @@ fn is_host(text: &str) -> bool {
     }
 }
 
-/// Whether a password may have been given where only the wish to read it from standard input belongs.
-pub(crate) fn is_beside_its_option(arguments: impl Iterator<Item = OsString>) -> bool {
-    arguments.into_iter().any(|argument| argument.to_string_lossy().starts_with("--password-stdin"))
+/// Whether a word that belongs nowhere may be a password: beside the wish to read it from standard input.
+pub(crate) fn is_beside_its_option(
+    error: &clap::Error,
+    mut arguments: impl Iterator<Item = OsString>,
+) -> bool {
+    matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::TooManyValues)
+        && arguments.any(|argument| argument.to_string_lossy().starts_with("--password-stdin"))
 }
 
 /// Says what is wrong with a command line that may have a password in it; the exit code.

@@ -1,5 +1,6 @@
 """From the start of the process to its end: configuration, health, signals, what is logged, what is left behind."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -225,6 +226,14 @@ class End(Case):
         self.assertEqual(component.stop(signal.SIGINT), 0)
         self.assertLess(time.monotonic() - started, 3)
         self.assertIn("not everything was finished", "".join(component.log))
+
+    def test_a_signal_that_another_thread_gets_ends_it(self):
+        component = self.slow(30, WOODWORK_GRACE="0.5")
+        self.nap(component)
+        pid = component.process.pid
+        others = [int(thread) for thread in os.listdir(f"/proc/{pid}/task") if int(thread) != pid]
+        self.assertEqual(ctypes.CDLL(None).tgkill(pid, others[-1], int(signal.SIGTERM)), 0)
+        self.assertEqual(component.end(), 0)
 
     def test_a_second_signal_ends_at_once(self):
         component = self.slow(30, WOODWORK_GRACE="60")

@@ -83,15 +83,16 @@ class Running:
         """Serves until a signal comes, then finishes what was begun."""
         waker, wake = socket.socketpair()
         waker.setblocking(False)
+        signals: List[int] = []
 
         def stop(number: int, _: object) -> None:
-            if self.server.draining:
+            if signals and self.server.draining:
                 os._exit(0)  # The second signal: whoever sends it does not want to wait.
-            try:
-                waker.send(b"\0")
-            except OSError:
-                pass
+            signals.append(number)
 
+        # A handler runs when the main thread comes to it, and that waits for sockets: a signal that another thread gets, or that comes
+        # just before the wait, would be noticed with the next request. What is written here ends the wait.
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         self.server.serve(wake)

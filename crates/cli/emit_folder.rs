@@ -118,7 +118,7 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
     listed.map(|()| written)
 }
 
-/// Refuses what [`write`] will refuse whatever the images turn out to be; `files` are as they will be, but for the digests of
+/// Refuses what [`write()`] will refuse whatever the images turn out to be; `files` are as they will be, but for the digests of
 /// images. Writes nothing.
 pub(crate) fn foresee(folder: &Path, format: &str, files: &Files, force: bool) -> Result<(), Refusal> {
     let known = read_list(folder)?.remove(format).unwrap_or_default();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-use wainwright_build::group;
+use wainwright_engine::group;
 
 /// Layers for wheels: the default of 40, without the environment and the project.
 const BUDGET: usize = 38;

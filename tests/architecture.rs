@@ -9,7 +9,7 @@ use toml::{Table, Value};
 /// Every crate with its floor: it may use crates of lower floors only, never its neighbours.
 const FLOORS: &[(&str, u8)] = &[
     ("cli", 4),
-    ("build", 3),
+    ("engine", 3),
     ("layer", 2),
     ("pypi", 2),
     ("debian", 2),
@@ -32,9 +32,10 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Where bytes move between the network and files.
-const ASYNC: &[&str] = &["cli", "build", "http", "pypi", "debian", "image", "registry", "resolve", "backend"];
+const ASYNC: &[&str] =
+    &["cli", "engine", "http", "pypi", "debian", "image", "registry", "resolve", "backend"];
 /// Where files become other files.
-const PARALLEL: &[&str] = &["build", "blob", "layer"];
+const PARALLEL: &[&str] = &["engine", "blob", "layer"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use wainwright_build::{Analysis, Cost, Error, PartCost};
+use wainwright_engine::{Analysis, Cost, Error, PartCost};
 use wainwright_store::Store;
 
 use crate::args;
@@ -32,7 +32,7 @@ pub(crate) fn analyze(arguments: &args::Analyze) -> u8 {
         Ended::Done(Ok(found)) => found,
     };
     if let Some(path) = &arguments.html
-        && let Err(error) = wainwright_build::replace(path, page(&found).as_bytes())
+        && let Err(error) = wainwright_engine::replace(path, page(&found).as_bytes())
     {
         return fail(&error.into());
     }
@@ -49,7 +49,7 @@ fn read(arguments: &args::Analyze, store: &Store) -> Ended<Result<Vec<Analysis>,
         Err(error) => return Ended::Done(Err(Error::Threads { source: error.into() })),
     };
     let (image, platform, store) = (arguments.image.clone(), arguments.platform.clone(), store.clone());
-    let job = move || wainwright_build::analyze(&image, platform.as_ref(), &store);
+    let job = move || wainwright_engine::analyze(&image, platform.as_ref(), &store);
     let ended = runtime.block_on(until_signal(async {
         let done = tokio::task::spawn_blocking(job).await;
         done.unwrap_or_else(|error| Err(Error::Bug { what: error.to_string() }))

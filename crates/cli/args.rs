@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use wainwright_build::{AllowedClash, Base, Check, ImageSource, Output, Subject};
+use wainwright_engine::{AllowedClash, Base, Check, ImageSource, Output, Subject};
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{Bytecode, PackageName, PythonVersion, Slim};
 
@@ -1193,7 +1193,7 @@ fn rules() -> PossibleValuesParser {
 }
 
 fn parse_base(text: &str) -> Result<Base, String> {
-    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+    text.parse().map_err(|error: wainwright_engine::Error| with_hint(error.to_string(), error.hint()))
 }
 
 fn parse_image(text: &str) -> Result<ImageSource, String> {
@@ -1214,11 +1214,11 @@ fn parse_local(text: &str) -> Result<Subject, String> {
 }
 
 fn parse_subject(text: &str) -> Result<Subject, String> {
-    text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()))
+    text.parse().map_err(|error: wainwright_engine::Error| with_hint(error.to_string(), error.hint()))
 }
 
 fn parse_host(text: &str) -> Result<String, String> {
-    wainwright_build::Registry::named(text).ok_or_else(|| {
+    wainwright_engine::Registry::named(text).ok_or_else(|| {
         "that is not a host with an optional port, like `ghcr.io` or `registry.example:5000`".into()
     })
 }
@@ -1240,7 +1240,7 @@ fn parse_other(text: &str) -> Result<String, String> {
 
 /// A cache to read.
 fn parse_cache(text: &str) -> Result<Reference, String> {
-    wainwright_build::cache_reference(text).map_err(|error| with_hint(error.to_string(), error.hint()))
+    wainwright_engine::cache_reference(text).map_err(|error| with_hint(error.to_string(), error.hint()))
 }
 
 /// A cache to write.
@@ -1290,7 +1290,7 @@ fn parse_output(text: &str) -> Result<OutputArgument, String> {
         return Ok(OutputArgument::Folder(text.into()));
     }
     let output =
-        text.parse().map_err(|error: wainwright_build::Error| with_hint(error.to_string(), error.hint()));
+        text.parse().map_err(|error: wainwright_engine::Error| with_hint(error.to_string(), error.hint()));
     Ok(OutputArgument::Where(output?))
 }
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
-use wainwright_build::{
+use wainwright_engine::{
     BuildSdists, Caches, Delivery, Error, Event, Images, LayerReport, Listener, Machine, Output, Pinning,
     Plan, Request, Tools, Upgrade,
 };
@@ -96,7 +96,7 @@ pub(crate) fn build(arguments: &args::Build) -> u8 {
         let (plan, images, delivery) =
             mended(screen, async || make(&request, limit, tools, screen).await).await?;
         // The image stands, whatever becomes of the cache.
-        let told = wainwright_build::publish(&plan, &images, tools).await;
+        let told = wainwright_engine::publish(&plan, &images, tools).await;
         let code = finish(arguments, &plan, &images, &delivery, screen);
         tidy(&project.machine, tools, screen);
         told.map(|()| code)
@@ -147,10 +147,10 @@ pub(crate) fn plan(arguments: &args::Plan) -> u8 {
     request.runs_backends = false;
     run(project, &request, machine, async |tools, screen| {
         let plan = decide(&request, tools, screen).await?;
-        wainwright_build::tell_outdated(&request, &plan, tools).await;
+        wainwright_engine::tell_outdated(&request, &plan, tools).await;
         // What a look into the wheels fetches is what the build would have to fetch.
         let fetches = plan.fetches(&tools.store);
-        let native = wainwright_build::preflight(&plan, tools).await?;
+        let native = wainwright_engine::preflight(&plan, tools).await?;
         let text = match arguments.json {
             true => format!("{:#}\n", show_plan::json(&plan, &native)),
             false => show_plan::text(&plan, &native, &fetches),
@@ -172,7 +172,7 @@ pub(crate) fn lock(arguments: &args::Lock) -> u8 {
         Err(message) => return usage(&message),
     };
     run(project, &request, machine, async |tools, screen| {
-        if !wainwright_build::lock(&request, &upgrade(arguments), tools).await? {
+        if !wainwright_engine::lock(&request, &upgrade(arguments), tools).await? {
             line("wain.lock is up to date");
         }
         tidy(&project.machine, tools, screen);
@@ -416,11 +416,11 @@ async fn make(
     screen: &Arc<Screen>,
 ) -> Result<(Plan, Images, Delivery), Error> {
     let plan = decide(request, tools, screen).await?;
-    let images = phase(screen, "execute", wainwright_build::execute(&plan, tools)).await?;
+    let images = phase(screen, "execute", wainwright_engine::execute(&plan, tools)).await?;
     if let Some(limit) = limit {
         check_size(&images, limit, None)?;
     }
-    let delivered = wainwright_build::deliver(&images, &plan.outputs, &plan.tags, tools);
+    let delivered = wainwright_engine::deliver(&images, &plan.outputs, &plan.tags, tools);
     let delivery = phase(screen, "deliver", delivered).await?;
     Ok((plan, images, delivery))
 }
@@ -448,10 +448,10 @@ pub(crate) fn check_size(images: &Images, limit: u64, of: Option<&str>) -> Resul
 
 /// Resolves and plans.
 async fn decide(request: &Request, tools: &Arc<Tools>, screen: &Arc<Screen>) -> Result<Plan, Error> {
-    let resolution = phase(screen, "resolve", wainwright_build::resolve(request, tools)).await?;
+    let resolution = phase(screen, "resolve", wainwright_engine::resolve(request, tools)).await?;
     let plan = phase(screen, "plan", async {
-        let plan = wainwright_build::plan(&resolution, &tools.store)?;
-        wainwright_build::consult(plan, tools).await
+        let plan = wainwright_engine::plan(&resolution, &tools.store)?;
+        wainwright_engine::consult(plan, tools).await
     });
     let plan = plan.await?;
     tools.tell(plan.summary(&tools.store));
@@ -484,7 +484,7 @@ fn finish(
         let text = format!("{:#}\n", report.metadata(images, delivery, &tags));
         if is_stdout(path) {
             result = text;
-        } else if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
+        } else if let Err(error) = wainwright_engine::replace(path, text.as_bytes()) {
             return fail(&error.into());
         }
     }

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use wainwright_build::Output;
 use wainwright_emit::{Compat, Options, Profile, Release};
+use wainwright_engine::Output;
 
 use crate::args::{DeployCommand, DeployPlace};
 use crate::commands::OUTSIDE;
@@ -104,7 +104,7 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
         let path = folder(root).join(&file.path);
         let written = fs::create_dir_all(path.parent().unwrap_or(root)).map_err(|error| error.to_string());
         let written = written
-            .and_then(|()| wainwright_build::replace(&path, &file.bytes).map_err(|error| error.to_string()));
+            .and_then(|()| wainwright_engine::replace(&path, &file.bytes).map_err(|error| error.to_string()));
         written
             .map_err(|error| failure(OUTSIDE, error, "free some space, or look at the rights of .wain"))?;
     }

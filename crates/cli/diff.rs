@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use wainwright_build::{Change, Diff, Error, FileChange, LayerChange, LayerDifference, PlatformDiff};
+use wainwright_engine::{Change, Diff, Error, FileChange, LayerChange, LayerDifference, PlatformDiff};
 use wainwright_oci::Digest;
 use wainwright_store::Store;
 
@@ -48,7 +48,7 @@ fn compare(arguments: &args::Diff, store: &Store) -> Ended<Result<Diff, Error>> 
     };
     let (before, after) = (arguments.before.clone(), arguments.after.clone());
     let (platform, store) = (arguments.platform.clone(), store.clone());
-    let job = move || wainwright_build::diff(&before, &after, platform.as_ref(), &store);
+    let job = move || wainwright_engine::diff(&before, &after, platform.as_ref(), &store);
     let ended = runtime.block_on(until_signal(async {
         let done = tokio::task::spawn_blocking(job).await;
         done.unwrap_or_else(|error| Err(Error::Bug { what: error.to_string() }))

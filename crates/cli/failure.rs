@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 
-use wainwright_build::Error;
+use wainwright_engine::Error;
 
 use crate::render::line;
 use crate::secret_argument::starts_with_one;

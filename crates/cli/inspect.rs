@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use wainwright_build::{InspectedManifest, Inspection, Raw, Tools};
+use wainwright_engine::{InspectedManifest, Inspection, Raw, Tools};
 
 use crate::args;
 use crate::commands::run_with;
@@ -21,13 +21,13 @@ pub(crate) fn inspect(arguments: &args::Inspect) -> u8 {
     run_with(&arguments.machine, machine, Tools::without_project, async |tools, _| {
         let (image, platform) = (&arguments.image, arguments.platform.as_ref());
         if let Some(what) = raw {
-            return Ok(print_bytes(&wainwright_build::inspect_raw(image, what, platform, tools).await?));
+            return Ok(print_bytes(&wainwright_engine::inspect_raw(image, what, platform, tools).await?));
         }
-        let mut found = wainwright_build::inspect(image, tools).await?;
+        let mut found = wainwright_engine::inspect(image, tools).await?;
         if let Some(wanted) = platform {
             found.manifests.retain(|manifest| {
                 let platform = manifest.platform.as_ref();
-                platform.is_some_and(|platform| wainwright_build::is_meant(wanted, platform))
+                platform.is_some_and(|platform| wainwright_engine::is_meant(wanted, platform))
             });
         }
         Ok(print(&match (arguments.json, arguments.layers) {

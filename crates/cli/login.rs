@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-use wainwright_build::{Keeper, Secret};
+use wainwright_engine::{Keeper, Secret};
 
 use crate::args;
 use crate::commands::{run_without_cache, usage};
@@ -20,7 +20,7 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
     };
     let (registry, user) = (&arguments.registry, &arguments.username);
     run_without_cache(&arguments.machine, async |tools, screen| {
-        let kept = wainwright_build::login(registry, user, &password, tools).await?;
+        let kept = wainwright_engine::login(registry, user, &password, tools).await?;
         screen.finish(&match kept {
             Keeper::Helper(helper) => {
                 format!("{user} is logged in to {registry}; {helper} keeps the password")
@@ -38,7 +38,7 @@ pub(crate) fn login(arguments: &args::Login) -> u8 {
 pub(crate) fn logout(arguments: &args::Logout) -> u8 {
     let registry = &arguments.registry;
     run_without_cache(&arguments.machine, async |tools, _| {
-        line(&match wainwright_build::logout(registry, tools).await? {
+        line(&match wainwright_engine::logout(registry, tools).await? {
             true => format!("logged out of {registry}"),
             false => format!("nobody was logged in to {registry}"),
         });

@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use wainwright_build::{EPOCH, Machine};
+use wainwright_engine::{EPOCH, Machine};
 use wainwright_oci::Platform;
 
 use crate::args::MachineArguments;

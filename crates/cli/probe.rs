@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use wainwright_build::Probe;
+use wainwright_engine::Probe;
 
 use crate::args;
 use crate::commands::run_without_cache;
@@ -20,7 +20,7 @@ pub(crate) fn probe(arguments: &args::ProbeArguments) -> u8 {
     }
     run_without_cache(&arguments.machine, async |tools, _| {
         let (other, read_only) = (arguments.other.as_deref(), arguments.read_only);
-        let found = wainwright_build::probe(repository, other, read_only, tools).await?;
+        let found = wainwright_engine::probe(repository, other, read_only, tools).await?;
         Ok(print(&match arguments.json {
             true => format!("{:#}\n", json(&name, &found)),
             false => text(&name, &found),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wainwright_build::{ComponentImages, Delivery, Event, Images};
+use wainwright_engine::{ComponentImages, Delivery, Event, Images};
 
 /// What a build cost, folded from its events.
 pub(crate) struct Report {

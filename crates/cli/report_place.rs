@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::fstat;
-use wainwright_build::Output;
+use wainwright_engine::Output;
 
 /// What of a layout is written by a build.
 const OF_LAYOUT: [&str; 3] = ["oci-layout", "index.json", "blobs"];

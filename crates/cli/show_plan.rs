@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use wainwright_build::{BasePlan, LayerState, Native, Plan, RuntimeRecipe};
+use wainwright_engine::{BasePlan, LayerState, Native, Plan, RuntimeRecipe};
 use wainwright_oci::Lazy;
 
 use crate::report::{bytes, things};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use wainwright_build::{
+use wainwright_engine::{
     COMPONENT_PORT, ComponentImages, ComponentPlan, Delivery, LayerState, WorkflowRequest, left_out,
 };
 use wainwright_store::Store;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::{fs, sync::Arc};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
-use wainwright_build::Output;
+use wainwright_engine::Output;
 
 use crate::commands::{OUTSIDE, usage};
 use crate::failure::without_passwords;

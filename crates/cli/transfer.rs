@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wainwright_build::{Delivery, Error, Output, Pull, Tools};
+use wainwright_engine::{Delivery, Error, Output, Pull, Tools};
 
 use crate::args::{self, MachineArguments};
 use crate::commands::{Screen, mended, run_with, tidy};
@@ -12,7 +12,7 @@ use crate::stdout::{self, print};
 /// `wain push`
 pub(crate) fn push(arguments: &args::Push) -> u8 {
     deliver(&arguments.machine, &[], async |tools| {
-        wainwright_build::push(&arguments.source, &arguments.names, tools).await
+        wainwright_engine::push(&arguments.source, &arguments.names, tools).await
     })
 }
 
@@ -23,20 +23,20 @@ pub(crate) fn pull(arguments: &args::Pull) -> u8 {
         outputs: arguments.output.clone(),
         platform: arguments.platform.clone(),
     };
-    deliver(&arguments.machine, &pull.outputs, async |tools| wainwright_build::pull(&pull, tools).await)
+    deliver(&arguments.machine, &pull.outputs, async |tools| wainwright_engine::pull(&pull, tools).await)
 }
 
 /// `wain copy`
 pub(crate) fn copy(arguments: &args::Copy) -> u8 {
     deliver(&arguments.machine, &[], async |tools| {
-        wainwright_build::copy(&arguments.from, &arguments.names, tools).await
+        wainwright_engine::copy(&arguments.from, &arguments.names, tools).await
     })
 }
 
 /// `wain tag`
 pub(crate) fn tag(arguments: &args::Tag) -> u8 {
     deliver(&arguments.machine, &[], async |tools| {
-        wainwright_build::tag(&arguments.reference, &arguments.tags, tools).await
+        wainwright_engine::tag(&arguments.reference, &arguments.tags, tools).await
     })
 }
 

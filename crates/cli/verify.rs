@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use wainwright_build::{Field, Finding, LayerVerdict, PlatformVerification, Verdict, Verification};
+use wainwright_engine::{Field, Finding, LayerVerdict, PlatformVerification, Verdict, Verification};
 
 use crate::args;
 use crate::commands::{mended, phase, prepare, run, tidy, usage};
@@ -33,7 +33,7 @@ pub(crate) fn verify(arguments: &args::Verify) -> u8 {
     };
     let image = &arguments.image;
     run(project, &request, machine, async |tools, screen| {
-        let task = async || wainwright_build::verify(image, &request, tools).await;
+        let task = async || wainwright_engine::verify(image, &request, tools).await;
         let found = phase(screen, "verify", mended(screen, task)).await?;
         tidy(&project.machine, tools, screen);
         let text = match arguments.json {

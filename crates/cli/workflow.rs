@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wainwright_build::{
+use wainwright_emit::Release;
+use wainwright_engine::{
     ComponentImages, ComponentPlan, Delivery, Error, Event, Machine, Output, Pinning, Tools, WorkflowRequest,
     WorkflowResolution,
 };
-use wainwright_emit::Release;
 use wainwright_oci::Reference;
 use wainwright_woodwork::Workflow;
 
@@ -25,7 +25,7 @@ use crate::{deploy, emit, report_place, show_workflow};
 
 /// The workflow that is meant: the one that was named, else `main.ww` in the folder of the project.
 pub(crate) fn file(named: Option<&Path>, project: &ProjectArguments) -> Option<PathBuf> {
-    let in_folder = || wainwright_build::workflow_in(&project.path);
+    let in_folder = || wainwright_engine::workflow_in(&project.path);
     named.map(Path::to_owned).or_else(in_folder)
 }
 
@@ -121,18 +121,18 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
         let start = Instant::now();
         let make = async || {
             let (resolution, plans) = decide(&asked, tools, screen).await?;
-            let foretold = wainwright_build::foretell(&asked, &resolution, bus)?;
+            let foretold = wainwright_engine::foretell(&asked, &resolution, bus)?;
             let refused = exports.iter().try_for_each(|emit| emit::refused(emit, &foretold));
             if let Err((message, code)) = refused {
                 line(&message);
                 return Ok(Err(code));
             }
-            let images = phase(screen, "execute", wainwright_build::execute_workflow(&plans, tools)).await?;
+            let images = phase(screen, "execute", wainwright_engine::execute_workflow(&plans, tools)).await?;
             if let Some(limit) = limit {
                 images.iter().try_for_each(|one| check_size(&one.images, limit, Some(&one.name)))?;
             }
             let outputs = &asked.request.outputs;
-            let delivered = wainwright_build::deliver_workflow(&images, outputs, tools);
+            let delivered = wainwright_engine::deliver_workflow(&images, outputs, tools);
             let deliveries = phase(screen, "deliver", delivered).await?;
             Ok(Ok((resolution, plans, images, deliveries)))
         };
@@ -141,7 +141,7 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
             Err(code) => return Ok(code),
         };
         let names = (resolution.project.as_str(), resolution.version.as_str());
-        let release = wainwright_build::release(&asked, names, &images, &deliveries, bus)?;
+        let release = wainwright_engine::release(&asked, names, &images, &deliveries, bus)?;
         match keep(&release, &asked.request.root) {
             // The images are where they were wanted; who goes on from here needs the file.
             Err(error) if arguments.export.export.is_empty() && arguments.export.deploy.is_none() => {
@@ -151,7 +151,7 @@ fn make(arguments: &args::Build, file: &Path) -> u8 {
             kept => kept?,
         }
         // The images stand, whatever becomes of the cache.
-        let told = wainwright_build::publish_workflow(&plans, &images, tools).await;
+        let told = wainwright_engine::publish_workflow(&plans, &images, tools).await;
         let code = finish(arguments, &images, &deliveries, screen, start);
         tidy(&project.machine, tools, screen);
         told.map(|()| code)
@@ -171,7 +171,7 @@ fn finish(
         let text = format!("{:#}\n", report.workflow_metadata(images, deliveries));
         if is_stdout(path) {
             result = text;
-        } else if let Err(error) = wainwright_build::replace(path, text.as_bytes()) {
+        } else if let Err(error) = wainwright_engine::replace(path, text.as_bytes()) {
             return fail(&error.into());
         }
     }
@@ -183,7 +183,7 @@ fn finish(
 fn objection(report: &Path, asked: &WorkflowRequest) -> Option<String> {
     let services = asked.workflow.images().map(|component| &component.service);
     let outputs = services.flat_map(|service| {
-        asked.request.outputs.iter().map(|output| wainwright_build::component_output(output, service))
+        asked.request.outputs.iter().map(|output| wainwright_engine::component_output(output, service))
     });
     report_place::objection(report, &asked.request.root, &outputs.collect::<Vec<_>>())
 }
@@ -214,7 +214,7 @@ pub(crate) fn lock(arguments: &args::Lock, file: &Path) -> u8 {
         Err(code) => return code,
     };
     run(&project, &asked.request, machine, async |tools, screen| {
-        if !wainwright_build::lock_workflow(&asked, &upgrade(arguments), tools).await? {
+        if !wainwright_engine::lock_workflow(&asked, &upgrade(arguments), tools).await? {
             line("wain.lock is up to date");
         }
         tidy(&project.machine, tools, screen);
@@ -299,15 +299,16 @@ async fn decide(
         let message = format!("{}:{}: {}: {}", asked.file, warning.at, warning.code, warning.text);
         tools.tell(Event::Warned { message });
     }
-    for (component, why) in wainwright_build::left_out(&asked.workflow) {
+    for (component, why) in wainwright_engine::left_out(&asked.workflow) {
         tools.tell(Event::Warned { message: format!("`{}` gets no image: {why}", component.name) });
     }
-    for message in wainwright_build::missed(&asked.workflow) {
+    for message in wainwright_engine::missed(&asked.workflow) {
         tools.tell(Event::Warned { message });
     }
-    let resolution = phase(screen, "resolve", wainwright_build::resolve_workflow(asked, tools)).await?;
+    let resolution = phase(screen, "resolve", wainwright_engine::resolve_workflow(asked, tools)).await?;
     let plans = phase(screen, "plan", async {
-        wainwright_build::consult_workflow(wainwright_build::plan_workflow(&resolution, tools)?, tools).await
+        wainwright_engine::consult_workflow(wainwright_engine::plan_workflow(&resolution, tools)?, tools)
+            .await
     });
     let plans = plans.await?;
     Ok((resolution, plans))
@@ -316,8 +317,8 @@ async fn decide(
 /// Writes what was built beside the images, for `wain emit` and for other tools.
 fn keep(release: &Release, root: &Path) -> Result<(), Error> {
     let folder = root.join(".wain");
-    wainwright_build::replace(&folder.join("release.json"), &release.to_json())?;
-    wainwright_build::replace(&folder.join("deployment.json"), &wainwright_emit::deployment(release)?)?;
+    wainwright_engine::replace(&folder.join("release.json"), &release.to_json())?;
+    wainwright_engine::replace(&folder.join("deployment.json"), &wainwright_emit::deployment(release)?)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 """Odd surroundings: clocks, locales, streams, terminals, folders that are gone. The image is the same, or one error is clear.
 
-A panic in a worker has no row: nothing outside the program can cause one. `crates/build/src/cpu.rs` tries it.
+A panic in a worker has no row: nothing outside the program can cause one. `crates/engine/src/cpu.rs` tries it.
 """
 
 import errno

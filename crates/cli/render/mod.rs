@@ -6,7 +6,7 @@ mod tty;
 
 use std::io::{IsTerminal as _, Write as _};
 
-use wainwright_build::Event;
+use wainwright_engine::Event;
 
 use crate::args::Progress;
 

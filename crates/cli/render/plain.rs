@@ -1,4 +1,4 @@
-use wainwright_build::Event;
+use wainwright_engine::Event;
 
 use super::{Renderer, line};
 use crate::report::{bytes, things};

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use wainwright_build::Event;
+use wainwright_engine::Event;
 
 use super::{Renderer, plain};
 

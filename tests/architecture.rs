@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::modules::Modules;
+
 /// Every crate with its floor: it may use crates of lower floors only, never its neighbours.
 const FLOORS: &[(&str, u8)] = &[
     ("cli", 4),
@@ -36,6 +38,9 @@ const ASYNC: &[&str] =
     &["cli", "engine", "http", "pypi", "debian", "image", "registry", "resolve", "backend"];
 /// Where files become other files.
 const PARALLEL: &[&str] = &["engine", "blob", "layer"];
+
+/// Crates whose modules use each other in no circle.
+const ACYCLIC: &[&str] = &["backend", "elf"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -95,6 +100,14 @@ fn crates_use_lower_floors_only() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn modules_use_each_other_in_no_circle() {
+    for name in ACYCLIC {
+        let cycles = Modules::read(&root().join("crates").join(name).join("src")).cycles_in_words();
+        assert!(cycles.is_empty(), "crate `{name}`: {cycles}");
     }
 }
 

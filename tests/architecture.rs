@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Every crate with its floor: it may use crates of lower floors only, never its neighbours.
-const FLOORS: &[(&str, u8)] = &[
+const FLOORS: &[(&str, i8)] = &[
     ("cli", 4),
     ("engine", 3),
     ("layer", 2),
@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("elf", 0),
     ("oci", 0),
     ("python", 0),
+    ("fault", -1),
 ];
 
 /// Where bytes move between the network and files.
@@ -54,7 +55,7 @@ fn dependencies(manifest: &Table, table: &str) -> BTreeSet<String> {
     manifest.get(table).and_then(Value::as_table).into_iter().flat_map(Table::keys).cloned().collect()
 }
 
-fn floor(name: &str) -> Option<u8> {
+fn floor(name: &str) -> Option<i8> {
     FLOORS.iter().find(|(known, _)| *known == name).map(|(_, floor)| *floor)
 }
 

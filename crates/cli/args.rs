@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use wainwright_engine::{AllowedClash, Base, Check, ImageSource, Output, Subject};
+use wainwright_fault::Classify;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{Bytecode, PackageName, PythonVersion, Slim};
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wainwright_fault::Classify;
 use wainwright_oci::ImagePath;
 use wainwright_python::{PythonVersion, WheelFilename};
 use wainwright_wheel::{Error, Layout, Wheel};

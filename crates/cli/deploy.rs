@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use wainwright_emit::{Compat, Options, Profile, Release};
 use wainwright_engine::Output;
+use wainwright_fault::Classify;
 
 use crate::args::{DeployCommand, DeployPlace};
 use crate::commands::OUTSIDE;

@@ -3,6 +3,7 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use wainwright_emit::{Compat, Files, Options, Profile, Release};
+use wainwright_fault::Classify;
 
 use crate::args::{self, Format};
 use crate::commands::{OUTSIDE, usage};

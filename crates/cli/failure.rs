@@ -3,6 +3,7 @@ use std::panic::PanicHookInfo;
 use std::sync::Once;
 
 use wainwright_engine::Error;
+use wainwright_fault::Classify;
 
 use crate::render::line;
 use crate::secret_argument::starts_with_one;

@@ -9,6 +9,7 @@ use wainwright_engine::{
     ComponentImages, ComponentPlan, Delivery, Error, Event, Machine, Output, Pinning, Tools, WorkflowRequest,
     WorkflowResolution,
 };
+use wainwright_fault::Classify;
 use wainwright_oci::Reference;
 use wainwright_woodwork::Workflow;
 

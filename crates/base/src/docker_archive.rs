@@ -166,6 +166,7 @@ fn finish(blobs: &Blobs, saved: &Saved, platform: &Platform) -> Result<BaseImage
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
     use wainwright_oci::{Place, canonical_json};
 
     use super::*;

@@ -114,6 +114,7 @@ fn write(stream: &mut impl io::Read, targets: &[Vec<u8>], into: &Path, size: u64
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
     use wainwright_oci::Platform;
 
     use super::*;

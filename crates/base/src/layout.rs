@@ -94,6 +94,7 @@ mod tests {
     use std::fs;
 
     use serde_json::json;
+    use wainwright_fault::Classify;
     use wainwright_oci::Place;
 
     use super::*;

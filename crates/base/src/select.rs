@@ -276,6 +276,7 @@ pub fn is_config(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use wainwright_fault::Classify;
 
     use super::*;
     use crate::testing::{Bench, TestImage, raw};

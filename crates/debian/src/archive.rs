@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::{join_all, try_join_all};
+use wainwright_fault::Classify;
 use wainwright_http::{Client, Request as Get};
 use wainwright_store::Store;
 

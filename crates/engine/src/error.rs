@@ -1,7 +1,9 @@
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::Platform;
 use wainwright_python::{PackageName, PythonVersion, Target};
 
@@ -325,7 +327,7 @@ pub enum Error {
         /// What is not locked, or no longer.
         reason: String,
         /// The option.
-        option: &'static str,
+        option: ResolveBan,
     },
     /// There is no uv to resolve requirements with.
     #[error("there is no uv on the PATH{}, and for {architecture} none is fetched", old.as_ref().map(|old| format!(" but the old {old}")).unwrap_or_default())]
@@ -520,6 +522,24 @@ pub enum Error {
     },
 }
 
+/// An option that forbids to resolve requirements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolveBan {
+    /// Nothing that is pinned may change.
+    Locked,
+    /// The network must not be used.
+    Offline,
+}
+
+impl fmt::Display for ResolveBan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Locked => "--locked",
+            Self::Offline => "--offline",
+        })
+    }
+}
+
 /// A package without a fitting wheel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -599,13 +619,30 @@ fn instead(seen: &[String]) -> String {
     if seen.is_empty() { String::new() } else { format!("; there is {}", seen.join(", ")) }
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        self.system_hint().or_else(|| self.own_hint())
+/// Who classifies an error: the crate it comes from, or this one.
+enum Class<'a> {
+    Same(&'a dyn Classify),
+    Own(Kind, Option<Cow<'static, str>>),
+}
+
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
+        self.system_hint().or_else(|| match self.class() {
+            Class::Same(error) => error.hint(),
+            Class::Own(_, hint) => hint.map(Cow::into_owned),
+        })
     }
 
-    /// Some answers of the operating system have one way out, whoever got them.
+    fn kind(&self) -> Kind {
+        match self.class() {
+            Class::Same(error) => error.kind(),
+            Class::Own(kind, _) => kind,
+        }
+    }
+}
+
+impl Error {
+    /// Some errors of the operating system have one remedy, wherever they occur.
     fn system_hint(&self) -> Option<String> {
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
@@ -617,154 +654,153 @@ impl Error {
         None
     }
 
-    fn own_hint(&self) -> Option<String> {
+    fn class(&self) -> Class<'_> {
+        use Class::Same;
+        let input = |hint: &'static str| Class::Own(Kind::Input, Some(hint.into()));
+        let usage = |hint: &'static str| Class::Own(Kind::Usage, Some(hint.into()));
+        let outside = |hint: &'static str| Class::Own(Kind::Outside, Some(hint.into()));
+        let found = |hint: String| Class::Own(Kind::Input, Some(hint.into()));
         match self {
-            Self::Project(error) => error.hint(),
-            Self::Lock(error) => error.hint(),
-            Self::Name(error) => error.hint(),
-            Self::Index(error) => error.hint(),
-            Self::Resolve(error) => error.hint(),
-            Self::Debian(error) => error.hint(),
-            Self::Runtime(error) => error.hint(),
-            Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => error.hint(),
-            Self::Layer(error) => error.hint(),
-            Self::Blob { source, .. } | Self::Format { source } => source.hint(),
-            Self::Image(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Http(error) => error.hint(),
-            Self::Registry(error) => error.hint(),
-            Self::NeedsRegistry { .. } => Some("run it without `--offline`".into()),
-            Self::NoTag => Some("name it with its registry: `--tag ghcr.io/acme/api:1.4`".into()),
-            Self::CacheLie { .. } => Some(
-                "nothing is delivered: build without --cache-from, find out who may write to the cache, and delete its tag"
-                    .into(),
-            ),
-            Self::CacheGone { .. } => Some("build without --cache-from: then it is made".into()),
-            Self::CacheWrite { source, .. } => source.hint(),
-            Self::NoCache { .. } => Some("give --cache-to a tag, or a repository, of its own".into()),
-            Self::UnknownSubject { .. } => Some(
-                "write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`".into(),
-            ),
-            Self::Last { .. } => Some("build it with `wain build`; with --no-cache nothing is remembered".into()),
-            Self::LastWorkflow { .. } => Some(
-                "name one: `layout:.wain/images/COMPONENT`; `wain build --registry HOST/PATH` pushes all of them".into(),
-            ),
-            Self::NoHome => Some("set HOME, DOCKER_CONFIG or REGISTRY_AUTH_FILE".into()),
-            Self::OtherDigest { .. } => Some("name it by a tag, or by its own digest".into()),
-            Self::Oci(error) => error.hint(),
-            Self::UnknownBase { .. } => {
-                Some("write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`".into())
+            Self::Project(error) => Same(error),
+            Self::Lock(error) => Same(error),
+            Self::Name(error) => Same(error),
+            Self::Index(error) => Same(error),
+            Self::Resolve(error) => Same(error),
+            Self::Emit(error) => Same(error),
+            Self::Backend(error) => Same(error),
+            Self::Debian(error) => Same(error),
+            Self::Runtime(error) => Same(error),
+            Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => {
+                Same(error)
             }
-            Self::Mirror { .. } => Some("write it as `https://deb.debian.org/debian`".into()),
+            Self::Layer(error) => Same(error),
+            Self::Bytecode(error) => Same(error),
+            Self::Blob { source, .. } | Self::Format { source } => Same(source),
+            Self::Image(error) => Same(error),
+            Self::Store(error) => Same(error),
+            Self::Http(error) => Same(error),
+            Self::Oci(error) => Same(error),
+            Self::Registry(error) => Same(error),
+            Self::CacheWrite { source, .. } => Same(&**source),
+            Self::NeedsRegistry { .. } => outside("run it without `--offline`"),
+            Self::NoTag => usage("name it with its registry: `--tag ghcr.io/acme/api:1.4`"),
+            Self::CacheLie { .. } => input(
+                "nothing is delivered: build without --cache-from, find out who may write to the cache, and delete its tag",
+            ),
+            Self::CacheGone { .. } => outside("build without --cache-from: then it is made"),
+            Self::NoCache { .. } => input("give --cache-to a tag, or a repository, of its own"),
+            Self::UnknownSubject { .. } => {
+                usage("write `layout:DIR`, `archive:FILE`, `last` or a reference like `ghcr.io/acme/api:1.4`")
+            }
+            Self::Last { .. } => input("build it with `wain build`; with --no-cache nothing is remembered"),
+            Self::LastWorkflow { .. } => input(
+                "name one: `layout:.wain/images/COMPONENT`; `wain build --registry HOST/PATH` pushes all of them",
+            ),
+            Self::NoHome => input("set HOME, DOCKER_CONFIG or REGISTRY_AUTH_FILE"),
+            Self::OtherDigest { .. } => input("name it by a tag, or by its own digest"),
+            Self::UnknownBase { .. } => usage(
+                "write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`",
+            ),
+            Self::Mirror { .. } => usage("write it as `https://deb.debian.org/debian`"),
             Self::UnknownOutput { .. } => {
-                Some("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`".into())
+                usage("write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`")
             }
-            Self::Emit(error) => error.hint(),
-            Self::NoComponents { .. } => {
-                Some("add a component such as `llm openai` or `api functions`; `wain ww check` shows them all".into())
-            }
-            Self::ServiceTaken { .. } => Some("give it another name".into()),
-            Self::NoComponentFile { is_excluded: true, .. } => {
-                Some("it is kept out of images because it may hold secrets; name it in `include` if it does not".into())
-            }
-            Self::NoComponentFile { .. } => {
-                Some("paths are relative to the folder of the workflow; look at .dockerignore and .gitignore too".into())
-            }
-            Self::NoFunction { .. } => Some("name a function at the top of the script".into()),
-            Self::NoLock { .. } => {
-                Some("lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)".into())
-            }
-            Self::NotLocked { option: "--offline", .. } => {
-                Some("run `wain lock` with a network, or give --no-index and --find-links DIR".into())
-            }
-            Self::NotLocked { .. } => Some("run `wain lock` and commit what it writes".into()),
-            Self::NoResolver { .. } => Some("install uv 0.7 or newer".into()),
-            Self::SecretInLock { .. } => {
-                Some("the index writes it into the addresses of its files: use another index, or `.netrc`".into())
-            }
-            Self::NotOurLock { .. } => Some("upgrade with the tool that made it, for example `uv lock --upgrade`".into()),
-            Self::NoProject { .. } => Some("give the folder with pyproject.toml or requirements.txt".into()),
-            Self::NoWheel { wanted, refused, .. } => Some(no_wheel_hint(wanted, refused)),
-            Self::NoHash { .. } => Some("lock again with hashes".into()),
-            Self::LockUrl { .. } => Some("lock again".into()),
-            Self::NoPython { .. } => Some(
-                "debian:trixie has Python 3.13 and debian:bookworm 3.11; for another, give an image that has it with \
-                 `--base layout:DIR` or `--base archive:FILE`"
-                    .into(),
+            Self::NoComponents { .. } => input(
+                "add a component such as `llm openai` or `api functions`; `wain ww check` shows them all",
             ),
-            Self::WrongPython { .. } => Some("choose another base with --base, or another --python".into()),
-            Self::NoLibc { .. } => Some("the base needs glibc or musl".into()),
+            Self::ServiceTaken { .. } => input("give it another name"),
+            Self::NoComponentFile { is_excluded: true, .. } => input(
+                "it is kept out of images because it may hold secrets; name it in `include` if it does not",
+            ),
+            Self::NoComponentFile { is_excluded: false, .. } => input(
+                "paths are relative to the folder of the workflow; look at .dockerignore and .gitignore too",
+            ),
+            Self::NoFunction { .. } => input("name a function at the top of the script"),
+            Self::NoLock { .. } => {
+                input("lock it with your tool (`uv lock`, `poetry lock`, `pdm lock`, `pipenv lock`)")
+            }
+            Self::NotLocked { option: ResolveBan::Offline, .. } => {
+                input("run `wain lock` with a network, or give --no-index and --find-links DIR")
+            }
+            Self::NotLocked { option: ResolveBan::Locked, .. } => {
+                input("run `wain lock` and commit what it writes")
+            }
+            Self::NoResolver { .. } => input("install uv 0.7 or newer"),
+            Self::SecretInLock { .. } => {
+                input("the index writes it into the addresses of its files: use another index, or `.netrc`")
+            }
+            Self::NotOurLock { .. } => {
+                input("upgrade with the tool that made it, for example `uv lock --upgrade`")
+            }
+            Self::NoProject { .. } => input("give the folder with pyproject.toml or requirements.txt"),
+            Self::NoWheel { wanted, refused, .. } => found(no_wheel_hint(wanted, refused)),
+            Self::NoHash { .. } => input("lock again with hashes"),
+            Self::LockUrl { .. } => input("lock again"),
+            Self::NoPython { .. } => input(
+                "debian:trixie has Python 3.13 and debian:bookworm 3.11; for another, give an image that has it with \
+                 `--base layout:DIR` or `--base archive:FILE`",
+            ),
+            Self::WrongPython { .. } => input("choose another base with --base, or another --python"),
+            Self::NoLibc { .. } => input("the base needs glibc or musl"),
             Self::FullBase { .. } => {
-                Some("flatten the base (for example with `podman build --squash-all`), or take another".into())
+                input("flatten the base (for example with `podman build --squash-all`), or take another")
             }
-            Self::HasEnvironment { .. } => {
-                Some("its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)".into())
+            Self::HasEnvironment { .. } => input(
+                "its files would be replaced or show through; build on the base of that image instead (`wain explain E-BASE`)",
+            ),
+            Self::OldBytecode { .. } => input("build with `--bytecode none`, or on a newer Python"),
+            Self::FewLayers { .. } => {
+                input("allow one more with --max-layers, or build with `--bytecode none`")
             }
-            Self::OldBytecode { .. } => Some("build with `--bytecode none`, or on a newer Python".into()),
-            Self::FewLayers { .. } => Some("allow one more with --max-layers, or build with `--bytecode none`".into()),
-            Self::NoCompiler { wanted, host, .. } => Some(format!(
+            Self::NoCompiler { wanted, host, .. } => found(format!(
                 "install exactly Python {wanted}, or build the image of {host} along with it (--platform), or build with `--bytecode none`"
             )),
-            Self::Bytecode(error) => error.hint(),
-            Self::NotDebian { .. } => Some("take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting".into()),
-            Self::Backend(error) => error.hint(),
-            Self::Source { .. } => None,
-            Self::NoFolder { .. } => Some("check out the whole workspace, or lock again".into()),
-            Self::NotBuilt { refused } => Some(switch(refused)),
-            Self::NoInterpreter { python, .. } => Some(format!(
+            Self::NotDebian { .. } => input(
+                "take an image of Debian 12 or newer, or `--base debian:trixie`; or have the packages in the base and remove the setting",
+            ),
+            Self::Source { .. } => Class::Own(Kind::Outside, None),
+            Self::NoFolder { .. } => input("check out the whole workspace, or lock again"),
+            Self::NotBuilt { refused } => found(switch(refused)),
+            Self::NoInterpreter { python, .. } => found(format!(
                 "install Python {python} (for a wheel that fits every Python, any will do), or build the wheel elsewhere and lock \
                  it with --find-links"
             )),
-            Self::Impure { target, .. } => Some(format!(
+            Self::Impure { target, .. } => found(format!(
                 "build it where CPython {} for {} is (`uv build --wheel`), and lock the wheel with --find-links; or take a base \
                  with the Python of this machine",
                 target.python.short(),
                 target.machine()
             )),
-            Self::BuiltOtherwise { .. } => Some(
-                "build with the same tools, or remove its `[[wheel]]` from wain.lock and build without --locked".into(),
+            Self::BuiltOtherwise { .. } => input(
+                "build with the same tools, or remove its `[[wheel]]` from wain.lock and build without --locked",
             ),
-            Self::OfflineGit { .. } => Some("build once with a network: the wheel is kept".into()),
-            Self::WainLock { .. } => Some("mend it, or remove it and run `wain lock`".into()),
-            Self::Locked { .. } => Some("run `wain lock` and commit the result".into()),
-            Self::ForeignModule { .. } => {
-                Some("the file name of the wheel promises more than it holds: lock another version, or tell its authors".into())
+            Self::OfflineGit { .. } => input("build once with a network: the wheel is kept"),
+            Self::WainLock { .. } => input("mend it, or remove it and run `wain lock`"),
+            Self::Locked { .. } => input("run `wain lock` and commit the result"),
+            Self::ForeignModule { .. } => input(
+                "the file name of the wheel promises more than it holds: lock another version, or tell its authors",
+            ),
+            Self::TooNew { .. } => {
+                input("take a newer base, as `--base debian:trixie`, or lock an older version")
             }
-            Self::TooNew { .. } => Some("take a newer base, as `--base debian:trixie`, or lock an older version".into()),
             Self::MissingLibraries { remedy, .. } => {
                 let unknown = "find the packages that have them, and add those to the base";
-                Some(format!("{}; or leave out --strict-native", remedy.as_deref().unwrap_or(unknown)))
+                found(format!("{}; or leave out --strict-native", remedy.as_deref().unwrap_or(unknown)))
             }
-            Self::TooLarge { .. } => Some(
-                "cut what is not needed (--slim leaves tests and headers of packages out), or raise --size-limit; `wain analyze` says what packages and files cost".into(),
+            Self::TooLarge { .. } => input(
+                "cut what is not needed (--slim leaves tests and headers of packages out), or raise --size-limit; `wain analyze` says what packages and files cost",
             ),
-            Self::Open { .. } => None,
-            Self::Threads { .. } => Some(
-                "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`), or lower `--jobs`".into(),
+            Self::Open { .. } => Class::Own(Kind::Outside, None),
+            Self::Threads { .. } => outside(
+                "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`), or lower `--jobs`",
             ),
-            Self::Bug { .. } => Some("please report it, with what you did".into()),
+            Self::Bug { .. } => Class::Own(Kind::Bug, Some("please report it, with what you did".into())),
         }
     }
 
     /// Whether a damaged file of the cache was found and removed, so that trying again will do.
     pub fn is_damage(&self) -> bool {
-        use wainwright_store::Error::{Damaged, Missing};
-        let is_damage = |error: &wainwright_store::Error| matches!(error, Damaged { .. } | Missing { .. });
-        // Errors that stand for another one are not among their own causes.
-        if let Self::Store(error)
-        | Self::Base(wainwright_base::Error::Store(error))
-        | Self::Debian(wainwright_debian::Error::Store(error)) = self
-        {
-            return is_damage(error);
-        }
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            if error.downcast_ref().is_some_and(is_damage) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        self.kind() == Kind::Damaged
     }
 
     /// Whether the reader of an archive went away (`wain build -o archive:- | head`): no reason for many words.
@@ -772,43 +808,9 @@ impl Error {
         matches!(self, Self::Image(error) if error.is_broken_pipe())
     }
 
-    /// The exit code that says whose fault it is: 1 the input's, 3 the outside world's, 70 ours.
+    /// The exit code of a command that ends with this error.
     pub fn exit_code(&self) -> u8 {
-        let is_outside = match self {
-            Self::Project(error) => error.is_outside(),
-            Self::Lock(error) => error.is_outside(),
-            Self::Index(error) => error.is_outside(),
-            Self::Resolve(error) => error.is_outside(),
-            Self::Backend(error) => error.is_outside(),
-            Self::Source { .. } => true,
-            Self::Debian(error) => error.is_outside(),
-            Self::Runtime(error) => error.is_outside(),
-            Self::Base(error) | Self::Compare { source: error, .. } | Self::Pulled { source: error, .. } => {
-                error.is_outside()
-            }
-            Self::Layer(error) => error.is_outside(),
-            Self::Bytecode(error) => error.is_outside(),
-            Self::Blob { source, .. } | Self::Format { source } => source.is_outside(),
-            Self::Image(error) => error.is_outside(),
-            Self::Store(error) => error.is_outside(),
-            Self::Http(error) => error.is_outside(),
-            Self::Registry(error) => error.is_outside(),
-            Self::Open { .. }
-            | Self::Threads { .. }
-            | Self::CacheGone { .. }
-            | Self::NeedsRegistry { .. } => true,
-            Self::CacheWrite { source, .. } => return source.exit_code(),
-            Self::Bug { .. } => return 70,
-            Self::UnknownBase { .. }
-            | Self::UnknownSubject { .. }
-            | Self::NoTag
-            | Self::Mirror { .. }
-            | Self::UnknownOutput { .. } => {
-                return 2;
-            }
-            _ => false,
-        };
-        if is_outside { 3 } else { 1 }
+        self.kind().exit_code()
     }
 }
 

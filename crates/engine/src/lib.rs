@@ -51,7 +51,7 @@ pub use components::{
 };
 pub use deliver::{Delivery, Outcome, deliver};
 pub use diff::{Change, Diff, FileChange, LayerChange, LayerDifference, PackageChange, PlatformDiff, diff};
-pub use error::Error;
+pub use error::{Error, ResolveBan};
 pub use event::{Event, Listener};
 pub use execute::{Images, LayerReport, execute};
 pub use fields::Field;

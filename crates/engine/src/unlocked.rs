@@ -12,7 +12,7 @@ use wainwright_resolve::{
 };
 
 use crate::resolve::find_locks;
-use crate::{Error, Event, Pinning, Request, Tools};
+use crate::{Error, Event, Pinning, Request, ResolveBan, Tools};
 
 /// Requirements that no lockfile answers, or that one of ours answers.
 pub(crate) struct Unlocked {
@@ -152,8 +152,8 @@ pub(crate) fn refuse(reason: &str, request: &Request, tools: &Tools) -> Result<(
     let is_local =
         settings.no_index && settings.find_links.iter().all(|links| matches!(links, FindLinks::Folder(_)));
     let option = match (request.is_locked, tools.machine.is_offline) {
-        (true, _) => "--locked",
-        (false, true) if !is_local => "--offline",
+        (true, _) => ResolveBan::Locked,
+        (false, true) if !is_local => ResolveBan::Offline,
         _ => return Ok(()),
     };
     Err(Error::NotLocked { reason: reason.into(), option })

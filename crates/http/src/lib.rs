@@ -26,7 +26,7 @@ mod tls;
 pub use client::{Client, Request, Response};
 pub use clock::Clock;
 pub use download::Download;
-pub use error::Error;
+pub use error::{Error, TlsProblem, Unfollowed};
 pub use exchange::{Answer, Body, Exchange, Method};
 pub use redirect::{is_same_server, target};
 pub use retry::{Fault, Retry, Tries, is_passing, retry_after};

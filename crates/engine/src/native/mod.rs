@@ -253,6 +253,8 @@ impl std::fmt::Display for TooNew {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use wainwright_base::list;
+use wainwright_fault::Classify;
 use wainwright_oci::{Layer, Place};
 
 use super::Offer;

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 use wainwright_base::{FileKind, LayerFile, Listing, list, merge};
+use wainwright_fault::Classify;
 use wainwright_oci::{Digest, Image};
 use wainwright_store::Store;
 

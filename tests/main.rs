@@ -22,6 +22,7 @@ mod indexes;
 mod interrupted;
 mod lazy;
 mod locks;
+mod modules;
 mod native;
 mod outputs;
 mod plans;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use wainwright_fault::Classify;
 use wainwright_http::Clock;
 use wainwright_oci::{Descriptor, Digest, Document, Reference, media_type};
 use wainwright_registry::{Blob, Credentials, Error, Hosts, Push, Registry, Scope, Settings, Source};

@@ -2,6 +2,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wainwright_fault::{Classify, Kind};
+
 /// Why there is no wheel of a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,9 +122,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Archive { .. } => {
                 "lock a version that has a wheel, or build one yourself and give its folder with --find-links"
@@ -145,20 +146,31 @@ impl Error {
             }
             Self::NoGit { .. } => "install git, or lock a released version",
             Self::Git { .. } => "check that `git fetch` reaches the repository without asking for a password",
-            _ => return None,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::System { .. }
+            | Self::Start { .. }
+            | Self::Other { .. }
+            | Self::OtherCommit { .. } => return None,
         };
         Some(hint.into())
     }
 
-    /// Whether the outside world failed rather than the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(
-            self,
+    fn kind(&self) -> Kind {
+        match self {
             Self::Read { .. }
-                | Self::Write { .. }
-                | Self::Start { .. }
-                | Self::Git { .. }
-                | Self::Requirements { is_network: true, .. }
-        )
+            | Self::Write { .. }
+            | Self::Start { .. }
+            | Self::Git { .. }
+            | Self::Requirements { is_network: true, .. } => Kind::Outside,
+            Self::Archive { .. }
+            | Self::System { .. }
+            | Self::Requirements { is_network: false, .. }
+            | Self::Failed { .. }
+            | Self::TooLong { .. }
+            | Self::Other { .. }
+            | Self::NoGit { .. }
+            | Self::OtherCommit { .. } => Kind::Input,
+        }
     }
 }

@@ -156,6 +156,7 @@ fn last_words(output: &Output, secrets: &[Secret]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
     use wainwright_testing::{Reply, Server};
 
     use super::*;

@@ -141,6 +141,8 @@ pub(crate) fn diff_ids(at: Where<'_>, config: &Value, layers: usize) -> Result<V
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use serde_json::json;
 

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::{Digest, Platform};
 use wainwright_python::PythonVersion;
 
@@ -208,9 +209,8 @@ pub enum Error {
     Store(#[from] wainwright_store::Error),
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         const ANOTHER: &str = "make or copy the image again, for example with `skopeo copy`";
         let hint = match self {
             Self::Source { .. } => "write `layout:FOLDER[:NAME][@sha256:...]` or `archive:FILE[:NAME]`",
@@ -244,17 +244,38 @@ impl Error {
         Some(hint.into())
     }
 
-    /// Whether the outside world failed (disk, permissions) rather than the input.
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Disk { source, .. } => source.kind() != io::ErrorKind::NotFound,
-            // What the operating system says has a number; what a decoder says has none.
-            Self::Archive { source, .. } | Self::Layer { source, .. } => source.raw_os_error().is_some(),
-            Self::Store(error) => error.is_outside(),
-            _ => false,
+            Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::Input,
+            Self::Disk { .. } => Kind::Outside,
+            // An error of the operating system has a number; one of a decoder has none.
+            Self::Archive { source, .. } | Self::Layer { source, .. } => match source.raw_os_error() {
+                Some(_) => Kind::Outside,
+                None => Kind::Input,
+            },
+            Self::Store(error) => error.kind(),
+            Self::Source { .. }
+            | Self::Kind { .. }
+            | Self::Unfetched { .. }
+            | Self::Name { .. }
+            | Self::Platform { .. }
+            | Self::Ambiguous { .. }
+            | Self::Several { .. }
+            | Self::Missing { .. }
+            | Self::Size { .. }
+            | Self::Mismatch { .. }
+            | Self::Document { .. }
+            | Self::MediaType { .. }
+            | Self::DiffId { .. }
+            | Self::Entry { .. }
+            | Self::Python { .. }
+            | Self::Libc { .. }
+            | Self::User { .. } => Kind::Input,
         }
     }
+}
 
+impl Error {
     pub(crate) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Disk { action, path, source }

@@ -11,7 +11,8 @@ use wainwright_store::Store;
 
 use crate::Error;
 use crate::apply::Failure;
-use crate::keep::{Facts, Keeper};
+use crate::facts::Facts;
+use crate::keep::Keeper;
 use crate::layer_stream::{self, LARGEST_IMAGE};
 use crate::listing::clean;
 use crate::tar_stream::{MemberKind, invalid};
@@ -114,6 +115,7 @@ fn write(stream: &mut impl io::Read, targets: &[Vec<u8>], into: &Path, size: u64
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
     use wainwright_oci::Platform;
 
     use super::*;

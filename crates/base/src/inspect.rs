@@ -94,6 +94,7 @@ mod tests {
     use std::fs;
 
     use serde_json::Value;
+    use wainwright_fault::Classify;
     use wainwright_oci::{Place, Platform, media_type};
     use wainwright_python::Libc;
 

@@ -175,6 +175,8 @@ fn number(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     fn python(path: &str, version: &str, names: &[&str]) -> Interpreter {

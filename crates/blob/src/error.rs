@@ -1,9 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::{Compression, Digest, ImagePath};
 
-use crate::inflate::Corrupt;
+use crate::corrupt::Corrupt;
 
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -127,9 +128,10 @@ impl Error {
     pub(crate) fn member(path: &ImagePath, problem: MemberProblem) -> Self {
         Self::Member { path: path.clone(), problem }
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Changed { .. } => Some("build again when nothing writes to the project".into()),
             Self::Member { .. } => {
@@ -139,16 +141,27 @@ impl Error {
             Self::NotUtf8 { .. } => Some("rename it, or build without a lazy layout".into()),
             Self::Compress { .. } => Some("is there memory left? a lower level needs less".into()),
             Self::Write { .. } => Some("is there room on the disk?".into()),
-            _ => None,
+            Self::Duplicate { .. }
+            | Self::UnderFile { .. }
+            | Self::HardlinkTarget { .. }
+            | Self::Read { .. }
+            | Self::ReadMember { .. } => None,
         }
     }
 
-    /// Whether the outside world failed, not the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(
-            self,
-            Self::Read { .. } | Self::ReadMember { .. } | Self::Compress { .. } | Self::Write { .. }
-        )
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { .. } | Self::ReadMember { .. } | Self::Compress { .. } | Self::Write { .. } => {
+                Kind::Outside
+            }
+            Self::Duplicate { .. }
+            | Self::UnderFile { .. }
+            | Self::HardlinkTarget { .. }
+            | Self::Changed { .. }
+            | Self::Member { .. }
+            | Self::LazyNeedsGzip { .. }
+            | Self::NotUtf8 { .. } => Kind::Input,
+        }
     }
 }
 

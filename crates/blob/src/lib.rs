@@ -5,6 +5,8 @@
 
 mod body;
 mod content;
+mod corrupt;
+mod deflate;
 mod entry;
 mod error;
 mod estargz;
@@ -13,9 +15,12 @@ mod huffman;
 mod inflate;
 mod joiner;
 mod large;
+mod options;
+mod part;
 mod produce;
 #[cfg(test)]
 mod readers;
+mod sink;
 mod tar;
 mod toc;
 mod write;
@@ -24,6 +29,7 @@ mod zstd;
 pub use entry::{Content, Deflated, Entry, Kind, Span};
 pub use error::{Error, MemberProblem};
 pub use estargz::LAZY_FILES;
+pub use options::Options;
 pub use tar::{BLOCK, file_header, padding};
 pub use wainwright_oci::{Compression, Lazy};
-pub use write::{FORMAT, Options, Written, write};
+pub use write::{FORMAT, Written, write};

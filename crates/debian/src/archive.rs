@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use futures_util::future::{join_all, try_join_all};
-use wainwright_http::{Client, Request as Get};
+use futures_util::future::join_all;
+use wainwright_fault::Classify;
+use wainwright_http::{Client, Request as Get, try_join_ordered};
 use wainwright_store::Store;
 
 use crate::index_file::{Opened, fetch_index, indexes};
@@ -135,7 +136,7 @@ pub async fn lock(
         let release = &releases[*origin];
         fetch_index(http, store, archive, (suite, *id), release.acquire_by_hash, listed, progress)
     });
-    let files = try_join_all(fetched).await?;
+    let files = try_join_ordered(fetched, usize::MAX).await?;
     let mut by_architecture: BTreeMap<String, Vec<(usize, String, Opened)>> = BTreeMap::new();
     for ((architecture, origin, ..), (name, file)) in wanted.iter().zip(files) {
         by_architecture.entry(architecture.clone()).or_default().push((*origin, name, file));

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use wainwright_fault::Classify;
 use wainwright_http::{Client, Clock, Settings};
 use wainwright_oci::Digest;
 use wainwright_store::Store;

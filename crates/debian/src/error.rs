@@ -1,5 +1,7 @@
 use std::io;
 
+use wainwright_fault::{Classify, Kind};
+
 use crate::Date;
 use crate::fetch::is_wrong;
 
@@ -222,9 +224,8 @@ impl From<wainwright_http::Error> for Error {
     }
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Suite { moves: true, .. } => {
                 "that name moves to another release in time: write `bookworm` or `trixie`"
@@ -274,23 +275,43 @@ impl Error {
                  knows what the base has; build the base anew, or take another one"
             }
             Self::Store(source) => return source.hint(),
-            _ => return None,
+            Self::Architecture { .. }
+            | Self::Keyring { .. }
+            | Self::ReleaseField { .. }
+            | Self::Syntax { .. }
+            | Self::Relation { .. }
+            | Self::Stopped => return None,
         };
         Some(text.into())
     }
 
-    /// Whether the outside world failed (mirror, network, disk) rather than the input.
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
             // Bytes that are not what was signed are a wrong input, wherever they came from.
-            Self::Package { source, .. } | Self::Http { source } => !is_wrong(source) && source.is_outside(),
-            Self::Store(source) => source.is_outside(),
+            Self::Package { source, .. } | Self::Http { source } if is_wrong(source) => Kind::Input,
+            Self::Package { source, .. } | Self::Http { source } => source.kind(),
+            Self::Store(source) => source.kind(),
             Self::ReleaseField { .. }
             | Self::Syntax { .. }
             | Self::Unreadable { .. }
             | Self::Relation { .. }
-            | Self::Stopped => true,
-            _ => false,
+            | Self::Stopped => Kind::Outside,
+            Self::Suite { .. }
+            | Self::NoRecipe { .. }
+            | Self::Architecture { .. }
+            | Self::Component { .. }
+            | Self::Request { .. }
+            | Self::Exclusion { .. }
+            | Self::Keyring { .. }
+            | Self::NotSigned { .. }
+            | Self::Signature { .. }
+            | Self::OtherSuite { .. }
+            | Self::Expired { .. }
+            | Self::FromTheFuture { .. }
+            | Self::Installed { .. }
+            | Self::Unmet { .. }
+            | Self::Upgrade { .. }
+            | Self::Conflict { .. } => Kind::Input,
         }
     }
 }

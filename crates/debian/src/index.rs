@@ -201,6 +201,8 @@ fn all_provided(text: &str, records: &[Record]) -> Vec<Provided> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use crate::record::FIELDS;
     use proptest::prelude::*;

@@ -73,6 +73,8 @@ pub fn recipe(suite: Suite) -> Result<Recipe, Error> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::SubpacketData;
 use proptest::prelude::*;
+use wainwright_fault::Classify;
 
 use crate::sample::{SIGNED, Signer, now};
 use crate::{Error, Keyring, Release};

@@ -218,6 +218,8 @@ fn refused_by<'a>(package: &Package<'a>) -> impl Iterator<Item = Relation<'a>> +
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     /// Each line: `name version; Field: value; ...`.

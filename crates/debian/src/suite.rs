@@ -113,6 +113,8 @@ pub fn architecture(platform: &Platform) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     #[test]

@@ -1,3 +1,5 @@
+use wainwright_fault::{Classify, Kind};
+
 /// Why files for a deployment cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,9 +59,8 @@ fn list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Json { .. } => Some("build the components again; docs/emit.md describes the file".into()),
             Self::Quantity { .. } => Some("write it as `250m`, `2`, `512Mi` or `1Gi`".into()),
@@ -71,8 +72,14 @@ impl Error {
         }
     }
 
-    /// Whether the fault lies outside: nothing here reads a disk or a network.
-    pub fn is_outside(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Json { .. }
+            | Self::TooLarge { .. }
+            | Self::Quantity { .. }
+            | Self::Invalid { .. }
+            | Self::Values { .. }
+            | Self::NotPushed { .. } => Kind::Input,
+        }
     }
 }

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use wainwright_fault::Classify;
+
 use crate::check::{is_label, is_subdomain, shown};
 use crate::yaml::{Spot, read};
 use crate::{Autoscale, Error, Options, Quantity, Release, Resources};

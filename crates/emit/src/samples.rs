@@ -1,3 +1,5 @@
+use wainwright_fault::Classify;
+
 use crate::{Error, Files, Release};
 
 /// A release of five components, a cache and a database.

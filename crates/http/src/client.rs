@@ -198,6 +198,7 @@ fn read_file(request: &Request<'_>) -> Result<Response, Error> {
 mod tests {
     use super::*;
     use crate::Secret;
+    use wainwright_fault::Classify;
     use wainwright_testing::{Reply, Server};
 
     fn settings() -> Settings {

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
+
 /// Why a download did not happen. URLs in it are redacted: no user name, no password, no query value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,12 +21,14 @@ pub enum Error {
         reason: &'static str,
     },
     /// No connection, or one that broke, and the tries are used up.
-    #[error("no complete answer from `{url}`{}: {reason}", tries_text(*.tries))]
+    #[error("no complete answer from `{url}`{}: {reason}{}", tries_text(*.tries), way_text(.proxy.as_deref()))]
     Unreachable {
         /// What was asked for.
         url: String,
         /// The innermost cause: `connection refused`, `nothing came for 60 s` ...
         reason: String,
+        /// The proxy on the way: `http://proxy.lan:3128 of HTTPS_PROXY`.
+        proxy: Option<String>,
         /// How often it was tried.
         tries: usize,
     },
@@ -47,8 +51,8 @@ pub enum Error {
         url: String,
         /// Where it leads.
         to: String,
-        /// The rule it breaks, as half a sentence.
-        reason: &'static str,
+        /// The rule it breaks.
+        reason: Unfollowed,
     },
     /// The server could not prove who it is.
     #[error("the TLS certificate of `{host}` is refused: {reason}")]
@@ -57,6 +61,8 @@ pub enum Error {
         host: String,
         /// What is wrong, with subject, issuer and time where known.
         reason: String,
+        /// The same, as far as it has a remedy of its own.
+        problem: TlsProblem,
     },
     /// A certificate authority file that holds no certificates.
     #[error("`{}` cannot be used as certificate authorities: {reason}", path.display())]
@@ -144,8 +150,45 @@ pub enum Error {
     },
 }
 
+/// The rules for redirects and links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfollowed {
+    /// It is no URL.
+    #[error("that is not a URL")]
+    NotAUrl,
+    /// It is neither HTTP nor HTTPS.
+    #[error("only http and https are followed")]
+    OtherScheme,
+    /// It leads from HTTPS to HTTP.
+    #[error("that would leave the encrypted connection")]
+    Unencrypted,
+    /// It leads from a public server into a private network.
+    #[error("a public server may not point to a private address")]
+    Private,
+    /// It is the last of too many.
+    #[error("that is one redirect too many ({} are followed)", crate::redirect::MOST)]
+    TooMany,
+}
+
+/// Failures of TLS that have remedies of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsProblem {
+    /// The server shows the certificate of a certificate authority.
+    Authority,
+    /// The server does not speak TLS.
+    NoTls,
+    /// Anything else.
+    Other,
+}
+
 fn tries_text(tries: usize) -> String {
     if tries > 1 { format!(" ({tries} tries)") } else { String::new() }
+}
+
+fn way_text(proxy: Option<&str>) -> String {
+    proxy.map_or(String::new(), |proxy| format!(" (through the proxy {proxy})"))
 }
 
 impl Error {
@@ -166,14 +209,23 @@ impl Error {
         }
     }
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// The same error, with the number of tries that were made in all.
+    pub fn with_tries(mut self, all: usize) -> Self {
+        if let Self::Status { tries, .. } | Self::Unreachable { tries, .. } = &mut self {
+            *tries = all;
+        }
+        self
+    }
+}
+
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Offline { .. } => Some("run once without `--offline` to fetch it".into()),
-            Self::Unreachable { reason, .. } if reason.contains("through the proxy ") => {
+            Self::Unreachable { proxy: Some(_), .. } => {
                 Some("check that the proxy is right and runs; NO_PROXY names the servers that are reached without it".into())
             }
-            Self::Unreachable { .. } => Some(
+            Self::Unreachable { proxy: None, .. } => Some(
                 "check the network; behind a proxy set HTTPS_PROXY, and NO_PROXY for servers inside".into(),
             ),
             Self::Status { status: 401 | 403, .. } => Some(
@@ -188,15 +240,15 @@ impl Error {
                 Some("the server is in trouble; try again later".into())
             }
             Self::Redirect { .. } => Some("use the final address directly, if you trust it".into()),
-            Self::Tls { reason, .. } if reason.contains("CaUsedAsEndEntity") => Some(
+            Self::Tls { problem: TlsProblem::Authority, .. } => Some(
                 "the server shows a certificate that is marked as an authority; make one that is not (`basicConstraints=CA:FALSE`)"
                     .into(),
             ),
-            Self::Tls { host, reason } if reason.contains("InvalidContentType") => Some(format!(
+            Self::Tls { problem: TlsProblem::NoTls, host, .. } => Some(format!(
                 "the server does not speak TLS; if it is a registry that may be spoken to without, say `--insecure-registry {host}` \
                  with its port"
             )),
-            Self::Tls { .. } => Some(
+            Self::Tls { problem: TlsProblem::Other, .. } => Some(
                 "if your network has a certificate authority of its own, write its certificate (PEM) and the usual \
                  ones to a file and name it in SSL_CERT_FILE; if a date is refused, check this machine's clock"
                     .into(),
@@ -221,15 +273,24 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed (exit code 3) rather than what the user wrote (exit code 1).
-    pub fn is_outside(&self) -> bool {
-        !matches!(
-            self,
+    fn kind(&self) -> Kind {
+        match self {
             Self::Url { .. }
-                | Self::CaFile { .. }
-                | Self::Proxy { .. }
-                | Self::Size { .. }
-                | Self::Digest { .. }
-        )
+            | Self::CaFile { .. }
+            | Self::Proxy { .. }
+            | Self::Size { .. }
+            | Self::Digest { .. } => Kind::Input,
+            Self::Offline { .. }
+            | Self::Unreachable { .. }
+            | Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Tls { .. }
+            | Self::Client { .. }
+            | Self::Large { .. }
+            | Self::Encoding { .. }
+            | Self::Range { .. }
+            | Self::Write { .. }
+            | Self::Read { .. } => Kind::Outside,
+        }
     }
 }

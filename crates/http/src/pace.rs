@@ -112,9 +112,9 @@ impl Client {
     }
 
     fn lost(&self, url: &Url, lost: Duration, reason: String) -> Fault {
-        let reason = reason + &self.shared.routes.way(url);
+        let proxy = self.shared.routes.way(url);
         Fault {
-            error: Error::Unreachable { url: redacted(url), reason, tries: 1 },
+            error: Error::Unreachable { url: redacted(url), reason, proxy, tries: 1 },
             retry: Retry::Later { lost },
         }
     }

@@ -114,7 +114,7 @@ impl<'a> Part<'a> {
     }
 
     pub(crate) fn broken(&self, reason: String) -> Fault {
-        Fault::may_pass(Error::Unreachable { url: redacted(self.what.url), reason, tries: 1 })
+        Fault::may_pass(Error::Unreachable { url: redacted(self.what.url), reason, proxy: None, tries: 1 })
     }
 
     /// Refuses what the head of the answer already shows to be something else.

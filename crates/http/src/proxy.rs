@@ -61,11 +61,10 @@ impl Routes {
         (!is_direct).then_some(through)
     }
 
-    /// ` (through the proxy http://proxy.lan:3128 of HTTPS_PROXY)`, or nothing.
-    pub(crate) fn way(&self, url: &Url) -> String {
-        self.through(url).map_or(String::new(), |Through { variable, url }| {
-            format!(" (through the proxy {} of {variable})", redacted(url).trim_end_matches('/'))
-        })
+    /// `http://proxy.lan:3128 of HTTPS_PROXY`, where a server is reached through it.
+    pub(crate) fn way(&self, url: &Url) -> Option<String> {
+        let Through { variable, url } = self.through(url)?;
+        Some(format!("{} of {variable}", redacted(url).trim_end_matches('/')))
     }
 }
 
@@ -133,10 +132,10 @@ mod tests {
         };
         let routes = Routes::new(&proxies).unwrap();
         let way = |url: &str| routes.way(&url.parse().unwrap());
-        assert_eq!(way("https://ghcr.io/v2/"), " (through the proxy http://proxy.lan:3128 of HTTPS_PROXY)");
-        assert_eq!(way("http://ghcr.io/v2/"), " (through the proxy http://other.lan:8080 of ALL_PROXY)");
+        assert_eq!(way("https://ghcr.io/v2/").unwrap(), "http://proxy.lan:3128 of HTTPS_PROXY");
+        assert_eq!(way("http://ghcr.io/v2/").unwrap(), "http://other.lan:8080 of ALL_PROXY");
         let none = Routes::new(&Proxies::default()).unwrap();
-        assert_eq!(none.way(&"https://ghcr.io/".parse().unwrap()), "");
+        assert_eq!(none.way(&"https://ghcr.io/".parse().unwrap()), None);
     }
 
     #[test]

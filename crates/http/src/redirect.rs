@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::{Error, redacted};
+use crate::{Error, Unfollowed, redacted};
 
 /// The most redirects one request follows.
 pub(crate) const MOST: usize = 10;
@@ -11,17 +11,17 @@ pub(crate) const MOST: usize = 10;
 /// http, and not from a public server to a private address. Credentials in it are dropped.
 pub fn target(from: &Url, location: &str) -> Result<Url, Error> {
     let refuse = |to: String, reason| Error::Redirect { url: redacted(from), to, reason };
-    let mut to = from.join(location).map_err(|_| refuse("?".into(), "that is not a URL"))?;
+    let mut to = from.join(location).map_err(|_| refuse("?".into(), Unfollowed::NotAUrl))?;
     // Nobody else decides which credentials we send.
     crate::take_credentials(&mut to);
     if !matches!(to.scheme(), "http" | "https") {
-        return Err(refuse(redacted(&to), "only http and https are followed"));
+        return Err(refuse(redacted(&to), Unfollowed::OtherScheme));
     }
     if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(refuse(redacted(&to), "that would leave the encrypted connection"));
+        return Err(refuse(redacted(&to), Unfollowed::Unencrypted));
     }
     if is_private(&to) && !is_private(from) {
-        return Err(refuse(redacted(&to), "a public server may not point to a private address"));
+        return Err(refuse(redacted(&to), Unfollowed::Private));
     }
     Ok(to)
 }

@@ -186,13 +186,7 @@ impl<'a> Tries<'a> {
     }
 
     fn counted(&self, error: Error) -> Error {
-        match error {
-            Error::Status { url, status, reason, .. } => {
-                Error::Status { url, status, reason, tries: self.total }
-            }
-            Error::Unreachable { url, reason, .. } => Error::Unreachable { url, reason, tries: self.total },
-            other => other,
-        }
+        error.with_tries(self.total)
     }
 }
 

@@ -8,7 +8,7 @@ use url::Url;
 use crate::pace::Pace;
 use crate::proxy::Through;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
-use crate::{Auth, Client, Error, redacted, redirect, take_credentials, tls};
+use crate::{Auth, Client, Error, Unfollowed, redacted, redirect, take_credentials, tls};
 
 /// One request on the wire.
 pub(crate) struct Ask<'a> {
@@ -61,11 +61,8 @@ impl Client {
                 _ => return Err(bad_status(&url, &response)),
             }
         }
-        let error = Error::Redirect {
-            url: redacted(ask.url),
-            to: redacted(&url),
-            reason: "that is one redirect too many (10 are followed)",
-        };
+        let error =
+            Error::Redirect { url: redacted(ask.url), to: redacted(&url), reason: Unfollowed::TooMany };
         Err(Fault::is_final(error))
     }
 
@@ -99,15 +96,15 @@ impl Client {
     /// A connection that did not open, or broke. Refused certificates stay refused, and what is no HTTP is rarely any the
     /// next time; anything else may pass.
     pub(crate) fn broken(&self, url: &Url, error: &reqwest::Error) -> Fault {
-        if let Some(reason) = tls::refusal(error) {
+        if let Some((problem, reason)) = tls::refusal(error) {
             let host = url.host_str().unwrap_or_default().to_owned();
-            return Fault::is_final(Error::Tls { host, reason });
+            return Fault::is_final(Error::Tls { host, reason, problem });
         }
         if let Some(error) = self.shared.routes.through(url).and_then(Through::objection) {
             return Fault::is_final(error);
         }
-        let reason = innermost(error) + &self.shared.routes.way(url);
-        let fault = Error::Unreachable { url: redacted(url), reason, tries: 1 };
+        let (reason, proxy) = (innermost(error), self.shared.routes.way(url));
+        let fault = Error::Unreachable { url: redacted(url), reason, proxy, tries: 1 };
         match error.is_builder() {
             true => Fault::is_final(fault),
             false if is_malformed(error) => Fault { error: fault, retry: Retry::Once },

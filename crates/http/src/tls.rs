@@ -10,7 +10,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 
-use crate::{Error, Settings, certificate, date};
+use crate::{Error, Settings, TlsProblem, certificate, date};
 
 /// TLS 1.2 and 1.3, checked against the certificate authorities of the settings, or else the system's.
 pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
@@ -95,7 +95,11 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(webpki) = &self.webpki else {
             let reason = "no certificate authorities are installed on this machine".to_owned();
-            return Err(CertificateError::Other(OtherError(Arc::new(Refused(reason)))).into());
+            return Err(CertificateError::Other(OtherError(Arc::new(Refused {
+                reason,
+                problem: TlsProblem::Other,
+            })))
+            .into());
         };
         let refusal =
             match webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
@@ -111,7 +115,8 @@ impl ServerCertVerifier for Verifier {
                 format!("{} (subject `{}`, issuer `{}`)", cause(&refusal), names.subject, names.issuer)
             }
         };
-        Err(CertificateError::Other(OtherError(Arc::new(Refused(reason)))).into())
+        Err(CertificateError::Other(OtherError(Arc::new(Refused { reason, problem: problem(&refusal) })))
+            .into())
     }
 
     fn verify_tls12_signature(
@@ -141,8 +146,21 @@ impl ServerCertVerifier for Verifier {
 
 /// Why a certificate was refused, carried through the layers of the HTTP client.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
+#[error("{reason}")]
+struct Refused {
+    reason: String,
+    problem: TlsProblem,
+}
+
+/// Whether a refusal is about a certificate that is meant for an authority, not for a server.
+fn is_authority(refusal: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(error)) = refusal else { return false };
+    matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+fn problem(refusal: &CertificateError) -> TlsProblem {
+    if is_authority(refusal) { TlsProblem::Authority } else { TlsProblem::Other }
+}
 
 fn cause(refusal: &CertificateError) -> String {
     let at = |time: &UnixTime| date::show(time.as_secs());
@@ -160,24 +178,35 @@ fn cause(refusal: &CertificateError) -> String {
         }
         CertificateError::BadSignature => "its signature is wrong".into(),
         CertificateError::Revoked => "it was revoked".into(),
+        other if is_authority(other) => "it is marked as a certificate authority".into(),
         other => other.to_string(),
     }
 }
 
 /// Finds the refusal of a certificate, or another failed handshake, among the causes of an error.
-pub(crate) fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub(crate) fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<(TlsProblem, String)> {
     let mut next = Some(error);
     while let Some(error) = next {
         match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(refused)))) => {
-                return Some(refused.to_string());
+                let ours = refused.downcast_ref::<Refused>().map(|refused| refused.problem);
+                return Some((ours.unwrap_or(TlsProblem::Other), refused.to_string()));
             }
-            Some(rustls::Error::InvalidCertificate(refusal)) => return Some(cause(refusal)),
+            Some(rustls::Error::InvalidCertificate(refusal)) => {
+                return Some((problem(refusal), cause(refusal)));
+            }
             Some(
                 other @ (rustls::Error::PeerIncompatible(_)
                 | rustls::Error::InvalidMessage(_)
                 | rustls::Error::AlertReceived(_)),
-            ) => return Some(format!("the handshake failed: {other}")),
+            ) => {
+                let is_plain = matches!(
+                    other,
+                    rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)
+                );
+                let problem = if is_plain { TlsProblem::NoTls } else { TlsProblem::Other };
+                return Some((problem, format!("the handshake failed: {other}")));
+            }
             _ => {}
         }
         // An `io::Error` names the source of what it wraps, never the wrapped error itself.
@@ -196,6 +225,7 @@ mod tests {
 
     use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
     use rustls::pki_types::PrivateKeyDer;
+    use wainwright_fault::Classify;
 
     use super::*;
     use crate::{Client, Request, Settings};

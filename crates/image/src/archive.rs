@@ -235,6 +235,8 @@ fn has_bytes(file: &mut File, expected: &[u8]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use crate::sample::Sample;
 

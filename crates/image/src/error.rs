@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::{Digest, Platform};
 
 /// Why an image did not get where it should be.
@@ -201,9 +202,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         const ARCHIVE: &str =
             "write an archive with `--output archive:FILE` and load it with `docker load -i FILE`";
         const FREE: &str = "free some space, or write to another disk";
@@ -247,10 +247,9 @@ impl Error {
         Some(hint)
     }
 
-    /// Whether the outside world failed (disk, permissions, daemon) rather than the input.
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Store { source } => source.is_outside(),
+            Self::Store { source } => source.kind(),
             Self::ReadLayer { .. }
             | Self::Full { .. }
             | Self::Disk { .. }
@@ -261,7 +260,7 @@ impl Error {
             | Self::NotAllowed { .. }
             | Self::Unreachable { .. }
             | Self::Daemon { .. }
-            | Self::NotLoaded { .. } => true,
+            | Self::NotLoaded { .. } => Kind::Outside,
             Self::Release { .. }
             | Self::DamagedLayer { .. }
             | Self::InTheWay { .. }
@@ -271,10 +270,12 @@ impl Error {
             | Self::Certificate { .. }
             | Self::Platform { .. }
             | Self::NoZstd { .. }
-            | Self::TooManyLayers { .. } => false,
+            | Self::TooManyLayers { .. } => Kind::Input,
         }
     }
+}
 
+impl Error {
     /// Whether the reader of our output went away (`wain build -o archive:- | head`): no reason for many words.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)

@@ -100,6 +100,7 @@ impl Write for Output {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use wainwright_fault::Classify;
     use wainwright_oci::Platform;
 
     use super::*;

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::ImagePath;
 
 /// Why the entries of a layer could not be made.
@@ -85,9 +86,8 @@ fn also(more: usize) -> String {
     }
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Wheel(error) => error.hint(),
             Self::Clash { .. } => Some(
@@ -110,12 +110,17 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed, not the input.
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Wheel(error) => error.is_outside(),
-            Self::Read { .. } => true,
-            _ => false,
+            Self::Wheel(error) => error.kind(),
+            Self::Read { .. } => Kind::Outside,
+            Self::Path { source } => source.kind(),
+            Self::Clash { .. }
+            | Self::ClashOfKinds { .. }
+            | Self::ClashWithProject { .. }
+            | Self::ReplacesEnvironment { .. }
+            | Self::Changed { .. }
+            | Self::Environment { .. } => Kind::Input,
         }
     }
 }

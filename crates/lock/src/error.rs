@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::Digest;
 use wainwright_python::{PackageName, VersionSpecifiers};
 
@@ -220,8 +221,8 @@ pub enum Error {
         place: Place,
         /// The package, or what the line names.
         name: String,
-        /// `the folder \`../lib\``, `a git repository` ...
-        from: String,
+        /// Where from.
+        from: Foreign,
     },
     /// An option of a requirements file that cannot be honoured.
     #[error("{place}: `{option}` is not supported: {reason}")]
@@ -234,7 +235,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The lockfile was made from other requirements.
-    #[error("`{}` does not match `{}`: {}", file.display(), tool(file).project, differences.join("; "))]
+    #[error("`{}` does not match `{}`: {}", file.display(), Tool::of(file).project(), differences.join("; "))]
     Stale {
         /// The lockfile.
         file: PathBuf,
@@ -243,35 +244,95 @@ pub enum Error {
     },
 }
 
-/// Who writes a lockfile.
-struct Tool {
-    name: &'static str,
-    /// The file it locks.
-    project: &'static str,
-    /// How it is told to write it again, where that is other than uv's way.
-    lock: Option<&'static str>,
+/// An origin of packages that is no wheel, and no source with a digest or a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// A git repository whose commit may change.
+    MovingCommit,
+    /// A source tree whose package is not named.
+    Nameless,
+    /// Anything else: `the folder \`../lib\``, `a Mercurial repository` ...
+    Other(String),
 }
 
-impl Tool {
-    fn command(&self) -> &'static str {
-        self.lock.unwrap_or("uv lock")
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MovingCommit => "a git repository without a full commit",
+            Self::Nameless => "a source tree without a name",
+            Self::Other(text) => text,
+        })
     }
 }
 
-fn tool(file: &std::path::Path) -> Tool {
-    let (name, project, lock) = match file.file_name().and_then(|name| name.to_str()) {
-        Some("poetry.lock") => ("Poetry", "pyproject.toml", Some("poetry lock")),
-        Some("pdm.lock") => ("PDM", "pyproject.toml", Some("pdm lock")),
-        Some("Pipfile.lock") => ("pipenv", "Pipfile", Some("pipenv lock")),
-        Some("uv.lock") => ("uv", "pyproject.toml", None),
-        _ => ("the tool that wrote it", "pyproject.toml", None),
-    };
-    Tool { name, project, lock }
+impl From<String> for Foreign {
+    fn from(text: String) -> Self {
+        Self::Other(text)
+    }
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl From<&str> for Foreign {
+    fn from(text: &str) -> Self {
+        Self::Other(text.to_owned())
+    }
+}
+
+/// The tool that writes a lockfile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Uv,
+    Poetry,
+    Pdm,
+    Pipenv,
+    /// One of many, as of `pylock.toml` and requirements files.
+    Other,
+}
+
+impl Tool {
+    fn of(file: &std::path::Path) -> Self {
+        match file.file_name().and_then(|name| name.to_str()) {
+            Some("poetry.lock") => Self::Poetry,
+            Some("pdm.lock") => Self::Pdm,
+            Some("Pipfile.lock") => Self::Pipenv,
+            Some("uv.lock") => Self::Uv,
+            _ => Self::Other,
+        }
+    }
+
+    /// The file it locks.
+    fn project(self) -> &'static str {
+        if self == Self::Pipenv { "Pipfile" } else { "pyproject.toml" }
+    }
+
+    /// The command that locks again, where it is not uv's.
+    fn own_command(self) -> Option<&'static str> {
+        match self {
+            Self::Poetry => Some("poetry lock"),
+            Self::Pdm => Some("pdm lock"),
+            Self::Pipenv => Some("pipenv lock"),
+            Self::Uv | Self::Other => None,
+        }
+    }
+
+    fn command(self) -> &'static str {
+        self.own_command().unwrap_or("uv lock")
+    }
+
+    /// The versions whose lockfiles are read.
+    fn versions(self) -> &'static str {
+        match self {
+            Self::Poetry => "Poetry 1.1 to 2",
+            Self::Pdm => "PDM 2.10 or later of 2",
+            Self::Uv => "an older uv",
+            Self::Pipenv => "pipenv",
+            Self::Other => "an older version of the tool that wrote it",
+        }
+    }
+}
+
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::UnknownFormat { .. } => {
                 "name it `uv.lock`, `poetry.lock`, `pdm.lock`, `pylock.toml`, `pylock.<name>.toml`, `Pipfile.lock` or \
@@ -279,23 +340,16 @@ impl Error {
                     .into()
             }
             Self::FormatVersion { file, .. } => {
-                let writer = match tool(file).name {
-                    "Poetry" => "Poetry 1.1 to 2",
-                    "PDM" => "PDM 2.10 or later of 2",
-                    "uv" => "an older uv",
-                    "pipenv" => "pipenv",
-                    _ => "an older version of the tool that wrote it",
-                };
-                format!("use a newer Wainwright, or lock with {writer}")
+                format!("use a newer Wainwright, or lock with {}", Tool::of(file).versions())
             }
             Self::Python { requires, .. } => {
                 format!("choose a base image with Python {requires}, or widen `requires-python` and lock again")
             }
-            Self::Platform { file, .. } => match tool(file).name {
-                "PDM" => "lock for the platform as well: `pdm lock --append --platform ...`".into(),
-                _ => "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into(),
+            Self::Platform { file, .. } => match Tool::of(file) {
+                Tool::Pdm => "lock for the platform as well: `pdm lock --append --platform ...`".into(),
+                Tool::Uv | Tool::Poetry | Tool::Pipenv | Tool::Other => "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into(),
             },
-            Self::NotOffered { file, offered, name, .. } if tool(file).name == "PDM" => {
+            Self::NotOffered { file, offered, name, .. } if Tool::of(file) == Tool::Pdm => {
                 let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
                 let has = if offered.is_empty() { "nothing of that kind".into() } else { offered.join(", ") };
                 format!("it has {has}; `pdm lock --group {name}` locks this as well")
@@ -306,8 +360,8 @@ impl Error {
             }
             Self::Excluded { .. } => "ask for one of them".into(),
             Self::HashConflict { .. } => "one of the hashes is wrong: lock again and look at the change".into(),
-            Self::OtherAlgorithm { place, .. } | Self::NoHash { place, .. } if tool(&place.file).lock.is_some() => {
-                format!("lock again (`{}`), from an index that offers sha256", tool(&place.file).command())
+            Self::OtherAlgorithm { place, .. } | Self::NoHash { place, .. } if Tool::of(&place.file).own_command().is_some() => {
+                format!("lock again (`{}`), from an index that offers sha256", Tool::of(&place.file).command())
             }
             Self::OtherAlgorithm { .. } => {
                 "lock again with sha256, from an index that offers it; `uv lock` and \
@@ -317,21 +371,21 @@ impl Error {
             Self::NoHash { .. } => {
                 "lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project".into()
             }
-            Self::NotPinned { place, .. } if tool(&place.file).lock.is_some() => {
-                format!("lock it for this platform as well (`{}`), or take it out", tool(&place.file).command())
+            Self::NotPinned { place, .. } if Tool::of(&place.file).own_command().is_some() => {
+                format!("lock it for this platform as well (`{}`), or take it out", Tool::of(&place.file).command())
             }
             Self::NotPinned { .. } => {
                 "pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`".into()
             }
-            Self::NotAWheel { from, .. } if from.ends_with("without a full commit") => {
+            Self::NotAWheel { from, .. } if *from == Foreign::MovingCommit => {
                 "a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, \
                  `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)"
                     .into()
             }
-            Self::NotAWheel { from, .. } if from.ends_with("without a name") => {
+            Self::NotAWheel { from, .. } if *from == Foreign::Nameless => {
                 "write its name before it (`name @ ./folder`), or into its `pyproject.toml`".into()
             }
-            Self::NotAWheel { place, .. } if tool(&place.file).lock.is_some() => {
+            Self::NotAWheel { place, .. } if Tool::of(&place.file).own_command().is_some() => {
                 "build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock \
                  again"
                     .into()
@@ -341,14 +395,40 @@ impl Error {
                  `uv export --no-emit-project` leaves out the project itself"
                     .into()
             }
-            Self::Stale { file, .. } => format!("run `{}`", tool(file).command()),
-            _ => return None,
+            Self::Stale { file, .. } => format!("run `{}`", Tool::of(file).command()),
+            Self::Read { .. }
+            | Self::Missing { .. }
+            | Self::TooLarge { .. }
+            | Self::Syntax { .. }
+            | Self::NoProject { .. }
+            | Self::NotOffered { .. }
+            | Self::TwoVersions { .. }
+            | Self::Option { .. } => return None,
         };
         Some(hint)
     }
 
-    /// Whether the outside world failed; otherwise the input is wrong.
-    pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Read { .. })
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { .. } => Kind::Outside,
+            Self::Missing { .. }
+            | Self::UnknownFormat { .. }
+            | Self::TooLarge { .. }
+            | Self::Syntax { .. }
+            | Self::FormatVersion { .. }
+            | Self::Python { .. }
+            | Self::Platform { .. }
+            | Self::NoProject { .. }
+            | Self::NotOffered { .. }
+            | Self::Excluded { .. }
+            | Self::TwoVersions { .. }
+            | Self::HashConflict { .. }
+            | Self::OtherAlgorithm { .. }
+            | Self::NoHash { .. }
+            | Self::NotPinned { .. }
+            | Self::NotAWheel { .. }
+            | Self::Option { .. }
+            | Self::Stale { .. } => Kind::Input,
+        }
     }
 }

@@ -109,6 +109,8 @@ pub fn read(path: &Path) -> Result<Lock, Error> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     #[test]

@@ -28,7 +28,7 @@ mod text;
 mod uv;
 
 pub use environment::{MarkerEnvironment, marker_environment};
-pub use error::{Error, Invalid, Place};
+pub use error::{Error, Foreign, Invalid, Place};
 pub use format::{LockFormat, find, find_all, find_workspace, read};
 pub use indexes::{Indexes, replace_variables};
 pub use lock::Lock;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use wainwright_oci::Digest;
 use wainwright_python::{PackageName, Version};
 
-use crate::{Error, Place};
+use crate::{Error, Foreign, Place};
 
 /// One package of a lockfile, to be installed for one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,11 +108,11 @@ pub struct LocalMember {
 }
 
 impl GitSource {
-    /// Checks what a lockfile says; `Err` is half a sentence about the package.
-    pub(crate) fn new(url: &str, commit: &str, subdirectory: Option<&str>) -> Result<Self, String> {
+    /// Checks the address and the commit of a lockfile.
+    pub(crate) fn new(url: &str, commit: &str, subdirectory: Option<&str>) -> Result<Self, Foreign> {
         let is_full = [40, 64].contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_full {
-            return Err("a git repository without a full commit".into());
+            return Err(Foreign::MovingCommit);
         }
         // A repository may be a path, but nothing that git takes for an option or a program.
         if url.is_empty() || url.starts_with('-') || url.contains("::") || url.chars().any(char::is_control) {
@@ -138,7 +138,7 @@ impl GitSource {
     }
 
     /// Reads `git+https://host/repo@0123abcd...#subdirectory=lib`, as pip writes it.
-    pub(crate) fn of_requirement(text: &str) -> Result<Self, String> {
+    pub(crate) fn of_requirement(text: &str) -> Result<Self, Foreign> {
         let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
         let address = address.strip_prefix("git+").unwrap_or(address);
         let subdirectory = fragment.split('&').find_map(|pair| pair.strip_prefix("subdirectory="));
@@ -153,7 +153,7 @@ impl GitSource {
     }
 
     /// Reads `https://host/repo?rev=main&subdirectory=lib#0123abcd...`, as uv writes it.
-    pub(crate) fn of_url(text: &str) -> Result<Self, String> {
+    pub(crate) fn of_url(text: &str) -> Result<Self, Foreign> {
         let (address, commit) = text.split_once('#').unwrap_or((text, ""));
         let (url, query) = address.split_once('?').unwrap_or((address, ""));
         let value = |name: &str| {

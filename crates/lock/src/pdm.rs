@@ -15,7 +15,7 @@ use crate::lock::Content;
 use crate::python_json::{SPACED, dump};
 use crate::table::{File, Need, Origin, Package, Part, Table, git, is_archive};
 use crate::text::Text;
-use crate::{Error, Indexes, Invalid, Marker, Place, ProjectRequirements, Requirement};
+use crate::{Error, Foreign, Indexes, Invalid, Marker, Place, ProjectRequirements, Requirement};
 
 #[derive(Deserialize)]
 struct Document {
@@ -260,11 +260,7 @@ fn dev_dependencies(text: &Text) -> Result<Vec<(PackageName, Requirement)>, Erro
                 Some((_, Some((_, name)))) => name.split('&').next().unwrap_or_default(),
                 Some((source, None)) => {
                     let (place, name) = (place.clone(), source.trim().to_owned());
-                    return Err(Error::NotAWheel {
-                        place,
-                        name,
-                        from: "a source tree without a name".into(),
-                    });
+                    return Err(Error::NotAWheel { place, name, from: Foreign::Nameless });
                 }
             };
             found.push((group.clone(), read_as(&place, line)?));

@@ -166,7 +166,9 @@ fn package(
         {
             Origin::Url(file.clone())
         }
-        Entry { file: Some(file), .. } => Origin::Elsewhere(format!("`{}`", crate::error::redact(file))),
+        Entry { file: Some(file), .. } => {
+            Origin::Elsewhere(format!("`{}`", crate::error::redact(file)).into())
+        }
         _ => Origin::Index(index(entry, sources)),
     };
     let version =

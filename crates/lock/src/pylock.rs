@@ -12,8 +12,8 @@ use crate::hash::Hash;
 use crate::lock::Content;
 use crate::text::Text;
 use crate::{
-    Error, GitSource, Invalid, LocalMember, Location, LockedFile, LockedPackage, Marker, Place, Selection,
-    Source, marker_environment,
+    Error, Foreign, GitSource, Invalid, LocalMember, Location, LockedFile, LockedPackage, Marker, Place,
+    Selection, Source, marker_environment,
 };
 
 #[derive(Deserialize)]
@@ -155,7 +155,7 @@ impl Pylock {
         let origin = self.place(package);
         let name = package.name.get_ref().clone();
         let not_a_wheel =
-            |from: String| Error::NotAWheel { place: origin.clone(), name: name.to_string(), from };
+            |from: Foreign| Error::NotAWheel { place: origin.clone(), name: name.to_string(), from };
         if let Some(requires) = &package.requires_python
             && !crate::lock::accepts(requires, target.python)
         {
@@ -208,9 +208,9 @@ impl Pylock {
     }
 
     /// The commit of a checkout; `Err` says from where else the package comes.
-    fn git(&self, vcs: &Vcs) -> Result<GitSource, String> {
+    fn git(&self, vcs: &Vcs) -> Result<GitSource, Foreign> {
         if vcs.r#type != "git" {
-            return Err(format!("a repository of the kind `{}`", vcs.r#type.escape_debug()));
+            return Err(format!("a repository of the kind `{}`", vcs.r#type.escape_debug()).into());
         }
         let url = match (&vcs.url, &vcs.path) {
             (Some(url), _) => url.clone(),

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use wainwright_fault::Classify;
 use wainwright_python::{ExtraName, PackageName, VersionSpecifiers};
 
 use crate::{Invalid, Marker, MarkerEnvironment};

@@ -1,5 +1,6 @@
 use std::fs;
 
+use wainwright_fault::Classify;
 use wainwright_lock::{Error, Location, Selection, Source};
 use wainwright_oci::Digest;
 

@@ -1,3 +1,5 @@
+use wainwright_fault::{Classify, Kind};
+
 /// A word that does not follow its grammar.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,9 +64,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Digest { .. } => {
                 Some("write `sha256:` followed by 64 lower-case hexadecimal digits".into())
@@ -80,6 +81,19 @@ impl Error {
             }
             Self::Lazy { .. } => Some("write it as `estargz` or `no`".into()),
             Self::Path { .. } | Self::Document { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Digest { .. }
+            | Self::Reference { .. }
+            | Self::Platform { .. }
+            | Self::Compression { .. }
+            | Self::Level { .. }
+            | Self::Lazy { .. }
+            | Self::Path { .. }
+            | Self::Document { .. } => Kind::Input,
         }
     }
 }

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wainwright_fault::{Classify, Kind};
+
 use crate::Place;
 use crate::place::show;
 
@@ -100,9 +102,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         const LEAVE_OUT: &str = "leave it out with `exclude` in the settings, or in .dockerignore";
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -134,12 +135,27 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed (disk, permissions) rather than the input.
-    pub fn is_outside(&self) -> bool {
-        // A folder that is not there was named wrongly.
-        matches!(self, Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound)
+    fn kind(&self) -> Kind {
+        match self {
+            // A folder that is not there was named wrongly.
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::Input,
+            Self::Read { .. } => Kind::Outside,
+            Self::NotAFolder { .. }
+            | Self::TooLarge { .. }
+            | Self::Leak { .. }
+            | Self::NotText { .. }
+            | Self::Invalid { .. }
+            | Self::TwoSettings
+            | Self::Whiteout { .. }
+            | Self::Path { .. }
+            | Self::Special { .. }
+            | Self::LinkOut { .. }
+            | Self::Start { .. } => Kind::Input,
+        }
     }
+}
 
+impl Error {
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
     }

@@ -53,6 +53,8 @@ fn read_all(file: File) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use crate::{list_sources, load};
 

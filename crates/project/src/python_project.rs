@@ -255,6 +255,8 @@ fn read_extras(project: &Table<'_>) -> Result<BTreeMap<ExtraName, Vec<String>>, 
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use crate::project::load;
     use insta::assert_snapshot;

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use wainwright_fault::Classify;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion, Slim};
 

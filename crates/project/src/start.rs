@@ -92,6 +92,8 @@ fn runnable_packages(project: &Project, tree: &SourceTree) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
     use crate::{list_sources, load};
     use insta::assert_snapshot;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 use tempfile::TempDir;
+use wainwright_fault::Classify;
 use wainwright_project::{Error, SourceKind, SourceTree, list_sources, list_sources_except, load};
 
 /// A folder with these files; a final `/` makes a folder, `name=text` gives a file its text.

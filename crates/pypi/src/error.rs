@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_http::redacted;
 use wainwright_oci::Digest;
 use wainwright_python::{PackageName, Version};
@@ -171,9 +172,10 @@ impl Error {
     pub(crate) fn page(url: &wainwright_http::Url, reason: impl Into<String>) -> Self {
         Self::Page { url: redacted(url), reason: reason.into() }
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Setting { .. } => {
                 Some("write an index as `https://host/simple/`, with `user:password@` before the host if needed".into())
@@ -214,21 +216,20 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed (exit code 3) rather than what the user wrote (exit code 1).
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
             Self::Index { source, .. } | Self::Links { source, .. } | Self::Fetch { source, .. } => {
-                source.is_outside()
+                source.kind()
             }
-            Self::Store { source, .. } => source.is_outside(),
-            Self::Read { .. } | Self::Page { .. } => true,
+            Self::Store { source, .. } => source.kind(),
+            Self::Read { .. } | Self::Page { .. } => Kind::Outside,
             Self::Setting { .. }
             | Self::Syntax { .. }
             | Self::Unknown { .. }
             | Self::Version { .. }
             | Self::File { .. }
             | Self::Digest { .. }
-            | Self::Size { .. } => false,
+            | Self::Size { .. } => Kind::Input,
         }
     }
 }

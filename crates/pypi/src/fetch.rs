@@ -363,6 +363,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
+    use wainwright_fault::Classify;
     use wainwright_http::{Client, Clock, Settings};
     use wainwright_testing::{Reply, Server};
 

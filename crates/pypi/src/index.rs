@@ -181,6 +181,7 @@ fn files_in(folder: &Path, name: &PackageName) -> Result<Vec<IndexFile>, Error> 
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
     use wainwright_http::{Clock, Settings};
     use wainwright_testing::{Reply, Server};
 

@@ -1,3 +1,5 @@
+use wainwright_fault::{Classify, Kind};
+
 /// A word that does not follow its specification.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,21 +31,32 @@ pub enum Error {
         reason: &'static str,
     },
     /// No kind of files that can be left out.
-    #[error("`{}` is none of {}", text.escape_debug(), crate::Slim::ALL.map(crate::Slim::name).join(", "))]
+    #[error("`{}` is none of {}", text.escape_debug(), known)]
     Slim {
         /// What was found.
         text: String,
+        /// All kinds there are.
+        known: String,
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::PythonVersion { .. } => Some("write it as `3.11` or `3.13.5`".into()),
             Self::Name { .. } => Some("names hold ASCII letters, digits, `.`, `-` and `_`".into()),
             Self::VersionRange { .. } => Some("write it as `>=1.2,<2`, `^1.2` or `~1.2`".into()),
             Self::WheelFilename { .. } | Self::Slim { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::PythonVersion { .. }
+            | Self::Name { .. }
+            | Self::VersionRange { .. }
+            | Self::WheelFilename { .. }
+            | Self::Slim { .. } => Kind::Input,
         }
     }
 }

@@ -126,7 +126,7 @@ impl Registry {
                 && let (None, Some(other)) = (scheme, self.other_scheme(ask.registry, &url))
             {
                 let error = refusal(ask, answer).await;
-                if error.to_string().to_ascii_lowercase().contains("https") {
+                if error.asks_for_https() {
                     scheme = Some(other);
                     continue;
                 }

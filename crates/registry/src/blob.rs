@@ -211,7 +211,8 @@ impl Part<'_> {
             }
             let reason =
                 format!("the connection ended after {} of {} bytes", self.length, self.descriptor.size);
-            let error = wainwright_http::Error::Unreachable { url: redacted(url), reason, tries: 1 };
+            let error =
+                wainwright_http::Error::Unreachable { url: redacted(url), reason, proxy: None, tries: 1 };
             return Err(Failure {
                 error: error.into(),
                 retry: Retry::Later { lost: std::time::Duration::ZERO },

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
+use wainwright_http::{Error as HttpError, Unfollowed};
 use wainwright_oci::Digest;
 
 /// What can go wrong with a registry.
@@ -183,14 +185,11 @@ pub enum Error {
 const MISLED: &str =
     "the registry or a proxy before it is set up wrongly (X-Forwarded-Proto, or its public address)";
 
-impl Error {
-    /// What to do next.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
-            Self::Http(wainwright_http::Error::Redirect { reason, .. }) if reason.contains("encrypted") => {
-                Some(MISLED.into())
-            }
-            Self::Http(wainwright_http::Error::Size { .. }) => Some(
+            Self::Http(HttpError::Redirect { reason: Unfollowed::Unencrypted, .. }) => Some(MISLED.into()),
+            Self::Http(HttpError::Size { .. }) => Some(
                 "the manifest and the blob do not fit together: push the image again, or see what answers in the registry's place"
                     .into(),
             ),
@@ -241,22 +240,34 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed rather than the input.
-    pub fn is_outside(&self) -> bool {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Partly { source, .. } => return source.is_outside(),
-            Self::Http(error) => return error.is_outside(),
-            _ => {}
+            Self::Http(error) => error.kind(),
+            Self::Partly { source, .. } => source.kind(),
+            Self::Document { .. } | Self::Config { .. } | Self::Digest { .. } => Kind::Input,
+            Self::Refused { .. }
+            | Self::Denied { .. }
+            | Self::Login { .. }
+            | Self::Absent { .. }
+            | Self::NotARegistry { .. }
+            | Self::NotThere { .. }
+            | Self::Large { .. }
+            | Self::Challenge { .. }
+            | Self::Elsewhere { .. }
+            | Self::Insecure { .. }
+            | Self::Helper { .. }
+            | Self::BytesNeeded { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => Kind::Outside,
         }
-        !matches!(self, Self::Document { .. } | Self::Config { .. } | Self::Digest { .. })
     }
+}
 
+impl Error {
     /// The same error, which came so many times.
     pub(crate) fn after(self, count: usize) -> Self {
         match self {
-            Self::Http(wainwright_http::Error::Unreachable { url, reason, .. }) => {
-                Self::Http(wainwright_http::Error::Unreachable { url, reason, tries: count })
-            }
+            Self::Http(error @ HttpError::Unreachable { .. }) => Self::Http(error.with_tries(count)),
             other => other,
         }
     }
@@ -272,6 +283,12 @@ impl Error {
     /// Whether it is the refusal of a request with this method.
     pub(crate) fn is_about(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { method, .. } | Self::Denied { method, .. } if method == wanted)
+    }
+
+    /// Whether the server says that it got HTTP and expects HTTPS: no status is reserved for that.
+    pub(crate) fn asks_for_https(&self) -> bool {
+        let is_about = |error: &ServerError| error.message.to_ascii_lowercase().contains("https");
+        matches!(self, Self::Refused { errors, .. } | Self::Denied { errors, .. } if errors.iter().any(is_about))
     }
 
     /// Whether the registry named this code (distribution-spec, "Error Codes").

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use wainwright_fault::Classify;
 use wainwright_oci::{Descriptor, Digest, Document, Reference, media_type};
 use wainwright_registry::{
     Blob, Credentials, Error, Hosts, Listener, Push, Registry, Scope, Settings, Source, Step, unwatched,

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
+
 /// Why requirements cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -59,6 +61,8 @@ pub enum Error {
     Network {
         /// What it said, without passwords.
         said: String,
+        /// Whether the index wants other credentials.
+        is_denied: bool,
     },
     /// uv found no answer.
     #[error("uv cannot resolve `{file}`:\n{said}")]
@@ -67,6 +71,8 @@ pub enum Error {
         file: String,
         /// What it said, without passwords.
         said: String,
+        /// Whether a package would have to be built to find out what it requires.
+        needs_build: bool,
     },
     /// uv's answer is not a lockfile.
     #[error("uv wrote a lockfile that cannot be used: {reason}")]
@@ -76,9 +82,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Editable { .. } => {
                 "lock with the tool of the project (`uv lock`), or build a wheel (`uv build --wheel`) and require that"
@@ -88,42 +93,43 @@ impl Error {
             }
             Self::Start { .. } => "install uv anew, so that `uv --version` works",
             Self::NoPython => "install any python3, or lock with `uv lock` elsewhere",
-            Self::Network { said }
-                if ["authentication credentials", "401 Unauthorized", "403 Forbidden"]
-                    .iter()
-                    .any(|one| said.contains(one)) =>
-            {
+            Self::Network { is_denied: true, .. } => {
                 "put credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; \
                  the next index is not asked, since anybody could have put a package of that name there"
             }
-            Self::Network { .. } => {
+            Self::Network { is_denied: false, .. } => {
                 "check --index-url and its credentials, or the network; `uv pip compile` says more with -v"
             }
-            Self::Unresolved { said, .. }
-                if said.contains("no usable wheels") || said.contains("is disabled") =>
-            {
+            Self::Unresolved { needs_build: true, .. } => {
                 "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links; or lock with \
                  a tool that reads sources (`uv lock`, `uv pip compile --universal --generate-hashes requirements.in -o \
                  requirements.txt`), and allow --build-sdists; dependencies \
                  have to stand in pyproject.toml (not `dynamic`), as nothing is run to find them"
             }
-            Self::Unresolved { .. } => "change the requirements, or the Python of the image (--python)",
+            Self::Unresolved { needs_build: false, .. } => {
+                "change the requirements, or the Python of the image (--python)"
+            }
             Self::Answer { .. } => "try another version of uv",
-            _ => return None,
+            Self::Read { .. } | Self::Syntax { .. } | Self::Write { .. } | Self::Unpack { .. } => {
+                return None;
+            }
         };
         Some(hint.into())
     }
 
-    /// Whether the outside world failed rather than the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(
-            self,
+    fn kind(&self) -> Kind {
+        match self {
             Self::Read { .. }
-                | Self::Write { .. }
-                | Self::Start { .. }
-                | Self::NoPython
-                | Self::Network { .. }
-        )
+            | Self::Write { .. }
+            | Self::Start { .. }
+            | Self::NoPython
+            | Self::Network { .. } => Kind::Outside,
+            Self::Syntax { .. }
+            | Self::Editable { .. }
+            | Self::Unpack { .. }
+            | Self::Unresolved { .. }
+            | Self::Answer { .. } => Kind::Input,
+        }
     }
 }
 

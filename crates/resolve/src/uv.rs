@@ -182,20 +182,13 @@ fn failure(inputs: &Inputs, output: &Output, passwords: &[Secret]) -> Error {
         return Error::NoPython;
     }
     // What is not known for want of an answer is not unknown.
-    let is_network = [
-        "error sending request",
-        "Failed to fetch",
-        "authentication credentials",
-        "401 Unauthorized",
-        "403 Forbidden",
-        "dns error",
-    ]
-    .iter()
-    .any(|words| said.contains(words));
-    match is_network {
-        true => Error::Network { said: text },
-        false => Error::Unresolved { file: inputs.kind.file_name().into(), said: text },
+    let has = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
+    let is_denied = has(&["authentication credentials", "401 Unauthorized", "403 Forbidden"]);
+    if is_denied || has(&["error sending request", "Failed to fetch", "dns error"]) {
+        return Error::Network { said: text, is_denied };
     }
+    let needs_build = has(&["no usable wheels", "is disabled"]);
+    Error::Unresolved { file: inputs.kind.file_name().into(), said: text, needs_build }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wainwright_fault::{Classify, Kind};
 use wainwright_oci::Digest;
 
-use crate::lock::Names;
+use crate::processes::Names;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +85,8 @@ pub enum Error {
 const MORE_FILES: &str =
     "raise the limit of open files with `ulimit -n`, or lower `--jobs` and `--connections`";
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         const ELSEWHERE: &str = "choose another folder with `--cache-dir` or WAIN_CACHE_DIR";
         match self {
             Self::Full { .. } => Some(format!("free some space, or {ELSEWHERE}")),
@@ -109,16 +109,23 @@ impl Error {
         }
     }
 
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Full { .. } | Self::Disk { .. } | Self::Untrusted { .. } | Self::Busy { .. } => {
+                Kind::Outside
+            }
+            Self::Missing { .. } | Self::Damaged { .. } => Kind::Damaged,
+            Self::NotOurs { .. } | Self::Key { .. } => Kind::Input,
+        }
+    }
+}
+
+impl Error {
     /// What the user can do about an error of the operating system that was not met in the store, where there is a way out;
     /// an error of the store on its way through `std::io` is recognized.
     pub fn hint_for(error: &io::Error) -> Option<String> {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
         inner.map_or_else(|| is_too_many_files(error).then(|| MORE_FILES.into()), Self::hint)
-    }
-
-    /// Whether the outside world failed (disk, permissions) rather than the caller.
-    pub fn is_outside(&self) -> bool {
-        !matches!(self, Self::Key { .. } | Self::NotOurs { .. })
     }
 
     /// Sorts an error of the operating system: a full disk is told apart from the rest.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
+use wainwright_fault::Classify;
 use wainwright_oci::Digest;
 use wainwright_store::{
     CacheKey, Error, Kind, Limits, Patience, Pruned, Store, clear, prune, survey, would_prune,

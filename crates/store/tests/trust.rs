@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use wainwright_fault::Classify;
 use wainwright_store::{Error, Store};
 
 fn set_mode(path: &Path, mode: u32) {

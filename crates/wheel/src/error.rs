@@ -1,6 +1,8 @@
 use std::fmt;
 use std::io;
 
+use wainwright_fault::{Classify, Kind};
+
 use crate::rules::{Rule, explain};
 
 /// Why a wheel is not installed.
@@ -44,9 +46,10 @@ impl Error {
             Self::Read { .. } | Self::Layout { .. } => None,
         }
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { rule, .. } => explain(rule).map(Rule::hint),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
@@ -60,9 +63,11 @@ impl Error {
         }
     }
 
-    /// Whether the outside world failed, and not the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Read { .. })
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { .. } => Kind::Outside,
+            Self::Refused { .. } | Self::Layout { .. } => Kind::Input,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use wainwright_fault::{Classify, Kind};
+
 use crate::problem::Problem;
 
 /// Why a workflow file cannot be used.
@@ -22,16 +24,19 @@ impl Error {
         let Self::Refused { problems, .. } = self;
         problems
     }
+}
 
+impl Classify for Error {
     /// What to do next. Each problem shows its own hint, where it has one.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         let Self::Refused { file, .. } = self;
         Some(format!("`wain ww check {file}` tells this without building anything"))
     }
 
-    /// Whether the disk, the network or a daemon failed: never, a text is all there is.
-    pub fn is_outside(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { .. } => Kind::Input,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use wainwright_fault::Classify;
 use wainwright_woodwork::{Compat, MOST_BYTES, read};
 
 use crate::told;

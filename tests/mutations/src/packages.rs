@@ -1,6 +1,7 @@
 use std::fs;
 
 use wainwright_debian::Index;
+use wainwright_fault::Classify;
 use wainwright_layer::debian::{DebFile, RuntimeOptions, assemble};
 use wainwright_lock::{Marker, Requirement, Selection, marker_environment};
 use wainwright_python::{Libc, PythonVersion, Target};

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use wainwright_fault::Classify;
 use wainwright_oci::{Digest, ImagePath};
 use wainwright_python::{PythonVersion, WheelFilename};
 use wainwright_testing::wheel;

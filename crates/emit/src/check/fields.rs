@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wainwright_fault::Classify;
 use wainwright_oci::Reference;
 
 use crate::{Prefixed, Resources, secret};

@@ -123,6 +123,8 @@ fn without_user(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wainwright_fault::Classify;
+
     use super::*;
 
     fn find(vars: &[(&str, &str)], home: Option<&Path>) -> Result<DockerHost, Error> {

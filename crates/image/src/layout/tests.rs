@@ -3,6 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use wainwright_fault::Classify;
 use wainwright_oci::Digest;
 
 use super::*;

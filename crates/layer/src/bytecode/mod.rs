@@ -4,6 +4,7 @@
 //! interpreter takes it without looking at the source, which does not change in an image (PEP 552). It is made by a Python of
 //! exactly the image's version, and brought into one form, so that it depends on the source, its path and that version alone.
 
+mod error;
 mod interpreter;
 mod marshal;
 
@@ -22,6 +23,7 @@ use wainwright_oci::ImagePath;
 use wainwright_python::PythonVersion;
 use wainwright_wheel::Layout;
 
+pub use self::error::Error;
 pub use self::interpreter::{Interpreter, is_needed};
 use crate::layout::directories;
 
@@ -38,78 +40,6 @@ const HEADER: usize = 16;
 const LARGEST_SOURCE: u64 = 32 << 20;
 /// No source takes longer: then the interpreter hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Why no bytecode could be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The scratch folder cannot be used.
-    #[error("could not use `{}`", .path.display())]
-    Scratch {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The content of a source cannot be read.
-    #[error("could not read `/{path}` of a wheel")]
-    Source {
-        /// The file in the image.
-        path: ImagePath,
-        /// What went wrong.
-        #[source]
-        source: io::Error,
-    },
-    /// The interpreter does not run here.
-    #[error("the interpreter that compiles does not run here: {reason}")]
-    CannotRun {
-        /// Why.
-        reason: String,
-    },
-    /// The interpreter is another one than was expected.
-    #[error("the interpreter that compiles is {found}, and the image has {wanted}")]
-    OtherVersion {
-        /// What it says of itself.
-        found: String,
-        /// What it should be.
-        wanted: String,
-    },
-    /// The interpreter ended or hung in the middle of a source.
-    #[error("the interpreter {what} while it compiled `/{path}`")]
-    Died {
-        /// The source.
-        path: ImagePath,
-        /// What happened.
-        what: String,
-    },
-    /// The interpreter wrote something that is no bytecode of its version.
-    #[error("the interpreter wrote no proper bytecode for `/{path}`")]
-    Malformed {
-        /// The source.
-        path: ImagePath,
-    },
-}
-
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::CannotRun { .. } | Self::OtherVersion { .. } => {
-                "with `--bytecode none` the image works all the same, it only starts slower".into()
-            }
-            Self::Died { .. } | Self::Malformed { .. } => {
-                "leave the package out, or build with `--bytecode none`".into()
-            }
-            Self::Scratch { .. } | Self::Source { .. } => return None,
-        })
-    }
-
-    /// Whether the outside world failed (disk), rather than the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Scratch { .. })
-    }
-}
 
 /// The bytecode of all sources among the entries of a layer that Python finds in `site-packages`, as a layer of its own.
 ///

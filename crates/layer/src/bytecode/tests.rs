@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use wainwright_fault::Classify;
+
 use super::*;
 
 /// A Python of this machine that is new enough, with its version.

@@ -2,6 +2,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use wainwright_fault::{Classify, Kind};
+
 /// Why no runtime could be made of a set of Debian packages.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -175,9 +177,8 @@ pub struct MissingLibrary {
     pub library: String,
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Classify for Error {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Archive { .. } | Self::Unpack { .. } => {
                 "only packages as dpkg-deb writes them are read: format 2.0, with data.tar plain or as gz, xz or zst".into()
@@ -197,13 +198,40 @@ impl Error {
             Self::NoInterpreter { python } => format!("add the package `python{python}-minimal` to the base"),
             Self::CannotRun { .. } => "the image works without bytecode, it only starts slower".into(),
             Self::TooLarge { .. } => "put what is this large into a base image of its own".into(),
-            _ => return None,
+            Self::Read { .. }
+            | Self::Member { .. }
+            | Self::Control { .. }
+            | Self::Twice { .. }
+            | Self::Architecture { .. }
+            | Self::LinkLoop { .. }
+            | Self::Elf { .. }
+            | Self::Baked { .. }
+            | Self::Compile { .. }
+            | Self::Scratch { .. } => return None,
         })
     }
 
-    /// Whether the outside world failed (disk), rather than the input.
-    pub fn is_outside(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::Scratch { .. } | Self::CannotRun { .. })
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { .. } | Self::Scratch { .. } | Self::CannotRun { .. } => Kind::Outside,
+            Self::Archive { .. }
+            | Self::Unpack { .. }
+            | Self::TooLarge { .. }
+            | Self::Member { .. }
+            | Self::Control { .. }
+            | Self::OtherPackage { .. }
+            | Self::Twice { .. }
+            | Self::Architecture { .. }
+            | Self::Clash { .. }
+            | Self::Taken { .. }
+            | Self::NoPackageList
+            | Self::LinkLoop { .. }
+            | Self::Elf { .. }
+            | Self::MissingLibraries { .. }
+            | Self::NoInterpreter { .. }
+            | Self::Baked { .. }
+            | Self::Compile { .. } => Kind::Input,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::pin::{local_path, sdist_name};
 use crate::hash::Hash;
 use crate::table::is_archive;
 use crate::text::Text;
-use crate::{Error, Indexes, Invalid, Place, Requirement};
+use crate::{Error, Foreign, Indexes, Invalid, Place, Requirement};
 
 /// Files that include files that include files ...
 const DEPTH: usize = 16;
@@ -245,20 +245,17 @@ fn named(
     if let Some(name) = of_file {
         return found(name, address);
     }
-    let not_a_wheel = |from: &str| Error::NotAWheel {
-        place: place.clone(),
-        name: crate::error::redact(address),
-        from: from.into(),
-    };
+    let not_a_wheel =
+        |from: Foreign| Error::NotAWheel { place: place.clone(), name: crate::error::redact(address), from };
     let bare = address.strip_suffix(']').and_then(|address| address.rsplit_once('[')).map(|(path, _)| path);
     let bare = bare.unwrap_or(address);
-    let Some(folder) = folder(bare, directory) else { return Err(not_a_wheel("a source tree")) };
+    let Some(folder) = folder(bare, directory) else { return Err(not_a_wheel("a source tree".into())) };
     let key = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let name = match names.get(&key) {
         Some(name) => name.clone(),
         None => names.entry(key).or_insert(name_of(&folder, place)?).clone(),
     };
-    let name = name.ok_or_else(|| not_a_wheel("a source tree without a name"))?;
+    let name = name.ok_or_else(|| not_a_wheel(Foreign::Nameless))?;
     found(name.as_str(), bare)
 }
 

@@ -9,7 +9,7 @@ use crate::error::redact;
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
 use crate::table::is_archive;
-use crate::{Error, GitSource, Location, LockedFile, LockedPackage, Source};
+use crate::{Error, Foreign, GitSource, Location, LockedFile, LockedPackage, Source};
 
 /// Joins all lines about one package into one pinned package.
 pub(super) fn pin(first: &Entry, more: &[&Entry]) -> Result<LockedPackage, Error> {
@@ -82,18 +82,15 @@ fn by_address(entry: &Entry) -> Result<LockedPackage, Error> {
     let name = &entry.requirement.name;
     let address = entry.requirement.url.as_deref().unwrap_or_default();
     let wrong = |reason: String| Error::Syntax { place: entry.place.clone(), reason };
-    let not_a_wheel = |from: &str| Error::NotAWheel {
-        place: entry.place.clone(),
-        name: name.to_string(),
-        from: from.into(),
-    };
+    let not_a_wheel =
+        |from: Foreign| Error::NotAWheel { place: entry.place.clone(), name: name.to_string(), from };
     let scheme = address.split("://").next().unwrap_or_default();
     if scheme == "git" || scheme.starts_with("git+") {
-        let git = GitSource::of_requirement(address).map_err(|from| not_a_wheel(&from))?;
+        let git = GitSource::of_requirement(address).map_err(not_a_wheel)?;
         return Ok(package(entry, None, Source::Git(git)));
     }
     if scheme.starts_with("hg") {
-        return Err(not_a_wheel("a Mercurial repository"));
+        return Err(not_a_wheel("a Mercurial repository".into()));
     }
     let (source, location, filename) = match scheme {
         "https" | "http" => {
@@ -105,12 +102,12 @@ fn by_address(entry: &Entry) -> Result<LockedPackage, Error> {
             let filename = path.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned);
             (Source::Path(path.clone()), Location::Path(path), filename)
         }
-        _ => return Err(not_a_wheel(&format!("`{}`", redact(address)))),
+        _ => return Err(not_a_wheel(format!("`{}`", redact(address)).into())),
     };
-    let filename = filename.ok_or_else(|| not_a_wheel("an address without a file"))?;
+    let filename = filename.ok_or_else(|| not_a_wheel("an address without a file".into()))?;
     let is_sdist = is_archive(&filename);
     if !filename.ends_with(".whl") && !is_sdist {
-        return Err(not_a_wheel("a source tree"));
+        return Err(not_a_wheel("a source tree".into()));
     }
     let file = LockedFile { filename: filename.clone(), location, digest: None, size: None };
     let mut package;

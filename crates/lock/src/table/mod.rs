@@ -12,8 +12,8 @@ use wainwright_python::{ExtraName, PackageName, Target, Version, VersionRanges, 
 
 use crate::lock::Content;
 use crate::{
-    Error, GitSource, Indexes, LocalMember, LockedPackage, Marker, MarkerEnvironment, Place, Requirement,
-    Selection, marker_environment,
+    Error, Foreign, GitSource, Indexes, LocalMember, LockedPackage, Marker, MarkerEnvironment, Place,
+    Requirement, Selection, marker_environment,
 };
 
 /// A lockfile as a list of packages.
@@ -87,7 +87,7 @@ pub(crate) enum Origin {
     /// A folder of source.
     Folder(PathBuf),
     /// From where no wheel is had: `a git repository`.
-    Elsewhere(String),
+    Elsewhere(Foreign),
 }
 
 /// A file of a package, as written. A file without a name stands for a hash that any file may have.

@@ -5,7 +5,7 @@ use super::walk::Needed;
 use super::wire::{self, Source as UvSource};
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
-use crate::{Error, GitSource, LocalMember, Location, LockedFile, LockedPackage, Source};
+use crate::{Error, Foreign, GitSource, LocalMember, Location, LockedFile, LockedPackage, Source};
 
 /// What is needed, without the projects whose source is at hand.
 pub(super) fn packages(graph: &Graph, needed: &Needed) -> Result<Vec<LockedPackage>, Error> {
@@ -56,7 +56,7 @@ impl UvSource {
 }
 
 fn locked(graph: &Graph, package: &Package) -> Result<LockedPackage, Error> {
-    let not_a_wheel = |from: String| Error::NotAWheel {
+    let not_a_wheel = |from: Foreign| Error::NotAWheel {
         place: package.place.clone(),
         name: package.name.to_string(),
         from,
@@ -70,7 +70,7 @@ fn locked(graph: &Graph, package: &Package) -> Result<LockedPackage, Error> {
         UvSource::Path(path) => Source::Path(graph.directory.join(path)),
         UvSource::Git(at) => Source::Git(GitSource::of_url(at).map_err(not_a_wheel)?),
         UvSource::Directory(path) | UvSource::Editable(path) | UvSource::Virtual(path) => {
-            return Err(not_a_wheel(format!("the folder `{path}`")));
+            return Err(not_a_wheel(format!("the folder `{path}`").into()));
         }
     };
     let Some(version) = package.version.clone() else {

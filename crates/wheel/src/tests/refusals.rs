@@ -1,5 +1,7 @@
 //! Every rule, by a wheel that breaks it and nothing else.
 
+use wainwright_fault::Classify;
+
 use super::maker::{Maker, Part, greet, open, open_within};
 use crate::{Error, Limits, RULES, Wheel};
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::sample::Sample;
 
 use daemon::{Daemon, Mood, members};
+use wainwright_fault::Classify;
 
 const NAMES: [&str; 2] = ["GET /images/docker.io/demo/api:1/json", "GET /images/docker.io/demo/api:2/json"];
 

@@ -1,5 +1,7 @@
 //! Packages on top of an image that is there already.
 
+use wainwright_fault::Classify;
+
 use super::super::{Added, Error, Ground, GroundKind, add};
 use super::fixture::{Deb, library};
 use super::loader_cache::records;

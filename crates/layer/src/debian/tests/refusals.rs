@@ -1,5 +1,7 @@
 //! What is not read, and what the message says.
 
+use wainwright_fault::Classify;
+
 use super::super::*;
 use super::fixture::{Deb, ar, assembled, elf, library, options, stored};
 

@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use wainwright_emit::{Bus, Component, Image, Profile, Quantity, Release, Resources, SCHEMA, Service};
+use wainwright_emit::{
+    Bus, Component, Delivered, HttpHealth, Image, Port, Profile, Protocol, Quantity, Release, Resources,
+    SCHEMA, Service, Timing,
+};
 use wainwright_oci::{Digest, Reference};
 use wainwright_woodwork::{Component as Source, Content, Place, Resources as Asked, Workflow};
 
@@ -19,9 +22,6 @@ const MEMORY_LIMIT: &str = "512Mi";
 const NEO4J: &str = "neo4j:5.26";
 const OLLAMA: &str = "ollama/ollama:0.12.6";
 const REDIS: &str = "redis:7.4";
-
-/// The tag that stands for another image every week.
-const LATEST: &str = "latest";
 
 /// What was built and how it runs, for the files that deploy it; `None` for a set that cannot be deployed by files.
 ///
@@ -84,6 +84,11 @@ fn of_workflow<'a>(
 ) -> Result<Release, Error> {
     let workflow = &asked.workflow;
     let is_pushed = set.request.outputs.contains(&Output::Registry) || asked.registry.is_some();
+    let delivered = match set.request.outputs.contains(&Output::Docker) {
+        _ if is_pushed => Delivered::Registry,
+        true => Delivered::Docker,
+        false => Delivered::Files,
+    };
     let published = published(asked);
     let mut services: Vec<Service> = Vec::new();
     let mut components = Vec::new();
@@ -97,18 +102,18 @@ fn of_workflow<'a>(
             name: component.name.clone(),
             service: component.service.clone(),
             kind: component.kind.kind.to_owned(),
-            type_: component.kind.kind_type.to_owned(),
-            image: Image {
-                repository: made.tags.first().filter(|_| is_pushed).map(repository),
-                digest: made.digest,
-                tag: local_name(made.tags).filter(|_| !is_pushed).map(short),
-            },
+            type_: Some(component.kind.kind_type.to_owned()),
+            image: Image::of(made.tags, made.digest, delivered),
             platforms: made.platforms,
-            port: COMPONENT_PORT,
+            port: Some(Port { number: COMPONENT_PORT, protocol: Protocol::Tcp }),
+            ports: Vec::new(),
             published: published.get(component.name.as_str()).copied(),
             command: COMMAND.map(str::to_owned).into(),
             health: Some(COMMAND.iter().copied().chain(["--health"]).map(str::to_owned).collect()),
-            user,
+            http: HttpHealth::of_workflow(),
+            timing: Timing::default(),
+            user: Some(user),
+            group: None,
             environment: variables,
             secrets: environment(component, workflow).into_iter().map(str::to_owned).collect(),
             optional: addresses(&with_folded(component, workflow)),
@@ -117,11 +122,14 @@ fn of_workflow<'a>(
                 .into_iter()
                 .chain(WRITABLE.map(|name| format!("/app/{name}")))
                 .collect(),
+            read_only: true,
             volumes: BTreeMap::new(),
             resources: resources(&component.resources)?,
             replicas: component.replicas.unwrap_or(1).try_into().unwrap_or(u16::MAX),
             autoscale: None,
             disruption: None,
+            stop_signal: None,
+            stop_grace_period: None,
             sources: sources(component, asked),
         });
     }
@@ -139,7 +147,7 @@ fn of_workflow<'a>(
         project: set.name.clone(),
         version: set.version.clone(),
         namespace: None,
-        bus,
+        bus: Some(bus),
         profile: asked.profile,
         components,
         services,
@@ -195,22 +203,6 @@ fn addresses(components: &[&Source]) -> Vec<String> {
     names.into_iter().filter(|name| !is_named(name)).map(str::to_owned).collect()
 }
 
-/// The name that deployment files give an image in Docker: of several, one that stands for this image alone.
-fn local_name(tags: &[Reference]) -> Option<&Reference> {
-    tags.iter().find(|tag| tag.tag() != Some(LATEST)).or(tags.first())
-}
-
-/// A name as Docker shows it: what is of no registry says none.
-fn short(tag: &Reference) -> String {
-    let text = tag.to_string();
-    text.strip_prefix("docker.io/library/").map_or(text.clone(), str::to_owned)
-}
-
-/// The repository of a name, without its tag.
-fn repository(tag: &Reference) -> String {
-    format!("{}/{}", tag.registry(), tag.repository())
-}
-
 /// Which components are asked from outside, and at which port of the machine: inputs; without any, what no other asks.
 fn published(asked: &WorkflowRequest) -> BTreeMap<&str, u16> {
     let workflow = &asked.workflow;
@@ -263,7 +255,7 @@ fn add(
 }
 
 fn quantity(text: &str) -> Result<Quantity, Error> {
-    Ok(text.parse()?)
+    Ok(text.parse().map_err(wainwright_emit::Error::from)?)
 }
 
 /// What a component asks for, and for the rest what is enough for most.

@@ -85,7 +85,7 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
     request.caches = image.cache_from.caches();
     request.caches.to.clone_from(cache_to);
     if arguments.export.deploy.is_some() {
-        let output = deploy::output(&request.root);
+        let output = deploy::output(&request);
         if !request.outputs.contains(&output) {
             request.outputs.push(output);
         }
@@ -103,11 +103,14 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
             Err(code) => return Ok(code),
         };
         let is_needed = !arguments.export.export.is_empty() || arguments.export.deploy.is_some();
-        match release.as_ref().map_or(Ok(()), |release| keep(release, &request.root)) {
+        match wainwright_engine::keep_release(&release, &request.root) {
             // The images are delivered; only what follows needs the file.
             Err(error) if !is_needed => {
                 let message = format!("{error}; `wain emit` and `wain deploy` know nothing of this build");
-                session.report(Event::Warned { message });
+                session.report(match request.workflow {
+                    Some(_) => Event::Warned { message },
+                    None => Event::Noted { message },
+                });
             }
             kept => kept?,
         }
@@ -125,7 +128,7 @@ struct Made {
     decided: Decided,
     images: Images,
     deliveries: Vec<Delivery>,
-    release: Option<Release>,
+    release: Release,
 }
 
 /// Takes a build through all its phases. The inner error is an exit code, and reported.
@@ -139,12 +142,11 @@ async fn deliver(
     let bus: Bus = arguments.export.bus.into();
     let decided = decide(request, project, session, screen).await?;
     let Decided { set, resolution, plan, session } = &decided;
-    if let Some(preview) = wainwright_engine::preview_release(set, resolution, bus)? {
-        let exports = exports(arguments, &request.root);
-        if let Err((message, code)) = exports.iter().try_for_each(|emit| emit::refused(emit, &preview)) {
-            line(&message);
-            return Ok(Err(code));
-        }
+    let preview = wainwright_engine::preview_release(set, resolution, bus)?;
+    let exports = exports(arguments, &request.root);
+    if let Err((message, code)) = exports.iter().try_for_each(|emit| emit::refused(emit, &preview)) {
+        line(&message);
+        return Ok(Err(code));
     }
     let images = phase(screen, "execute", wainwright_engine::execute(plan, session)).await?;
     if let Some(limit) = arguments.report.size_limit.and_then(|limit| limit.0) {
@@ -162,8 +164,6 @@ fn misplaced_option(arguments: &BuildArguments, request: &Request) -> Option<Str
     }
     let BuildArguments { image: ImageArguments { workflow, .. }, export, .. } = arguments;
     let given = [
-        (!export.export.is_empty(), "--export"),
-        (export.deploy.is_some(), "--deploy"),
         (export.bus != args::Bus::default(), "--bus"),
         (workflow.registry.is_some(), "--registry"),
         (workflow.optimize_for != OptimizeFor::default(), "--optimize-for"),
@@ -214,14 +214,6 @@ fn export_folder(arguments: &BuildArguments) -> PathBuf {
         OutputArgument::Where(_) => None,
     });
     folders.next_back().unwrap_or_else(|| PathBuf::from("build"))
-}
-
-/// Writes what was built beside the images, for `wain emit` and for other tools.
-fn keep(release: &Release, root: &Path) -> Result<(), Error> {
-    let folder = root.join(".wain");
-    wainwright_engine::replace(&folder.join("release.json"), &release.to_json())?;
-    wainwright_engine::replace(&folder.join("deployment.json"), &wainwright_emit::deployment(release)?)?;
-    Ok(())
 }
 
 /// A cache must not take the place of the image that it is about.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueHint};
 use wainwright_emit::{Compat, Options, Profile, Release};
-use wainwright_engine::Output;
+use wainwright_engine::{Output, Request};
 use wainwright_fault::Classify;
 
 use crate::console::exit::OUTSIDE;
@@ -66,6 +66,8 @@ struct DeployPlace {
     path: PathBuf,
 }
 
+/// The archive of a project, which has one image.
+const IMAGE: &str = "image";
 /// How long containers may take until all of them are well.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often they are asked.
@@ -108,11 +110,20 @@ pub(crate) fn start(root: &Path, detach: bool) -> u8 {
 }
 
 /// Where images have to go so that they can be started.
-pub(crate) fn output(root: &Path) -> Output {
-    match Tool::find() {
-        Some(Tool { engine: "podman", .. }) => Output::Archive(folder(root).join("images")),
+pub(crate) fn output(request: &Request) -> Output {
+    match (Tool::find(), &request.workflow) {
+        // One archive for each component.
+        (Some(Tool { engine: "podman", .. }), Some(_)) => {
+            Output::Archive(folder(&request.root).join("images"))
+        }
+        (Some(Tool { engine: "podman", .. }), None) => Output::Archive(archive(&request.root, IMAGE)),
         _ => Output::Docker,
     }
+}
+
+/// An archive that podman loads.
+fn archive(root: &Path, name: &str) -> PathBuf {
+    folder(root).join("images").join(format!("{name}.tar"))
 }
 
 fn told(done: Result<u8, Failure>) -> u8 {
@@ -165,7 +176,8 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
     let mut urls = String::new();
     for component in &release.components {
         if let Some(port) = component.published {
-            urls.push_str(&format!("http://127.0.0.1:{port}/input {}\n", component.name));
+            let path = if component.type_.is_some() { "/input" } else { "/" };
+            urls.push_str(&format!("http://127.0.0.1:{port}{path} {}\n", component.name));
         }
     }
     let printed = print(&urls);
@@ -275,8 +287,11 @@ fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
 
 /// podman has no daemon that images could be sent to.
 fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
-    for service in services(release) {
-        let archive = folder(root).join("images").join(format!("{service}.tar"));
+    let names = release.components.iter().map(|component| match component.type_ {
+        Some(_) => component.service.as_str(),
+        None => IMAGE,
+    });
+    for archive in names.map(|name| archive(root, name)) {
         if !archive.is_file() {
             continue;
         }

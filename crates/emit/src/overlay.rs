@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use wainwright_fault::Classify;
 use wainwright_project::{NotAQuantity, Quantity, Resources, is_dns_label};
 
 use crate::check::{is_subdomain, shown};

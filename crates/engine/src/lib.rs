@@ -23,7 +23,8 @@ mod deliver;
 
 pub use deliver::{
     Delivery, InspectedManifest, Inspection, Outcome, Pull, Raw, Subject, copy, deliver, inspect,
-    inspect_raw, is_meant, login, logout, preview_release, probe, publish, pull, push, release, tag,
+    inspect_raw, is_meant, keep_release, login, logout, preview_release, probe, publish, pull, push, release,
+    tag,
 };
 pub use execute::{
     AssembledBase, execute, install_wheel, lay_out, lost_files, preflight, unbuilt, write_base,

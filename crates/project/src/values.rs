@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wainwright_fault::Classify as _;
 use wainwright_oci::Reference;
 
 /// A port a container listens on (OCI image-spec, "config", `ExposedPorts`).

@@ -1,6 +1,7 @@
 //! From images to where they are wanted: layouts, archives, Docker, registries; and images that are carried between them.
 
 mod copy;
+mod hidden;
 mod inspect;
 mod last;
 mod login;
@@ -27,7 +28,7 @@ pub use self::probe::probe;
 pub use self::publish::publish;
 pub use self::pull::{Pull, pull};
 pub use self::push::push;
-pub use self::release::{preview_release, release};
+pub use self::release::{keep_release, preview_release, release};
 pub use self::set::deliver;
 pub use self::subject::Subject;
 pub use self::tag::tag;

@@ -7,6 +7,7 @@ use wainwright_image::{
 };
 use wainwright_oci::Digest;
 
+use super::hidden::hide_from_git;
 use super::outcome::{Delivery, Outcome};
 use super::push_release::push_release;
 use super::shared::Elsewhere;
@@ -72,7 +73,11 @@ pub(crate) async fn put_one(
             loaded.delivered
         }
         Output::Layout(path) => {
-            hide_from_git(path);
+            if let Some(folder) =
+                path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == ".wain"))
+            {
+                hide_from_git(folder);
+            }
             let siblings = shared.layouts.clone();
             let write = move |release: &Release, store: &_, path: &Path| match siblings {
                 Some(siblings) => write_layout_beside(release, store, path, &siblings),
@@ -137,20 +142,6 @@ fn warn_about_platform(release: &Release, id: Digest, session: &Session) {
         session.report(Event::Warned {
             message: format!("of all platforms, docker has only the image for {platform}"),
         });
-    }
-}
-
-/// The folder `.wain` of a project holds only what can be built again; git is told so, as tools for Python do.
-fn hide_from_git(layout: &Path) {
-    let Some(folder) =
-        layout.parent().filter(|folder| folder.file_name().is_some_and(|name| name == ".wain"))
-    else {
-        return;
-    };
-    let file = folder.join(".gitignore");
-    if !file.exists() {
-        // Best effort: the image does not depend on it, and writing the image will tell what is wrong here.
-        let _ = wainwright_image::replace(&file, b"*\n");
     }
 }
 

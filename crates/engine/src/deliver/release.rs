@@ -1,16 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use wainwright_emit::{
-    Bus, Component, Delivered, HttpHealth, Image, Port, Profile, Protocol, Quantity, Release, Resources,
-    SCHEMA, Service, Timing,
+    Built, Bus, Component, Delivered, HttpHealth, Image, Port, Profile, Protocol, Quantity, Release,
+    Resources, SCHEMA, Service, Timing, application,
 };
+use wainwright_image::replace;
 use wainwright_oci::{Digest, Reference};
 use wainwright_woodwork::{Component as Source, Content, Place, Resources as Asked, Workflow};
 
+use super::hidden::hide_from_git;
 use crate::expand::links::{absent, environment, peers, with_folded};
 use crate::expand::{COMMAND, COMPONENT_PORT, WRITABLE, component_mode, component_owner};
-use crate::{Delivery, Error, ImageSet, Images, Output, Resolution, WorkflowRequest};
+use crate::{Delivery, Error, ImageSet, ImageSpec, Images, Kind, Output, Resolution, WorkflowRequest};
 
+/// The Python of every image of ours.
+const PYTHON: &str = "/app/.venv/bin/python";
 /// The first port of the machine for components that are asked from outside.
 const FIRST_PUBLISHED: u16 = 8000;
 /// What a component gets that asks for nothing: enough for Python and a few packages.
@@ -23,16 +28,13 @@ const NEO4J: &str = "neo4j:5.26";
 const OLLAMA: &str = "ollama/ollama:0.12.6";
 const REDIS: &str = "redis:7.4";
 
-/// What was built and how it runs, for the files that deploy it; `None` for a set that cannot be deployed by files.
+/// What was built and how it runs, for the files that deploy it.
+///
+/// A project that cannot be deployed has a release all the same: those who read the file check it.
 ///
 /// # Errors
-/// When it could not be deployed; the message says what of it.
-pub fn release(
-    set: &ImageSet,
-    images: &Images,
-    deliveries: &[Delivery],
-    bus: Bus,
-) -> Result<Option<Release>, Error> {
+/// When a workflow could not be deployed; the message says what of it.
+pub fn release(set: &ImageSet, images: &Images, deliveries: &[Delivery], bus: Bus) -> Result<Release, Error> {
     let made = images.images.iter().zip(deliveries).map(|(image, delivery)| Made {
         tags: &image.tags,
         user: &image.user,
@@ -47,7 +49,7 @@ pub fn release(
 ///
 /// # Errors
 /// As [`release`].
-pub fn preview_release(set: &ImageSet, resolution: &Resolution, bus: Bus) -> Result<Option<Release>, Error> {
+pub fn preview_release(set: &ImageSet, resolution: &Resolution, bus: Bus) -> Result<Release, Error> {
     let made = resolution.images.iter().map(|image| Made {
         tags: &image.tags,
         user: image.platforms.first().map(|one| one.config.user.as_str()).unwrap_or_default(),
@@ -55,6 +57,23 @@ pub fn preview_release(set: &ImageSet, resolution: &Resolution, bus: Bus) -> Res
         digest: Digest::of(b""),
     });
     of_set(set, made, bus)
+}
+
+/// Writes a release into the folder `.wain` of its project, for `wain emit`, `wain deploy` and other tools.
+///
+/// # Errors
+/// When a file cannot be written, or a workflow could not be deployed.
+pub fn keep_release(release: &Release, root: &Path) -> Result<(), Error> {
+    let folder = root.join(".wain");
+    replace(&folder.join("release.json"), &release.to_json())?;
+    hide_from_git(&folder);
+    match wainwright_emit::deployment(release) {
+        Ok(deployment) => replace(&folder.join("deployment.json"), &deployment)?,
+        // An image that cannot be deployed is an image all the same.
+        Err(_) if release.bus.is_none() => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// What a release says of an image.
@@ -65,14 +84,44 @@ struct Made<'a> {
     digest: Digest,
 }
 
-fn of_set<'a>(
-    set: &ImageSet,
-    images: impl Iterator<Item = Made<'a>>,
-    bus: Bus,
-) -> Result<Option<Release>, Error> {
+fn of_set<'a>(set: &ImageSet, images: impl Iterator<Item = Made<'a>>, bus: Bus) -> Result<Release, Error> {
     match &set.request.workflow {
-        Some(workflow) => of_workflow(workflow, set, images, bus).map(Some),
-        None => Ok(None),
+        Some(workflow) => of_workflow(workflow, set, images, bus),
+        None => Ok(of_project(set, images)),
+    }
+}
+
+/// The release of a project: its images, and the services that its settings put beside them.
+fn of_project<'a>(set: &ImageSet, images: impl Iterator<Item = Made<'a>>) -> Release {
+    let settings = &set.project.settings;
+    let component = |(spec, made): (&ImageSpec, Made<'_>)| {
+        let Kind::Python { start, .. } = &spec.kind else { return None };
+        let (user, group) = made.user.split_once(':').unwrap_or((made.user, ""));
+        let built = Built {
+            name: &spec.service,
+            image: Image::of(made.tags, made.digest, delivered(&spec.outputs, false)),
+            platforms: made.platforms,
+            command: start.entrypoint.iter().chain(&start.cmd).cloned().collect(),
+            ports: settings.ports.clone(),
+            volumes: settings.volumes.clone(),
+            environment: &settings.env,
+            user: user.parse().ok(),
+            group: group.parse().ok(),
+            stop_signal: settings.stop_signal.as_deref(),
+            python: Some(PYTHON),
+        };
+        Some(application(&built, &settings.deploy))
+    };
+    let components = set.images.iter().zip(images).filter_map(component).collect();
+    wainwright_emit::release(&set.name, Some(&set.version), components, &settings.deploy)
+}
+
+/// Where an image can be had.
+fn delivered(outputs: &[Output], is_pushed: bool) -> Delivered {
+    match (is_pushed || outputs.contains(&Output::Registry), outputs.contains(&Output::Docker)) {
+        (true, _) => Delivered::Registry,
+        (false, true) => Delivered::Docker,
+        (false, false) => Delivered::Files,
     }
 }
 
@@ -83,12 +132,7 @@ fn of_workflow<'a>(
     bus: Bus,
 ) -> Result<Release, Error> {
     let workflow = &asked.workflow;
-    let is_pushed = set.request.outputs.contains(&Output::Registry) || asked.registry.is_some();
-    let delivered = match set.request.outputs.contains(&Output::Docker) {
-        _ if is_pushed => Delivered::Registry,
-        true => Delivered::Docker,
-        false => Delivered::Files,
-    };
+    let delivered = delivered(&set.request.outputs, asked.registry.is_some());
     let published = published(asked);
     let mut services: Vec<Service> = Vec::new();
     let mut components = Vec::new();

@@ -12,6 +12,7 @@ mod clashes;
 mod component_runtime;
 mod diff;
 mod docker;
+mod documentation;
 mod emit;
 mod equality;
 mod foreign;

@@ -19,7 +19,7 @@ GROUPS = [
     ("CRC-32", r"crc32"),
     ("the kernel: reading, writing, memory, the disk", r"^\[k\]"),
     ("copying and clearing memory", r"mem(cpy|move|set)|_avx|_erms"),
-    ("joining, tar headers, RECORD, plans, all else", r""),
+    ("joining, tar headers, RECORD, plans, everything else", r""),
 ]
 
 

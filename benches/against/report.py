@@ -12,8 +12,8 @@ def peers_table(data: DataSet, results: dict, load: float) -> str:
     size = sum(wheel.stat().st_size for wheel in wheels)
     lines = [
         f"\n### {data.name}: {len(wheels)} wheels, {megabytes(size)}\n",
-        f"Seconds on the clock (of processors), times as long as wain on the clock; medians; load average {load:.1f}.\n",
-        "| builder | cold | nothing changed | one line changed | peak memory | layers | digests of cold builds |",
+        f"Wall-clock seconds (CPU seconds), and wall-clock time as a multiple of wain's; medians; load average {load:.1f}.\n",
+        "| builder | cold | nothing changed | one line changed | peak memory | layers | distinct digests of cold builds |",
         "|---|---|---|---|---|---|---|",
     ]
     ours = results.get("wain", {})
@@ -50,7 +50,7 @@ def layers_table(name: str, rows: dict[str, dict], floors: dict[str, tuple]) -> 
     """The floor, what wain needs above it, and what others need for the same files."""
     lines = [
         f"\n### The layers of {name}, above the floor and against others\n",
-        "| | seconds | best round | of processors | times the floor | best round | by processors | memory | size |",
+        "| | seconds | best round | CPU seconds | times the floor | best round | by CPU time | memory | size |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     floor = next(iter(floors.values()))[:3]
@@ -74,7 +74,7 @@ def sizes_tables(starts: dict[str, Cost], large: Cost, growth: list[tuple]) -> s
     lines.append(f"| {words} | {cell([large])} | {megabytes(large.memory)} |")
     lines += [
         "\n### Many small files\n",
-        "In the project, and in one wheel. Each: microseconds of processors for a file when cold.\n",
+        "In the project, and in one wheel. *Each*: CPU microseconds per file of a cold build.\n",
         "| files | project: cold | each | peak memory | again | wheel: cold | each | peak memory | again |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -90,7 +90,7 @@ def sizes_tables(starts: dict[str, Cost], large: Cost, growth: list[tuple]) -> s
 def profile_table(name: str, stages: dict[str, float], shares: dict[str, float]) -> str:
     """Where a cold build's seconds go, and those of processors."""
     told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
-    lines = [f"\n### Where a cold build of {name} spends its time\n", f"Seconds on the clock: {told}. Samples of processors:\n"]
+    lines = [f"\n### Where a cold build of {name} spends its time\n", f"Wall-clock seconds: {told}. CPU samples:\n"]
     lines += ["| | share |", "|---|---|"]
     lines += [f"| {group} | {share:.0%} |" for group, share in shares.items()]
     return "\n".join(lines)

@@ -34,7 +34,7 @@ def turns(builders: list, rounds: int) -> Iterator[tuple[int, object]]:
 def seconds_table(what: str, found: dict[str, dict[str, list[Cost]]]) -> list[str]:
     """Lines in Markdown: of every builder what each situation cost, and how many times what the first one's did."""
     first = next(iter(found.values()))
-    lines = ["", "Seconds on the clock (of processors), times as long as the first row on the clock; medians.", ""]
+    lines = ["", "Wall-clock seconds (CPU seconds), and wall-clock time as a multiple of the first row; medians.", ""]
     head = f"| {what} |" if what else "| |"
     lines += [f"{head} {' | '.join(first)} |", "|---" * (len(first) + 1) + "|"]
     for name, costs in found.items():

@@ -121,7 +121,7 @@ def machine() -> str:
     commit = quiet("git", "-C", HERE, "rev-parse", "--short", "HEAD")
     return (
         f"Measured at {commit} on {datetime.date.today()}: {os.cpu_count()} cores of {model}, "
-        f"Linux {platform.release().split('-')[0]}; {', '.join(versions)}. Load average when it ended: {load}."
+        f"Linux {platform.release().split('-')[0]}; {', '.join(versions)}. Load average at the end: {load}."
     )
 
 

@@ -57,11 +57,11 @@ def of_layers(measured: Measured) -> list[tuple]:
     if not measured.layers:
         return []
     *_, by_clock, at_best, by_cpu = measured.floors["ours, into a store"]
-    found = f"{by_clock:.2f} x, in the best rounds {at_best:.2f} x, by processors {by_cpu:.2f} x"
+    found = f"{by_clock:.2f} x, best rounds {at_best:.2f} x, {by_cpu:.2f} x by CPU time"
     rows = [("layers of `science`, the floor", found, f"{FLOOR:g} x", at_best <= FLOOR)]
     ours, other = (median(measured.layers[name]["costs"]) for name in ("wain", "uv, tar, gzip -6"))
     clock, cpu = other.seconds / ours.seconds, other.cpu / ours.cpu
-    found = f"{clock:.1f} x faster, by processors {cpu:.1f} x"
+    found = f"{clock:.1f} x faster, {cpu:.1f} x by CPU time"
     return [*rows, ("layers of `science`; uv, tar and gzip -6", found, f"{GZIP:g} x", clock >= GZIP)]
 
 
@@ -72,15 +72,15 @@ def of_peers(measured: Measured) -> list[tuple]:
         if results.get("wain") and results.get(other):
             ours, theirs = median(results["wain"][situation]), median(results[other][situation])
             clock, cpu = theirs.seconds / ours.seconds, theirs.cpu / ours.cpu
-            found = f"{clock:.1f} x faster, by processors {cpu:.1f} x"
+            found = f"{clock:.1f} x faster, {cpu:.1f} x by CPU time"
             rows.append((f"`{name}`, {WORDS[situation]}; {other}", found, f"{target:g} x", clock >= target))
     for name, target in UNCHANGED.items():
         results = measured.peers.get(name, {})
         if results.get("wain"):
             costs = results["wain"]["unchanged"]
             ours = median(costs).seconds
-            found = f"{told(ours)}, at best {told(min(cost.seconds for cost in costs))}"
-            found += f", of processors {told(median(costs).cpu)}"
+            found = f"{told(ours)}, best {told(min(cost.seconds for cost in costs))}"
+            found += f", CPU {told(median(costs).cpu)}"
             if results.get("buildkit"):
                 found += f"; buildkit {told(median(results['buildkit']['unchanged']).seconds)}"
             rows.append((f"`{name}`, nothing changed", found, told(target), ours < target))
@@ -111,9 +111,9 @@ def of_sizes(measured: Measured) -> list[tuple]:
     for index, where in ((1, "the project"), (3, "a wheel")) if measured.growth else ():
         first, last = ((row[0], row[index]) for row in (measured.growth[0], measured.growth[-1]))
         growth = (last[1].cpu / last[0]) / (first[1].cpu / first[0])
-        found = f"{growth:.2f} x the processors for each file that {first[0]:,} need; {megabytes(last[1].memory)}"
+        found = f"{growth:.2f} x the CPU time per file with {first[0]:,} files; {megabytes(last[1].memory)}"
         rows.append((f"{last[0]:,} files in {where}", found, f"{GROWTH:g} x", growth < GROWTH))
     if measured.instructions:
         is_met = "nothing grew" in measured.instructions
-        rows.append(("instructions", measured.instructions.splitlines()[-1], "5 % more than known", is_met))
+        rows.append(("instructions", measured.instructions.splitlines()[-1], "at most 5 % more", is_met))
     return rows

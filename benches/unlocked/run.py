@@ -298,7 +298,7 @@ def main() -> None:
             daemon.stop()
             given.index.stop()
         print("\n".join(tables))
-        print(f"\n{versions(given)}; load average when it ended: {os.getloadavg()[0]:.1f}.")
+        print(f"\n{versions(given)}; load average at the end: {os.getloadavg()[0]:.1f}.")
 
 
 def compare(builders: list, index: Index, daemon: Daemon, log: Path, rounds: int) -> list[str]:
@@ -330,7 +330,7 @@ def report(found: dict[str, list[Round]]) -> list[str]:
         counts = [[statistics.median_low(each.taken[s][k] for each in rounds) for k in range(3)] for s in SITUATIONS]
         cells = [f"{count:,}" for count in counts[0]] + [f"{count[0]:,} requests" for count in counts[1:]]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    head = "| result, on top of the base | compressed | unpacked | anew for one changed line | cold builds gave |"
+    head = "| result, on top of the base | compressed | unpacked | new bytes for one changed line | distinct digests of cold builds |"
     lines += ["", head, "|---|---|---|---|---|"]
     for name, rounds in found.items():
         cold = rounds[0].layers["cold"]

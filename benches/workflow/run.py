@@ -319,7 +319,7 @@ def main() -> None:
             given.index.stop()
         print("\n".join(tables))
         versions = [quiet(given.program, "--version"), quiet("/usr/bin/docker", "--version").split(",")[0]]
-        print(f"\n{'; '.join(versions)}; {os.cpu_count()} cores; load average when it ended: {os.getloadavg()[0]:.1f}.")
+        print(f"\n{'; '.join(versions)}; {os.cpu_count()} cores; load average at the end: {os.getloadavg()[0]:.1f}.")
 
 
 def compare(builders: list, given: Given, log: Path, rounds: int) -> list[str]:

@@ -106,6 +106,7 @@ fn publish(item: &Item<'_>) -> Result<Publish, Error> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use wainwright_fault::Classify as _;
 
     use super::*;
     use crate::{Error, Port, load};

@@ -51,6 +51,34 @@ fn another_environment() {
 }
 
 #[test]
+fn settings_of_the_deployment_change_no_image() {
+    let build = |settings: &str| {
+        let shop = workshop();
+        shop.write("project/wainwright.toml", settings);
+        run(&mut shop.build()).digest()
+    };
+    let image = "ports = [8000]\nvolumes = [\"/cache\", \"/data\"]\n";
+    let deployed = r#"
+ports = [8000]
+volumes = { "/data" = "2Gi", "/cache" = "1Gi" }
+health = { path = "/healthz", interval = 30 }
+resources = { cpu = "250m", memory-limit = "1Gi" }
+replicas = 3
+publish = 80
+secrets = ["DATABASE_URL"]
+writable = ["/app/cache"]
+read-only = false
+stop-grace-period = 60
+
+[[services]]
+name = "db"
+image = "postgres:17"
+"#;
+    assert_eq!(build(deployed), build(image));
+    assert_ne!(build(image), usual());
+}
+
+#[test]
 fn another_umask_when_files_were_made_and_when_they_are_read() {
     let expected = usual();
     for mode in [0o600, 0o666, 0o644] {

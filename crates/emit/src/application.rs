@@ -1,4 +1,4 @@
-//! The release of a project that is no workflow: one image, and the services that its settings put beside it.
+//! The release of a plain project: its images, and the services of its settings.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wainwright_project::{Deploy, Health, Port, Protocol, Publish, Quantity, Reso
 use crate::release::{Component, HttpHealth, Image, Profile, Release, SCHEMA, Service};
 use crate::secret;
 
-/// What a build knows of the image of a project.
+/// Facts about the built image of a project.
 #[derive(Clone, Debug)]
 pub struct Built<'a> {
     /// The name of the project, or of the image where a project has several.
@@ -24,39 +24,39 @@ pub struct Built<'a> {
     pub volumes: Vec<String>,
     /// The variables that the settings put into the image.
     pub environment: &'a BTreeMap<String, String>,
-    /// The number of its user. Nothing for an account that only its image knows, and it may be 0.
+    /// The number of its user, 0 for root; absent for a named user whose number is not known.
     pub user: Option<u32>,
-    /// The number of its group, where the image says one.
+    /// The number of its group, if the image sets one.
     pub group: Option<u32>,
-    /// The signal that stops it, where the image says one.
+    /// The signal that stops it, if the image sets one.
     pub stop_signal: Option<&'a str>,
-    /// Python in the image, for health checks in Docker, which knows none by HTTP: `/app/.venv/bin/python`.
+    /// The interpreter in the image, `/app/.venv/bin/python`: it runs health checks by HTTP for Compose, which has none.
     pub python: Option<&'a str>,
 }
 
-/// What an application gets that asks for nothing: enough for Python and a few packages. Nothing limits it.
+/// The usual requests of an application: enough for Python and a few packages. There are no usual limits.
 const CPU: &str = "100m";
 const MEMORY: &str = "128Mi";
-/// How large a volume is whose size nobody said.
+/// The size of a volume whose size is not set.
 const VOLUME: &str = "1Gi";
-/// The longest host name: Kubernetes appends a hash to it where something is kept.
+/// The longest host name: Kubernetes appends a hash to the name of a StatefulSet.
 const LONGEST_HOST: usize = 52;
 /// The longest name of a project or component.
 const LONGEST_NAME: usize = 63;
-/// Seconds that a health check may take.
+/// How long a health check may take, in seconds.
 const TIMEOUT: u16 = 5;
 
-/// Asks a port and a path, and exits with 0 if the status is from 200 to 399, as Kubernetes would. Knows no proxy, and follows
-/// nothing to another host.
-const ASK: &str = "import sys, http.client as http; \
+/// Requests a path from a port and exits with 0 if the status is from 200 to 399, as a probe of Kubernetes. Uses no proxy and
+/// follows no redirect.
+const REQUEST: &str = "import sys, http.client as http; \
     peer = http.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=int(sys.argv[3])); \
     peer.request('GET', sys.argv[2]); \
     sys.exit(not 200 <= peer.getresponse().status < 400)";
 
 /// Describes the image of a project as a component of a release.
 ///
-/// A variable that looks like a secret, or that Kubernetes would not take, stays in the image alone. The result is not checked:
-/// an image that cannot be deployed is an image all the same, and whoever reads the release is told.
+/// Variables that look like secrets, or whose names Kubernetes rejects, stay in the image only. The result is not checked: a
+/// build does not fail because its image cannot be deployed. Reading the release checks it.
 pub fn application(built: &Built<'_>, deploy: &Deploy) -> Component {
     let (main, others) = main_and_others(&built.ports);
     let health = deploy.health.as_ref();
@@ -102,7 +102,7 @@ pub fn application(built: &Built<'_>, deploy: &Deploy) -> Component {
     }
 }
 
-/// Makes the release of a project of its images and the services of its settings. Not checked, as [`application`] says.
+/// Makes the release of a project from its components and the services of its settings. Does not check it, see [`application`].
 pub fn release(project: &str, version: Option<&str>, components: Vec<Component>, deploy: &Deploy) -> Release {
     Release {
         schema: SCHEMA,
@@ -116,7 +116,7 @@ pub fn release(project: &str, version: Option<&str>, components: Vec<Component>,
     }
 }
 
-/// A service of the settings, with what is known of its image where they say nothing.
+/// A service of the settings; what they do not set is filled in for well-known images.
 fn service(settings: &wainwright_project::Service) -> Service {
     let mut service =
         Service::known(&settings.name, &settings.name, &settings.image, settings.volumes.as_ref());
@@ -149,23 +149,23 @@ fn service(settings: &wainwright_project::Service) -> Service {
     service
 }
 
-/// The port that others use: the first of TCP, else the first.
+/// The main port (the first TCP port, else the first port) and the others.
 fn main_and_others(ports: &[Port]) -> (Option<Port>, Vec<Port>) {
     let main = ports.iter().find(|port| port.protocol == Protocol::Tcp).or(ports.first()).copied();
     (main, ports.iter().copied().filter(|port| Some(*port) != main).collect())
 }
 
-/// What Docker runs to ask for health; Kubernetes asks by HTTP itself, if there is a path.
+/// The health check of Compose, which only runs commands in the container.
 fn command(health: &Health, main: Option<Port>, python: Option<&str>) -> Option<Vec<String>> {
-    let ask = || {
+    let request = || {
         let (python, path) = (python?, health.path.as_deref()?);
         let port = health.port.or(main.map(|port| port.number))?.to_string();
         let timeout = health.timing.timeout.unwrap_or(TIMEOUT).to_string();
-        // Without the folders and variables of the project: a module `http` of its own is not meant.
-        let words = [python, "-I", "-S", "-c", ASK, port.as_str(), path, timeout.as_str()];
+        // -I and -S: a module `http` of the project must not be imported.
+        let words = [python, "-I", "-S", "-c", REQUEST, port.as_str(), path, timeout.as_str()];
         Some(words.map(ToOwned::to_owned).to_vec())
     };
-    health.command.clone().or_else(ask)
+    health.command.clone().or_else(request)
 }
 
 fn http(health: &Health) -> Option<HttpHealth> {
@@ -190,7 +190,7 @@ fn usual_resources() -> Resources {
     Resources { cpu: CPU.parse().ok(), memory: MEMORY.parse().ok(), ..Resources::default() }
 }
 
-/// A host name made of the name of a project: a DNS label, which begins with a letter.
+/// Turns the name of a project into a host name: a DNS label that begins with a letter.
 fn host(name: &str) -> String {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric();
     let words: Vec<&str> =
@@ -203,7 +203,7 @@ fn host(name: &str) -> String {
     cut(&label, LONGEST_HOST).to_owned()
 }
 
-/// The beginning of a name, without what no name ends with.
+/// Cuts a name to a length, without `-`, `_` or `.` at its end.
 fn cut(name: &str, longest: usize) -> &str {
     let end = name.char_indices().map(|(index, _)| index).nth(longest).unwrap_or(name.len());
     name[..end].trim_end_matches(['-', '_', '.'])
@@ -246,7 +246,7 @@ mod tests {
         load(root.path()).unwrap().settings
     }
 
-    /// What a build would know of an image with these settings.
+    /// The facts of a build with these settings.
     fn built<'a>(name: &'a str, settings: &'a Settings) -> Built<'a> {
         let tag: Reference = "registry.example/team/shop:1.0".parse().unwrap();
         Built {
@@ -358,12 +358,12 @@ mod tests {
     #[test]
     fn health_by_path_needs_a_port() {
         insta::assert_snapshot!(refuse("health = { path = \"/up\" }"), @"
-        component `shop`: its health is a path, and it listens on no TCP port
-          hint: name the port in the settings: `ports = [8000]`
+        component `shop`: its health check uses a path, but it has no TCP port
+          hint: set `ports = [8000]` in the settings, or remove the path
         ");
         insta::assert_snapshot!(refuse("ports = [\"53/udp\"]\nhealth = { path = \"/up\" }"), @"
-        component `shop`: its health is a path, and it listens on no TCP port
-          hint: name the port in the settings: `ports = [8000]`
+        component `shop`: its health check uses a path, but it has no TCP port
+          hint: set `ports = [8000]` in the settings, or remove the path
         ");
     }
 

@@ -76,14 +76,14 @@ impl Deploy {
     }
 }
 
-/// A variable in `env` is written into the image, which is no place for a secret.
+/// Rejects secrets whose values are in `env`, and so in the image.
 fn secrets(table: &Table<'_>) -> Result<Vec<String>, Error> {
     let Some(item) = table.get("secrets") else { return Ok(Vec::new()) };
     let names = variables(&item)?;
     for item in item.array()? {
         if table.look(&["env", item.string()?]).is_some() {
             return Err(item.refuse_with(
-                format!("`{}` is a secret, and `env` writes a value of it into the image", item.string()?),
+                format!("`{}` is a secret, but `env` writes its value into the image", item.string()?),
                 "remove it from `env`",
             ));
         }

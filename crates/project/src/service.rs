@@ -7,9 +7,9 @@ use crate::items::{checked, distinct, map, number_or_text, volume, volume_sizes}
 use crate::values::{check_pinned, check_variable, cut, is_dns_label};
 use crate::{Error, Health, Port, Quantity, Resources, User};
 
-/// An image of others that runs beside the project: a database, a queue, a cache.
+/// A third-party image that runs beside the project: a database, a queue, a cache.
 ///
-/// What is absent is up to what is known about the image, else to the image itself.
+/// Absent fields get the defaults of well-known images, else those of the image itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Its name, and the host name under which the project reaches it: a DNS label.
@@ -148,14 +148,14 @@ pub(crate) fn variables(item: &Item<'_>) -> Result<Vec<String>, Error> {
             return error;
         }
         item.refuse_with(
-            format!("`{}` must be an array of names: values of secrets stand in no file", item.key),
+            format!("`{}` must be an array of names, without values", item.key),
             format!("write {} = [\"DATABASE_PASSWORD\"], and set the value where it is deployed", item.key),
         )
     })?;
     distinct(items, |item| checked(item, check_variable))
 }
 
-/// Sizes have no default: only the user knows how much a database keeps.
+/// Requires sizes: there is no sensible default for a database.
 fn sizes(item: &Item<'_>) -> Result<BTreeMap<String, Quantity>, Error> {
     volume_sizes(item).map_err(|error| match item.array() {
         Ok(_) => item.refuse_with(
@@ -190,8 +190,8 @@ fn user(item: &Item<'_>) -> Result<User, Error> {
     let user: User = number_or_text(item)?;
     match user.uid {
         0 => Err(item.refuse_with(
-            "services do not run as root",
-            "write the number of the account that the image has for this, as user = 999",
+            "a service cannot run as root",
+            "set the number of the user that the image has for this: user = 999",
         )),
         _ => Ok(user),
     }

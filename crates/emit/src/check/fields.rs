@@ -77,7 +77,7 @@ pub(super) fn check_local(text: &str) -> Result<(), Fault> {
 pub(super) fn check_http(http: Option<&HttpHealth>, port: Option<Port>) -> Result<(), Fault> {
     let Some(http) = http else { return Ok(()) };
     if let Some(path) = std::iter::once(&http.health).chain(&http.ready).find(|path| !is_http_path(path)) {
-        return fault(format!("its health is asked at `{}`, which is not a path of a URL", shown(path)));
+        return fault(format!("its health check uses `{}`, which is not a path of a URL", shown(path)));
     }
     let is_there = match (http.port, port) {
         (Some(port), _) => port != 0,
@@ -87,15 +87,15 @@ pub(super) fn check_http(http: Option<&HttpHealth>, port: Option<Port>) -> Resul
     match is_there {
         true => Ok(()),
         false => fault_with(
-            "its health is a path, and it listens on no TCP port",
-            "name the port in the settings: `ports = [8000]`",
+            "its health check uses a path, but it has no TCP port",
+            "set `ports = [8000]` in the settings, or remove the path",
         ),
     }
 }
 
 pub(super) fn check_times(timing: &Timing) -> Result<(), Fault> {
     match [timing.interval, timing.timeout, timing.retries].contains(&Some(0)) {
-        true => fault("the interval, timeout and retries of its health are at least 1"),
+        true => fault("the interval, timeout and retries of its health check must be at least 1"),
         false => Ok(()),
     }
 }

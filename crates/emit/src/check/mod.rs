@@ -197,7 +197,7 @@ impl Component {
             }
         }
         match (self.port, self.published) {
-            (None, Some(_)) => return fault("it is published, and has no port"),
+            (None, Some(_)) => return fault("it is published, but has no port"),
             (_, Some(0)) => return fault("0 is not a port"),
             _ => {}
         }
@@ -231,7 +231,7 @@ impl Component {
             return fault("a disruption of 0 would keep machines from being maintained");
         }
         if self.stop_grace_period == Some(0) {
-            return fault("a grace period of 0 seconds lets nothing stop by itself");
+            return fault("the grace period must be at least 1 second");
         }
         self.sources.iter().try_for_each(|path| check_source(path))
     }

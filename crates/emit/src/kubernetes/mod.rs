@@ -92,10 +92,10 @@ pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
             reason,
             remedy: Some(remedy.to_owned()),
         };
-        // The image says who it is: root, or a name, which no cluster can tell from root.
+        // Kubernetes cannot verify that a named user is not root.
         if workload.component.is_some() && workload.user.is_none() {
             return Err(invalid(
-                "its image runs as root, or as a user without a number".into(),
+                "its image runs as root, or as a user whose number is not known".into(),
                 "set `user = 65532` in the settings and build again, or `user` in a file for --values",
             ));
         }
@@ -271,7 +271,7 @@ mod tests {
         ");
         let root = check(|release| release.components[4].user = None);
         insta::assert_snapshot!(root, @"
-        `notes`: its image runs as root, or as a user without a number
+        `notes`: its image runs as root, or as a user whose number is not known
           hint: set `user = 65532` in the settings and build again, or `user` in a file for --values
         ");
         let long = check(|release| release.components[4].service = "n".repeat(53));

@@ -16,6 +16,7 @@ mod large;
 mod produce;
 #[cfg(test)]
 mod readers;
+mod step_hasher;
 mod tar;
 mod toc;
 mod write;

@@ -1,11 +1,12 @@
 use std::io::Write;
 
-use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation, by_component};
+use wainwright_oci::{Compression, Descriptor, DiffId, Lazy, annotation, by_component};
 
 use crate::body::{Body, Sink, ZEROS};
 use crate::content::check_digest;
 use crate::entry::{Entry, Kind};
 use crate::produce::{Part, Producer, Wanted};
+use crate::step_hasher::StepHasher;
 use crate::{Error, estargz, tar};
 
 /// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
@@ -125,10 +126,10 @@ fn sorted(mut entries: Vec<&Entry>) -> Result<Vec<&Entry>, Error> {
 /// Hashes the tar, and the contents in it that RECORD gives hashes for.
 #[derive(Default)]
 struct DiffHasher {
-    hasher: Hasher,
+    hasher: StepHasher,
     position: u64,
     /// Of the content that is open.
-    content: Hasher,
+    content: StepHasher,
 }
 
 impl DiffHasher {

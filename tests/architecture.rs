@@ -164,6 +164,68 @@ fn versions_stand_in_one_place() {
     }
 }
 
+/// Packages whose library has another name.
+const LIBRARY_NAMES: &[(&str, &str)] = &[("md-5", "md5")];
+
+/// What `cargo machete` looks for, in a blink and without compiling the 70 crates it needs.
+#[test]
+fn every_dependency_is_named_in_sources() {
+    let mut unused = Vec::new();
+    let mut shared = dependencies(manifest("cli")["workspace"].as_table().unwrap(), "dependencies");
+    for (name, _) in FLOORS.iter().chain(&[("testing", 0), ("../tests/mutations", 0)]) {
+        let manifest = manifest(name);
+        let program = match *name {
+            "cli" => sources(&root().join("crates/cli")),
+            name => sources(&root().join("crates").join(name).join("src")),
+        };
+        let program: Vec<String> = program.into_iter().map(|(_, text)| text).collect();
+        let tests: Vec<String> = test_folders(name).iter().flat_map(|folder| rust_files(folder)).collect();
+        for (table, texts) in [("dependencies", &program), ("dev-dependencies", &tests)] {
+            for package in dependencies(&manifest, table) {
+                let library = LIBRARY_NAMES.iter().find(|(known, _)| *known == package);
+                let library =
+                    library.map_or_else(|| package.replace('-', "_"), |(_, name)| (*name).to_owned());
+                if !texts.iter().any(|text| names(text, &library)) {
+                    unused.push(format!("{name}: {table}: {package}"));
+                }
+                shared.remove(&package);
+            }
+        }
+    }
+    assert_eq!(unused, [""; 0], "no source names these");
+    assert_eq!(shared, BTreeSet::new(), "no crate uses these of the workspace");
+}
+
+/// Where code for tests and benches of a crate is.
+fn test_folders(name: &str) -> Vec<PathBuf> {
+    match name {
+        "cli" => ["crates/cli", "tests", "benches"].map(|folder| root().join(folder)).into(),
+        name => vec![root().join("crates").join(name), root().join("benches")],
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            texts.push(fs::read_to_string(&path).unwrap());
+        }
+    }
+    texts
+}
+
+/// Whether a word stands in code, comments apart.
+fn names(text: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter == '_' || letter.is_alphanumeric();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).any(|code| {
+        code.match_indices(word)
+            .any(|(at, _)| !code[..at].ends_with(is_part) && !code[at + word.len()..].starts_with(is_part))
+    })
+}
+
 /// What nobody below the binary does: the machine is told to them, and they tell by values and events.
 const FORBIDDEN: &[&str] = &[
     "env::args",

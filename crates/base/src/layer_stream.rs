@@ -28,16 +28,12 @@ enum Packing {
 /// Decides by media type alone: a layer that is something else than it says is refused.
 fn packing(media_type: &str) -> Option<Packing> {
     Some(match media_type {
-        media_type::LAYER_TAR
-        | media_type::DOCKER_LAYER_TAR
-        | "application/vnd.oci.image.layer.nondistributable.v1.tar" => Packing::Plain,
+        media_type::LAYER_TAR | media_type::DOCKER_LAYER_TAR | media_type::KEPT_LAYER_TAR => Packing::Plain,
         media_type::LAYER_GZIP
         | media_type::DOCKER_LAYER_GZIP
-        | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
-        | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => Packing::Gzip,
-        media_type::LAYER_ZSTD
-        | "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
-        | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Packing::Zstd,
+        | media_type::KEPT_LAYER_GZIP
+        | media_type::DOCKER_KEPT_LAYER_GZIP => Packing::Gzip,
+        media_type::LAYER_ZSTD | media_type::KEPT_LAYER_ZSTD | media_type::DOCKER_LAYER_ZSTD => Packing::Zstd,
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use wainwright_oci::annotation::REF_NAME;
 use wainwright_oci::{Descriptor, Digest, Platform, media_type};
 
 use crate::Error;
@@ -175,8 +176,6 @@ pub(crate) fn candidates(blobs: &Blobs, entries: Vec<Descriptor>) -> Result<Vec<
 pub(crate) fn label(entry: &Descriptor) -> String {
     entry_name(entry).map_or(entry.digest.to_string(), |name| format!("{name} ({})", entry.digest))
 }
-
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// containerd and Docker put the whole reference beside the tag.
 fn entry_name(entry: &Descriptor) -> Option<String> {

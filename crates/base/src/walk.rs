@@ -16,10 +16,7 @@ const MOST_BYTES: u64 = 64 << 20;
 
 /// Layers that only their makers may give away: their bytes stay where the `urls` say (image-spec, "Non-Distributable
 /// Layers").
-const NOT_DISTRIBUTED: [&str; 2] = [
-    "application/vnd.docker.image.rootfs.foreign.diff.tar",
-    "application/vnd.oci.image.layer.nondistributable.v1.tar",
-];
+const NOT_DISTRIBUTED: [&str; 2] = [media_type::DOCKER_KEPT_LAYER_TAR, media_type::KEPT_LAYER_TAR];
 
 /// Finds everything below an index or manifest, without knowing where documents come from: it says which it wants next,
 /// and is given them.
@@ -240,10 +237,8 @@ mod tests {
         }
         let error = walk(&chain.iter().collect::<Vec<_>>()).unwrap_err();
         assert!(error.to_string().contains("more than 4 deep"), "{error}");
-        let odd = Document::write(
-            media_type::INDEX,
-            json!({"schemaVersion": 2, "manifests": [Descriptor::of("text/plain", b"")]}),
-        );
+        let json = json!({"schemaVersion": 2, "manifests": [Descriptor::of("text/plain", b"")]});
+        let odd = Document::read("index", media_type::INDEX, json.to_string().into()).unwrap();
         assert!(walk(&[&odd]).unwrap_err().to_string().contains("`text/plain`, which is neither"));
     }
 

@@ -21,6 +21,7 @@ mod produce;
 #[cfg(test)]
 mod readers;
 mod sink;
+mod step_hasher;
 mod tar;
 mod toc;
 mod write;

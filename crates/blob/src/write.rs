@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation, by_component};
+use wainwright_oci::{Compression, Descriptor, DiffId, Lazy, annotation, by_component};
 
 use crate::body::Body;
 use crate::content::check_digest;
@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::part::Part;
 use crate::produce::{Producer, Wanted};
 use crate::sink::Sink;
+use crate::step_hasher::StepHasher;
 use crate::tar::{self, ZEROS};
 use crate::{Error, estargz};
 
@@ -108,10 +109,10 @@ fn sorted(mut entries: Vec<&Entry>) -> Result<Vec<&Entry>, Error> {
 /// Hashes the tar, and the contents in it that RECORD gives hashes for.
 #[derive(Default)]
 struct DiffHasher {
-    hasher: Hasher,
+    hasher: StepHasher,
     position: u64,
     /// Of the content that is open.
-    content: Hasher,
+    content: StepHasher,
 }
 
 impl DiffHasher {

@@ -46,18 +46,7 @@ impl FromStr for Exclusion {
     }
 }
 
-impl serde::Serialize for Exclusion {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Exclusion {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+wainwright_python::serde_as_text!(Exclusion);
 
 #[cfg(test)]
 mod tests {

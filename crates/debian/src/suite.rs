@@ -78,18 +78,7 @@ impl FromStr for Suite {
     }
 }
 
-impl serde::Serialize for Suite {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Suite {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+wainwright_python::serde_as_text!(Suite);
 
 /// Debian's name of a processor: `amd64`, `armhf` for `arm/v7`, `ppc64el` for `ppc64le`.
 ///

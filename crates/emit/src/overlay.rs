@@ -217,21 +217,8 @@ fn unknown<T: AsRef<str>>(at: &Spot, what: &str, name: &str, known: &[T]) -> Err
 /// How many letters have to be put in, taken out or replaced, whatever their case.
 fn distance(left: &str, right: &str) -> usize {
     // Longer names are nobody's misspelling.
-    let letters =
-        |text: &str| -> Vec<char> { text.chars().take(100).map(|it| it.to_ascii_lowercase()).collect() };
-    let (left, right) = (letters(left), letters(right));
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, letter) in left.iter().enumerate() {
-        let mut last = index + 1;
-        let mut next = vec![last];
-        for (other, pair) in right.iter().zip(row.windows(2)) {
-            let [above_left, above] = pair else { continue };
-            last = (above_left + usize::from(letter != other)).min(above + 1).min(last + 1);
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+    let letters = |text: &str| text.chars().take(100).collect::<String>().to_ascii_lowercase();
+    strsim::levenshtein(&letters(left), &letters(right))
 }
 
 #[cfg(test)]

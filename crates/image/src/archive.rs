@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wainwright_blob::{BLOCK, file_header, padding};
-use wainwright_oci::{Digest, Image, Platform, canonical_json, media_type};
+use wainwright_oci::{Digest, Document, Image, Platform, canonical_json, media_type};
 use wainwright_store::Store;
 
 use crate::blob::{Blob, has_digest};
@@ -142,7 +142,8 @@ fn index(release: &Release) -> Vec<u8> {
     if release.tags.is_empty() {
         manifests.iter_mut().for_each(|descriptor| descriptor.annotations.clear());
     }
-    canonical_json(&json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": manifests}))
+    let json = json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": manifests});
+    Document::write(media_type::INDEX, json).bytes().to_owned()
 }
 
 /// Docker's own index (Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format").

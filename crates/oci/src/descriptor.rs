@@ -32,7 +32,7 @@ impl Descriptor {
     }
 }
 
-/// Media types we write or read.
+/// Media types we write or read; those that oci-spec has are compared with it in a test (it has no constants of them).
 pub mod media_type {
     /// OCI image index.
     pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -46,6 +46,14 @@ pub mod media_type {
     pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
     /// Layer: plain tar.
     pub const LAYER_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+    /// Layer whose bytes stay where its `urls` say: tar compressed with gzip.
+    pub const KEPT_LAYER_GZIP: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    /// Layer whose bytes stay where its `urls` say: tar compressed with Zstandard.
+    pub const KEPT_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd";
+    /// Layer whose bytes stay where its `urls` say: plain tar.
+    pub const KEPT_LAYER_TAR: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+    /// Config of an artifact that has none: `{}`.
+    pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
     /// Docker manifest list (the older name of an index).
     pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
     /// Docker image manifest, version 2 schema 2.
@@ -54,6 +62,12 @@ pub mod media_type {
     pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
     /// Docker layer: tar compressed with gzip.
     pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    /// Docker layer: tar compressed with Zstandard.
+    pub const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+    /// Docker layer whose bytes stay where its `urls` say: tar compressed with gzip.
+    pub const DOCKER_KEPT_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    /// Docker layer whose bytes stay where its `urls` say: plain tar.
+    pub const DOCKER_KEPT_LAYER_TAR: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
     /// Docker layer: plain tar.
     pub const DOCKER_LAYER_TAR: &str = "application/vnd.docker.image.rootfs.diff.tar";
 }

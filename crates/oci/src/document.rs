@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::{Descriptor, Digest, Error};
+use crate::{Descriptor, Digest, Error, check_document};
 
 /// A JSON document whose bytes are the truth: a manifest, an index or an image config.
 ///
@@ -25,8 +25,9 @@ impl Document {
         Ok(Self { descriptor: Descriptor::of(media_type, &bytes), json, bytes })
     }
 
-    /// Writes a document of ours with [`canonical_json`].
+    /// Writes a document of ours with [`canonical_json`]; a debug build has oci-spec read it back.
     pub fn write(media_type: &str, json: Value) -> Self {
+        debug_assert_eq!(check_document(media_type, &json), Ok(()));
         let bytes = canonical_json(&json);
         Self { descriptor: Descriptor::of(media_type, &bytes), json, bytes }
     }

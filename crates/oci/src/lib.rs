@@ -14,6 +14,7 @@ mod lazy;
 mod path_order;
 mod platform;
 mod reference;
+mod spec;
 mod time;
 mod tree;
 
@@ -29,6 +30,7 @@ pub use lazy::Lazy;
 pub use path_order::{by_component, one_below_another};
 pub use platform::Platform;
 pub use reference::Reference;
+pub use spec::check_document;
 pub use time::rfc3339;
 pub use tree::{Held, Tree};
 

@@ -207,4 +207,15 @@ mod tests {
             assert_eq!(ours.tag(), theirs.tag());
         }
     }
+
+    /// Why this is not oci-spec's `Reference`, which also keeps the digest as a text.
+    #[test]
+    fn oci_spec_reads_other_references() {
+        let theirs = |text: &str| text.parse::<oci_spec::distribution::Reference>().is_ok();
+        for text in ["x:\u{e9}", "host.example:99999/x"] {
+            assert!(theirs(text) && text.parse::<Reference>().is_err(), "{text}");
+        }
+        let address = "[::1]:5000/x";
+        assert!(!theirs(address) && address.parse::<Reference>().is_ok());
+    }
 }

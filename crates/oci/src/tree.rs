@@ -54,10 +54,14 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::{DiffId, Digest, Layer, Platform, media_type};
+    use crate::{DiffId, Digest, Layer, Platform, canonical_json, media_type};
+
+    fn document(media_type: &str, json: Value) -> Document {
+        Document::read("sample", media_type, canonical_json(&json)).unwrap()
+    }
 
     fn image(architecture: &str, layers: &[&str]) -> Image {
         let layer = |text: &&str| Layer {
@@ -67,8 +71,8 @@ mod tests {
         };
         Image {
             platform: Platform::linux(architecture),
-            manifest: Document::write(media_type::MANIFEST, json!({ "for": architecture })),
-            config: Document::write(media_type::CONFIG, json!({ "architecture": architecture })),
+            manifest: document(media_type::MANIFEST, json!({ "for": architecture })),
+            config: document(media_type::CONFIG, json!({ "architecture": architecture })),
             layers: layers.iter().map(layer).collect(),
         }
     }
@@ -76,7 +80,7 @@ mod tests {
     #[test]
     fn what_images_share_is_there_once() {
         let images = [image("amd64", &["a", "both", "a"]), image("arm64", &["both"])];
-        let index = Document::write(media_type::INDEX, json!({}));
+        let index = document(media_type::INDEX, json!({}));
         let tree = Tree::of_images(Some(&index), &images).unwrap();
         assert_eq!((tree.children.len(), tree.configs.len(), tree.blobs.len()), (2, 2, 2));
         assert_eq!(tree.root.digest(), index.digest());

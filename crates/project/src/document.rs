@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
+use strsim::osa_distance;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -197,26 +198,9 @@ pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         return None;
     }
     let folded = word.to_lowercase().replace('_', "-");
-    let (distance, close) = known.iter().map(|candidate| (distance(&folded, candidate), *candidate)).min()?;
+    let (distance, close) =
+        known.iter().map(|candidate| (osa_distance(&folded, candidate), *candidate)).min()?;
     (distance <= 1 + close.len() / 4).then_some(close)
-}
-
-/// How many letters must be added, removed, replaced or swapped with their neighbour.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                best = best.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod bytecode;
 mod error;
 mod name;
+mod serde_as_text;
 mod slim;
 mod tags;
 mod target;

@@ -5,8 +5,7 @@ use crate::Error;
 
 /// A package name in normalized form: lower case, `-` for every run of `.`, `-` and `_`
 /// (PyPA, "Names and normalization").
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackageName(String);
 
 /// The name of an extra; normalized like a package name.
@@ -60,12 +59,7 @@ impl fmt::Debug for PackageName {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for PackageName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::serde_as_text!(PackageName);
 
 #[cfg(test)]
 mod tests {

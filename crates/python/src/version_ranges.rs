@@ -89,12 +89,7 @@ impl fmt::Display for VersionRanges {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for VersionRanges {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::serde_as_text!(VersionRanges);
 
 /// `>=1,<2` or `>=1 <2`: every part has to fit.
 fn read_range(text: &str) -> Option<VersionSpecifiers> {

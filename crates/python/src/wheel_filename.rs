@@ -95,11 +95,7 @@ impl fmt::Display for WheelFilename {
     }
 }
 
-impl serde::Serialize for WheelFilename {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
+crate::serde_as_text!(WheelFilename);
 
 #[cfg(test)]
 mod tests {

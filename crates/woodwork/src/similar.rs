@@ -1,5 +1,7 @@
 //! Names that somebody may have meant.
 
+use strsim::levenshtein;
+
 /// Letters of a name that are compared.
 const LONGEST: usize = 64;
 /// Names that are suggested.
@@ -13,7 +15,7 @@ pub(crate) fn similar<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) 
     // Of short names nearly all are two letters apart.
     let most = if name.chars().count() < 5 { 1 } else { 2 };
     let near = names.into_iter().filter(|other| other.len().abs_diff(name.len()) <= 2 * 4);
-    let near = near.map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other));
+    let near = near.map(|other| (levenshtein(&name.to_lowercase(), &other.to_lowercase()), other));
     let mut near: Vec<_> = near.filter(|(distance, _)| *distance <= most).collect();
     near.sort_unstable();
     near.dedup();
@@ -24,23 +26,6 @@ pub(crate) fn similar<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) 
 pub(crate) fn did_you_mean(names: &[&str]) -> Option<String> {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     (!quoted.is_empty()).then(|| format!("did you mean {}?", quoted.join(" or ")))
-}
-
-/// Letters to insert, remove or replace.
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (number, letter) in one.chars().enumerate() {
-        let mut diagonal = number;
-        let mut left = number + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&two) {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = *cell;
-            left = replaced.min(diagonal + 1).min(left + 1);
-            *cell = left;
-        }
-    }
-    if two.is_empty() { one.chars().count() } else { row.last().copied().unwrap_or_default() }
 }
 
 #[cfg(test)]
@@ -54,8 +39,5 @@ mod tests {
         assert_eq!(similar("MEMORY", names), ["memory"]);
         assert_eq!(similar("tool", names), ["tools"]);
         assert_eq!(similar("x", names), [""; 0]);
-        assert_eq!(distance("", "ab"), 2);
-        assert_eq!(distance("ab", ""), 2);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

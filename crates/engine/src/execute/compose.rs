@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn composed(base: Value, config: &Config) -> Value {
-        let base = Document::write(media_type::CONFIG, base);
+        let base = Document::read("config", media_type::CONFIG, base.to_string().into_bytes()).unwrap();
         compose(&Platform::linux("amd64"), Some(&base), &[], &[], config, &BTreeMap::new(), 0).config.json
     }
 

@@ -15,8 +15,6 @@ const ARTIFACT: &str = "application/vnd.wainwright.cache.v1+json";
 const FAMILY: &str = "application/vnd.wainwright.cache.";
 /// What the blob of entries is.
 const ENTRIES: &str = "application/vnd.wainwright.cache.entries.v1+json";
-/// The config of artifacts that have none.
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// No blob of entries is larger.
 pub(crate) const LARGEST_ENTRIES: u64 = 16 << 20;
 /// A cache is to save time: longer than this nobody waits for one.
@@ -124,7 +122,7 @@ pub(crate) struct Documents {
 pub(crate) fn write(entries: &Entries) -> Documents {
     let bytes = entries.write();
     let described = Descriptor::of(ENTRIES, &bytes);
-    let config = Descriptor::of(EMPTY, b"{}");
+    let config = Descriptor::of(media_type::EMPTY, b"{}");
     let layers: Vec<Descriptor> = std::iter::once(described.clone()).chain(entries.blobs()).collect();
     let manifest = json!({
         "schemaVersion": 2, "mediaType": media_type::MANIFEST, "artifactType": ARTIFACT,

@@ -5,6 +5,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::cause::innermost;
 use crate::pace::Pace;
 use crate::proxy::Through;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
@@ -148,13 +149,4 @@ fn bad_status(url: &Url, response: &reqwest::Response) -> Fault {
         (true, None) => Retry::Later { lost: Duration::ZERO },
     };
     Fault { error, retry }
-}
-
-/// The cause that has no cause: the others only say that something failed.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

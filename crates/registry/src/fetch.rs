@@ -1,47 +1,23 @@
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use wainwright_http::{Answer, Body, Fault, Method, Retry, Url, is_same_server, redacted, target};
+use wainwright_http::{Answer, Fault, Method, Retry, Url, is_same_server, redacted, target};
 use wainwright_oci::{Descriptor, Digest, Hasher};
 
+use crate::answer::{MOST_REDIRECTS, is_html, is_redirect};
 use crate::ask::{Ask, Failure, To, refusal};
-use crate::{Error, Registry, Scope};
+use crate::{Error, Repository};
 
-/// Where the bytes of a blob are that is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Nowhere here: the registry may have it, or take it from another of its repositories.
-    Absent,
-    /// In memory.
-    Bytes(Arc<[u8]>),
-    /// In a file, from `offset` on.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where the blob begins in it, in bytes.
-        offset: u64,
-    },
-}
-
-/// The most redirects that are followed to the bytes of a blob or a manifest.
-pub(crate) const MOST_REDIRECTS: usize = 10;
 /// Bytes that make a failed try worth something.
 const PROGRESS: u64 = 64 << 10;
 
-impl Registry {
+impl Repository {
     /// Whether a registry says that it has a blob; `None` when its answer is neither yes nor no.
-    pub async fn has_blob(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        digest: &Digest,
-    ) -> Result<Option<bool>, Error> {
-        let ask = blob(Method::HEAD, registry, scope, digest);
-        let answer = self.ask(&ask).await?;
+    pub async fn has_blob(&self, digest: &Digest) -> Result<Option<bool>, Error> {
+        let answer = self.ask(&blob(Method::HEAD, digest)).await?;
         Ok(match answer.status() {
-            200..=299 if crate::manifest::is_html(&answer) => None,
+            200..=299 if is_html(&answer) => None,
             200..=299 => Some(true),
             // A registry that keeps blobs elsewhere sends us there.
             status if is_redirect(status) => Some(true),
@@ -56,29 +32,27 @@ impl Registry {
     /// file for messages; `progress` hears of every byte.
     pub async fn fetch_blob(
         &self,
-        registry: &str,
-        scope: &Scope,
         descriptor: &Descriptor,
         (out, path): (&mut File, &Path),
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), Error> {
         let mut part = Part { out, path, descriptor, hasher: Hasher::new(), length: 0, progress };
-        for mirror in self.mirrors(registry) {
-            match self.fetch_from(mirror, scope, &mut part).await {
+        for mirror in self.mirrors() {
+            match mirror.fetch_from(&mut part).await {
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "the mirror does not help"),
                 done => return done,
             }
         }
-        self.fetch_from(registry, scope, &mut part).await
+        self.fetch_from(&mut part).await
     }
 
-    async fn fetch_from(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Error> {
+    async fn fetch_from(&self, part: &mut Part<'_>) -> Result<(), Error> {
         part.restart()?;
-        let mut tries = self.tries(registry, &self.base(registry)?);
+        let mut tries = self.tries(&self.base()?);
         loop {
             let before = part.length;
-            match self.fetch_once(registry, scope, part).await {
+            match self.fetch_once(part).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     tracing::debug!(error = %failure.error, "failed");
@@ -90,8 +64,8 @@ impl Registry {
         }
     }
 
-    async fn fetch_once(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Failure> {
-        let mut ask = blob(Method::GET, registry, scope, &part.descriptor.digest);
+    async fn fetch_once(&self, part: &mut Part<'_>) -> Result<(), Failure> {
+        let mut ask = blob(Method::GET, &part.descriptor.digest);
         if part.length > 0 {
             ask.headers.push(("range", format!("bytes={}-", part.length)));
         }
@@ -123,12 +97,12 @@ impl Registry {
                     return Err(Failure { error, retry: Retry::Later { lost: std::time::Duration::ZERO } });
                 }
                 404 => {
-                    let reference = format!("{registry}/{}@{}", scope.repository(), part.descriptor.digest);
+                    let reference = self.full_name(&part.descriptor.digest.to_string());
                     return Err(Failure::is_final(Error::Absent { reference }));
                 }
                 _ => return Err(Failure::is_final(refusal(&ask, answer).await)),
             }
-            let is_page = crate::manifest::is_html(&answer);
+            let is_page = is_html(&answer);
             let all = async {
                 part.check_total(total(&answer), &url).map_err(Failure::is_final)?;
                 loop {
@@ -149,16 +123,12 @@ impl Registry {
             });
         }
         let error = Error::Elsewhere {
-            from: redacted(&self.base(registry).map_err(Failure::is_final)?),
+            from: redacted(&self.base().map_err(Failure::is_final)?),
             to: from.as_ref().map(redacted).unwrap_or_default(),
             reason: "that is one redirect too many (10 are followed)",
         };
         Err(Failure::is_final(error))
     }
-}
-
-pub(crate) fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// A blob that is arriving.
@@ -241,13 +211,7 @@ fn starts_at(range: Option<&str>, start: u64) -> bool {
     first == Some(start)
 }
 
-pub(crate) fn blob<'a>(method: Method, registry: &'a str, scope: &'a Scope, digest: &Digest) -> Ask<'a> {
-    Ask {
-        method,
-        registry,
-        scope,
-        to: To::Path(format!("blobs/{digest}")),
-        headers: Vec::new(),
-        body: Body::Empty,
-    }
+/// A question about a blob.
+pub(crate) fn blob(method: Method, digest: &Digest) -> Ask {
+    Ask::new(method, To::Path(format!("blobs/{digest}")))
 }

@@ -1,4 +1,3 @@
-
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use wainwright_fault::Classify;

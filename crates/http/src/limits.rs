@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use crate::Settings;
 
+/// The most redirects one request follows.
+pub(crate) const MOST_REDIRECTS: usize = 10;
+
 /// How slow a transfer may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::cause::innermost;
+use crate::limits::MOST_REDIRECTS;
 use crate::pace::Pace;
 use crate::proxy::Through;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
@@ -45,7 +46,7 @@ impl Client {
         if self.shared.offline {
             return Err(Fault::is_final(Error::Offline { url: redacted(&url) }));
         }
-        for _ in 0..=redirect::MOST {
+        for _ in 0..=MOST_REDIRECTS {
             let response = self.send(&url, ask, auth).await?;
             let status = response.status();
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());

@@ -1,4 +1,3 @@
-
 use wainwright_fault::Classify;
 
 use super::*;

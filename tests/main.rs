@@ -37,6 +37,7 @@ mod registry_faults;
 mod registry_inspect;
 mod registry_kill;
 mod registry_login;
+mod registry_peer;
 mod registry_pull;
 mod registry_push;
 mod registry_reached;

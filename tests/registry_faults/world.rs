@@ -7,7 +7,7 @@ use serde_json::json;
 use wainwright_fault::Classify;
 use wainwright_http::Clock;
 use wainwright_oci::{Descriptor, Digest, Document, Reference, media_type};
-use wainwright_registry::{Blob, Credentials, Error, Hosts, Push, Registry, Scope, Settings, Source};
+use wainwright_registry::{Blob, Credentials, Error, Hosts, Push, Registry, Settings, Source};
 use wainwright_testing::{Act, Asked, Authority, Kind, Lifetime, Proxy, Reply, noise};
 
 use super::row::{Job, Row, Want, Way};
@@ -344,13 +344,13 @@ async fn fetch(world: &World, client: &Registry, name: &str, too_large: u64) -> 
     let reference: Reference = name.parse().unwrap();
     let found = client.manifest(&reference).await?;
     assert_eq!(found.digest, Digest::of(&found.bytes));
-    let scope = Scope::read(&world.repository);
+    let repository = client.reading_of(&reference);
     for blob in &world.push.blobs {
         let path = world.folder.path().join("fetched");
         let mut out = std::fs::File::create(&path).unwrap();
         let mut wanted = blob.descriptor.clone();
         wanted.size += too_large;
-        client.fetch_blob(reference.registry(), &scope, &wanted, (&mut out, &path), &|_| ()).await?;
+        repository.fetch_blob(&wanted, (&mut out, &path), &|_| ()).await?;
         assert_eq!(Digest::of(std::fs::read(&path).unwrap()), blob.descriptor.digest);
     }
     Ok(())

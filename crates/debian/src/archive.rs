@@ -1,7 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use futures_util::future::join_all;
 use wainwright_fault::Classify;
@@ -10,89 +7,12 @@ use wainwright_store::Store;
 
 use crate::index_file::{Opened, fetch_index, indexes};
 use crate::{
-    ArchiveId, Chosen, DebianLock, Error, Exclusion, Index, Keyring, LockedDeb, LockedSuite, Mirrors,
-    Release, Suite, resolve,
+    Archive, ArchiveId, Chosen, DebianLock, Error, Index, Keyring, LockedDeb, LockedSuite, Release, Request,
+    resolve,
 };
 
 /// `InRelease` files are about 150 kB; one that is larger than this is none.
 const LARGEST_RELEASE: usize = 8 << 20;
-
-/// Which archive to read, and whom to believe.
-#[derive(Clone, Debug)]
-pub struct Archive {
-    /// Where it is.
-    pub mirrors: Mirrors,
-    /// The release.
-    pub suite: Suite,
-    /// Debian's sections: usually `main` alone.
-    pub components: Vec<String>,
-    /// Key files to believe besides Debian's own keys, armored or binary.
-    pub keyrings: Vec<PathBuf>,
-    /// When not empty: the only keys to believe, by fingerprint.
-    pub signed_by: Vec<String>,
-    /// Whether `Valid-Until` counts. Snapshots of the past are always past it.
-    pub check_valid_until: bool,
-    /// The time, for expired keys and releases.
-    pub now: SystemTime,
-}
-
-impl Archive {
-    /// A release as most want it: section `main`, Debian's keys.
-    pub fn new(suite: Suite, mirrors: Mirrors, now: SystemTime) -> Self {
-        Self {
-            mirrors,
-            suite,
-            components: vec!["main".into()],
-            keyrings: Vec::new(),
-            signed_by: Vec::new(),
-            check_valid_until: true,
-            now,
-        }
-    }
-
-    fn keyring(&self) -> Result<Keyring, Error> {
-        let mut keyring = Keyring::debian()?;
-        for path in &self.keyrings {
-            let name = path.display().to_string();
-            let bytes = std::fs::read(path)
-                .map_err(|source| Error::Keyring { name: name.clone(), reason: source.to_string() })?;
-            keyring.add(&bytes, &name)?;
-        }
-        if !self.signed_by.is_empty() {
-            keyring.restrict(&self.signed_by)?;
-        }
-        Ok(keyring)
-    }
-}
-
-/// What to choose from an archive.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
-    /// Debian's names of the processors.
-    pub architectures: Vec<String>,
-    /// Package names, or dependencies as in a control file.
-    pub requested: Vec<String>,
-    /// What is left out although it is depended on.
-    pub excluded: Vec<Exclusion>,
-    /// What a system has already, in dpkg's own words (`/var/lib/dpkg/status`); empty where packages start from nothing.
-    ///
-    /// Of one system, so of one processor; no part of the lock.
-    pub installed: Arc<str>,
-}
-
-impl Request {
-    /// The same question with everything in order: how it was written does not change the answer.
-    pub(crate) fn sorted(&self) -> Self {
-        let mut sorted = self.clone();
-        sorted.architectures.sort();
-        sorted.architectures.dedup();
-        sorted.requested.sort();
-        sorted.requested.dedup();
-        sorted.excluded.sort();
-        sorted.excluded.dedup();
-        sorted
-    }
-}
 
 /// All releases, or the error to show: that somebody tampered with one says more than that another is missing.
 fn all_or_worst(releases: Vec<Result<Release, Error>>) -> Result<Vec<Release>, Error> {

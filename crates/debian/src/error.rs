@@ -3,7 +3,6 @@ use std::io;
 use wainwright_fault::{Classify, Kind};
 
 use crate::Date;
-use crate::fetch::is_wrong;
 
 /// Why packages could not be chosen or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -314,4 +313,10 @@ impl Classify for Error {
             | Self::Conflict { .. } => Kind::Input,
         }
     }
+}
+
+/// Whether an answer came, but with other bytes than the signed index promises.
+pub(crate) fn is_wrong(error: &wainwright_http::Error) -> bool {
+    use wainwright_http::Error;
+    matches!(error, Error::Size { .. } | Error::Digest { .. } | Error::Large { .. })
 }

@@ -5,6 +5,7 @@ use wainwright_http::{Client, Download};
 use wainwright_oci::Digest;
 use wainwright_store::Store;
 
+use crate::error::is_wrong;
 use crate::{DebianLock, Error, LockedDeb, Mirrors};
 
 /// Brings one package of a lock into the store and returns how many bytes moved; 0 when it was there.
@@ -85,10 +86,4 @@ pub(crate) async fn fetch_piece(
         }
     }
     Err(first.map_or(Error::Stopped, Error::from))
-}
-
-/// Whether an answer came, but with other bytes than the signed index promises.
-pub(crate) fn is_wrong(error: &wainwright_http::Error) -> bool {
-    use wainwright_http::Error;
-    matches!(error, Error::Size { .. } | Error::Digest { .. } | Error::Large { .. })
 }

@@ -25,14 +25,16 @@ mod relation;
 mod release;
 #[cfg(test)]
 mod release_tests;
+mod request;
 mod resolve;
 #[cfg(test)]
 mod sample;
 mod suite;
+mod trusted_archive;
 mod version;
 
 pub use apt::mirrors_from_apt;
-pub use archive::{Archive, Request, lock};
+pub use archive::lock;
 pub use date::Date;
 pub use error::Error;
 pub use exclusion::Exclusion;
@@ -43,6 +45,8 @@ pub use lock::{DebianLock, LockedDeb, LockedSuite};
 pub use mirrors::Mirrors;
 pub use recipe::{Recipe, recipe};
 pub use release::{Release, ReleaseFile};
+pub use request::Request;
 pub use resolve::{Chosen, resolve};
 pub use suite::{ArchiveId, Suite, architecture};
+pub use trusted_archive::Archive;
 pub use version::compare as compare_versions;

@@ -1,31 +1,15 @@
 use std::fs::File;
 
-use url::Url;
 use wainwright_oci::Digest;
 
 use crate::part::Part;
 use crate::retry::Fault;
 use crate::send::{Answer, Ask, Rest};
-use crate::{Auth, Client, Error};
+use crate::{Client, Download, Error};
 
 /// Bytes that make a failed try worth something: the next one follows at once and the count of faults begins
 /// anew.
 const PROGRESS: u64 = 64 * 1024;
-
-/// A file to fetch.
-#[derive(Clone, Copy)]
-pub struct Download<'a> {
-    /// `http`, `https` or `file`. Credentials in it are used as if they were in `auth`.
-    pub url: &'a Url,
-    /// Sent to this server only, never along a redirect to another one.
-    pub auth: Option<&'a Auth>,
-    /// The digest the bytes must have.
-    pub expected: Option<Digest>,
-    /// How many bytes there must be.
-    pub size: Option<u64>,
-    /// The most bytes that are accepted.
-    pub limit: u64,
-}
 
 impl Client {
     /// Streams a file into `out` and answers its digest.
@@ -88,7 +72,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Clock, Settings};
+    use crate::{Clock, Settings, Url};
     use wainwright_testing::{Asked, Length, Reply, Server};
 
     /// Bytes that differ everywhere, so that a wrong splice shows.

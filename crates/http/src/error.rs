@@ -167,7 +167,7 @@ pub enum Unfollowed {
     #[error("a public server may not point to a private address")]
     Private,
     /// It is the last of too many.
-    #[error("that is one redirect too many ({} are followed)", crate::redirect::MOST)]
+    #[error("that is one redirect too many ({} are followed)", crate::limits::MOST_REDIRECTS)]
     TooMany,
 }
 

@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap,
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use crate::client::too_large;
+use crate::file::too_large;
 use crate::pace::Pace;
 use crate::retry::Fault;
 use crate::send::check_scheme;

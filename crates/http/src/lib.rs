@@ -6,6 +6,7 @@
 //! is data ([`Settings`]): it reads no environment. It verifies digests while bytes pass, and says nothing
 //! about what they mean.
 
+mod cause;
 mod certificate;
 mod client;
 mod clock;
@@ -13,24 +14,28 @@ mod date;
 mod download;
 mod error;
 mod exchange;
+mod file;
+mod limits;
 mod ordered;
 mod pace;
 mod part;
 mod proxy;
 mod redirect;
+mod request;
 mod retry;
 mod secret;
 mod send;
 mod settings;
 mod tls;
 
-pub use client::{Client, Request, Response};
+pub use client::Client;
 pub use clock::Clock;
-pub use download::Download;
 pub use error::{Error, TlsProblem, Unfollowed};
 pub use exchange::{Answer, Body, Exchange, Method};
 pub use ordered::try_join_ordered;
+pub use part::Download;
 pub use redirect::{is_same_server, target};
+pub use request::{Request, Response};
 pub use retry::{Fault, Retry, Tries, is_passing, retry_after};
 pub use secret::{Auth, Secret, redacted, take_credentials, without_secrets};
 pub use settings::{Proxies, Settings, WaitListener};

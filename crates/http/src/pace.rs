@@ -4,32 +4,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::clock::Stopwatch;
+use crate::limits::Limits;
 use crate::retry::{Fault, Retry};
-use crate::{Client, Error, Settings, redacted};
-
-/// How slow a transfer may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Nothing moves for so long: the connection is dead.
-    pub(crate) idle: Duration,
-    /// Too little moves in so long: it would end, but nobody would see the end.
-    pub(crate) window: Duration,
-    /// How many bytes are not too little.
-    pub(crate) least: u64,
-    /// Nothing moves for so long: the user is told.
-    pub(crate) notice: Duration,
-}
-
-impl Limits {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            idle: settings.idle_timeout,
-            window: settings.slow_window,
-            least: settings.slow_bytes,
-            notice: settings.notice,
-        }
-    }
-}
+use crate::{Client, Error, redacted};
 
 /// Notices a transfer that trickles.
 pub(crate) struct Pace {
@@ -138,94 +115,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-    use crate::{Body, Clock, Exchange, Method, Request};
-    use wainwright_testing::{Act, Proxy, Reply, Server};
-
-    /// What is waited for in hours otherwise.
-    fn settings() -> Settings {
-        let mut settings = Settings::new("test");
-        settings.clock = Clock::on_paper();
-        settings.idle_timeout = Duration::from_millis(900);
-        settings.slow_window = Duration::from_millis(400);
-        settings.slow_bytes = 1000;
-        settings.notice = Duration::from_millis(200);
-        settings.tries = 2;
-        settings
-    }
-
-    #[tokio::test]
-    async fn a_trickle_is_given_up() {
-        let drip = |_: &_| Reply::ok(vec![7; 5000]).pace(5, Duration::from_millis(20));
-        let server = Server::start(drip);
-        let url = server.url("/");
-        let client = Client::new(&settings()).unwrap();
-        let request = Request { url: &url, accept: None, auth: None, limit: 9000 };
-        let error = client.get(request).await.unwrap_err().to_string();
-        assert!(error.contains("fewer than 1000 bytes moved in 0.4 s"), "{error}");
-        assert!(error.contains("(2 tries)"), "{error}");
-
-        let exchange =
-            Exchange { method: Method::GET, url: &url, headers: Vec::new(), auth: None, body: Body::Empty };
-        let answer = client.exchange(&exchange).await.ok().unwrap();
-        let fault = answer.bytes(9000).await.err().unwrap();
-        assert_eq!(fault.retry, Retry::Later { lost: settings().slow_window });
-    }
-
-    #[tokio::test]
-    async fn what_is_slow_but_moves_arrives() {
-        let server = Server::start(|_| Reply::ok(vec![7; 8000]).pace(400, Duration::from_millis(50)));
-        let client = Client::new(&settings()).unwrap();
-        let url = server.url("/");
-        let request = Request { url: &url, accept: None, auth: None, limit: 9000 };
-        assert_eq!(client.get(request).await.unwrap().body.len(), 8000);
-    }
-
-    #[tokio::test]
-    async fn a_server_that_hardly_takes_anything_is_given_up() {
-        let server = Proxy::start(None, None, |_| Act::Sip(64, Duration::from_millis(1)));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(256 << 20).unwrap();
-        let body =
-            Body::File { path: file.path().into(), offset: 0, length: 256 << 20, progress: Arc::new(|_| ()) };
-        let url = format!("http://{}/", server.address()).parse().unwrap();
-        let exchange = Exchange { method: Method::PUT, url: &url, headers: Vec::new(), auth: None, body };
-        let client = Client::new(&settings()).unwrap();
-        let fault = client.exchange(&exchange).await.err().unwrap();
-        let text = fault.error.to_string();
-        assert!(text.contains("nothing came for 0.9 s") || text.contains("fewer than 1000 bytes"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_wait_is_told_once_for_all_requests() {
-        let server = Server::start(|_| Reply::ok("x").late(Duration::from_millis(700)));
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let mut settings = settings();
-        settings.idle_timeout = Duration::from_secs(20);
-        let listener = heard.clone();
-        settings.on_wait = Arc::new(move |host, time| listener.lock().unwrap().push((host.to_owned(), time)));
-        let client = Client::new(&settings).unwrap();
-        let url = server.url("/");
-        let ask = || client.get(Request { url: &url, accept: None, auth: None, limit: 10 });
-        let (one, two, three) = tokio::join!(ask(), ask(), ask());
-        assert!(one.is_ok() && two.is_ok() && three.is_ok());
-        let heard = heard.lock().unwrap();
-        // Each of the three would tell it three times.
-        assert!((1..=6).contains(&heard.len()), "{heard:?}");
-        let (host, time) = &heard[0];
-        assert_eq!(*host, url.socket_addrs(|| None).unwrap()[0].to_string());
-        assert!(*time >= settings.notice, "{time:?}");
-    }
-
-    #[test]
-    fn a_pace_is_measured_anew_in_every_window() {
-        let limits = Limits { window: Duration::ZERO, ..Limits::new(&settings()) };
-        let mut pace = Pace::new(limits);
-        assert!(pace.is_too_slow(999));
-        assert!(!pace.is_too_slow(1000));
-        assert!(pace.is_too_slow(1));
-    }
-}
+mod tests;

@@ -3,14 +3,30 @@ use std::io::{Read as _, Seek as _, Write as _};
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName};
+use url::Url;
 use wainwright_oci::{Digest, Hasher};
 
-use crate::client::{file_path, too_large};
+use crate::file::{file_path, too_large};
 use crate::retry::Fault;
-use crate::{Download, Error, redacted};
+use crate::{Auth, Error, redacted};
 
 /// How often a file may begin anew because its rest could not be had.
 const MOST_RESTARTS: usize = 4;
+
+/// A file to fetch.
+#[derive(Clone, Copy)]
+pub struct Download<'a> {
+    /// `http`, `https` or `file`. Credentials in it are used as if they were in `auth`.
+    pub url: &'a Url,
+    /// Sent to this server only, never along a redirect to another one.
+    pub auth: Option<&'a Auth>,
+    /// The digest the bytes must have.
+    pub expected: Option<Digest>,
+    /// How many bytes there must be.
+    pub size: Option<u64>,
+    /// The most bytes that are accepted.
+    pub limit: u64,
+}
 
 /// What has come of a file.
 pub(crate) struct Part<'a> {

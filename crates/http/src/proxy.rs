@@ -4,7 +4,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Proxy;
 use url::Url;
 
-use crate::send::innermost;
+use crate::cause::innermost;
 use crate::{Error, Proxies, redacted};
 
 /// Knows which proxy stands between us and a server.

@@ -4,9 +4,6 @@ use url::{Host, Url};
 
 use crate::{Error, Unfollowed, redacted};
 
-/// The most redirects one request follows.
-pub(crate) const MOST: usize = 10;
-
 /// Where a redirect or a link on a page leads, if it may be followed: to http(s) only, never from https to
 /// http, and not from a public server to a private address. Credentials in it are dropped.
 pub fn target(from: &Url, location: &str) -> Result<Url, Error> {

@@ -5,6 +5,8 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::cause::innermost;
+use crate::limits::MOST_REDIRECTS;
 use crate::pace::Pace;
 use crate::proxy::Through;
 use crate::retry::{Fault, Retry, is_passing, retry_after};
@@ -44,7 +46,7 @@ impl Client {
         if self.shared.offline {
             return Err(Fault::is_final(Error::Offline { url: redacted(&url) }));
         }
-        for _ in 0..=redirect::MOST {
+        for _ in 0..=MOST_REDIRECTS {
             let response = self.send(&url, ask, auth).await?;
             let status = response.status();
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -148,13 +150,4 @@ fn bad_status(url: &Url, response: &reqwest::Response) -> Fault {
         (true, None) => Retry::Later { lost: Duration::ZERO },
     };
     Fault { error, retry }
-}
-
-/// The cause that has no cause: the others only say that something failed.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -145,15 +145,6 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
-/// The folder a path is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) => Path::new("."),
-        None => path,
-    }
-}
-
 /// Creates a folder and those above it, where they are missing.
 pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o777).create(path);

@@ -326,7 +326,7 @@ fn free_space(path: &Path) -> Option<u64> {
     }
     let is_folder = |folder: &&Path| folder.is_dir();
     let folder = Some(path).filter(is_folder).or_else(|| {
-        (path.is_file() || !path.exists()).then(|| crate::draft::folder_of(path)).filter(is_folder)
+        (path.is_file() || !path.exists()).then(|| crate::folder::folder_of(path)).filter(is_folder)
     })?;
     let statistics = rustix::fs::statvfs(folder).ok()?;
     statistics.f_bavail.checked_mul(statistics.f_frsize)

@@ -1,5 +1,6 @@
 mod contents;
 mod garbage;
+mod names;
 mod seen;
 mod siblings;
 
@@ -15,18 +16,14 @@ use wainwright_store::Store;
 
 use crate::blob::Blob;
 use crate::draft::{self, Draft, DraftFolder};
+use crate::folder::folder_of;
 use crate::{Delivered, Error, Release};
 
 use contents::Contents;
+use names::blob_path;
+pub(crate) use names::{INDEX, MARK, MARK_BYTES};
 use seen::Seen;
 pub use siblings::Siblings;
-
-/// The file that says "this folder is an OCI layout" (OCI image-spec, "Image Layout").
-pub(crate) const MARK: &str = "oci-layout";
-/// What it says.
-pub(crate) const MARK_BYTES: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// The file that names the images.
-pub(crate) const INDEX: &str = "index.json";
 
 /// How many blobs are written at a time.
 const WORKERS: usize = 4;
@@ -73,7 +70,7 @@ fn write(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> R
 }
 
 fn create(release: &Release, store: &Store, dir: &Path, siblings: &Siblings) -> Result<Delivered, Error> {
-    let parent = draft::folder_of(dir);
+    let parent = folder_of(dir);
     draft::create_folder(parent)?;
     draft::sweep(parent);
     let folder = DraftFolder::new(parent)?;
@@ -200,10 +197,6 @@ fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<u64, Error> {
     io::Write::write_all(&mut draft, bytes).map_err(|source| Error::write(&path, size, source))?;
     draft.finish()?;
     Ok(size)
-}
-
-fn blob_path(dir: &Path, digest: &Digest) -> std::path::PathBuf {
-    dir.join("blobs/sha256").join(digest.hex())
 }
 
 fn is_there(dir: &Path, digest: &Digest, size: u64) -> bool {

@@ -8,6 +8,7 @@ mod blob;
 mod docker;
 mod draft;
 mod error;
+mod folder;
 mod layout;
 mod living;
 mod name;

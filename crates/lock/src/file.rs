@@ -4,6 +4,7 @@ use wainwright_oci::Digest;
 use wainwright_python::WheelFilename;
 
 use crate::error::redact;
+use crate::percent::percent_decoded;
 use crate::{Error, Location, LockedPackage};
 
 /// The file name at the end of an address: `foo-1.0+cpu-py3-none-any.whl` of `https://x/foo-1.0%2Bcpu-...whl#sha256=..`.
@@ -12,22 +13,6 @@ pub(crate) fn file_name_of_url(url: &str) -> Option<String> {
     let segment = path.split("://").nth(1)?.rsplit_once('/')?.1;
     let name = percent_decoded(segment)?;
     (!name.is_empty()).then_some(name)
-}
-
-pub(crate) fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Checks that all files are files of the package, one hash each, and collects their digests.

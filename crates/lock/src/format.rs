@@ -1,25 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::text::Text;
-use crate::{Error, Lock, pdm, pipfile, poetry, pylock, requirements, uv};
-
-/// The kinds of lockfiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LockFormat {
-    /// `uv.lock`.
-    UvLock,
-    /// `poetry.lock`.
-    PoetryLock,
-    /// `pdm.lock`.
-    PdmLock,
-    /// `pylock.toml` (PEP 751).
-    Pylock,
-    /// `Pipfile.lock`.
-    PipfileLock,
-    /// `requirements.txt` with hashes.
-    Requirements,
-}
+use crate::{Error, Lock, LockFormat, pdm, pipfile, poetry, pylock, requirements, uv};
 
 /// What there is to know about a kind of lockfile.
 struct Format {

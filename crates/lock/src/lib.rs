@@ -4,6 +4,7 @@
 //! leaves open is refused. Nothing is downloaded either: [`LockedFile`] says where the bytes are and what their
 //! digest must be.
 
+mod content;
 mod environment;
 mod error;
 mod file;
@@ -15,6 +16,7 @@ mod marker;
 mod marker_parser;
 mod package;
 mod pdm;
+mod percent;
 mod pipfile;
 mod poetry;
 mod project_requirements;
@@ -29,9 +31,9 @@ mod uv;
 
 pub use environment::{MarkerEnvironment, marker_environment};
 pub use error::{Error, Foreign, Invalid, Place};
-pub use format::{LockFormat, find, find_all, find_workspace, read};
+pub use format::{find, find_all, find_workspace, read};
 pub use indexes::{Indexes, replace_variables};
-pub use lock::Lock;
+pub use lock::{Lock, LockFormat};
 pub use marker::Marker;
 pub use package::{GitSource, LocalMember, Location, LockedFile, LockedPackage, Source};
 pub use project_requirements::ProjectRequirements;

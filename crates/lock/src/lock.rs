@@ -1,9 +1,26 @@
-use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
-use wainwright_python::{PythonVersion, Target, Version, VersionSpecifiers};
+use wainwright_python::{Target, VersionSpecifiers};
 
-use crate::{Error, Indexes, LocalMember, LockFormat, LockedPackage, ProjectRequirements, Selection};
+use crate::content::{Content, accepts};
+use crate::{Error, Indexes, LocalMember, LockedPackage, ProjectRequirements, Selection};
+
+/// The kinds of lockfiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LockFormat {
+    /// `uv.lock`.
+    UvLock,
+    /// `poetry.lock`.
+    PoetryLock,
+    /// `pdm.lock`.
+    PdmLock,
+    /// `pylock.toml` (PEP 751).
+    Pylock,
+    /// `Pipfile.lock`.
+    PipfileLock,
+    /// `requirements.txt` with hashes.
+    Requirements,
+}
 
 /// A lockfile that was read and checked, for any target.
 #[derive(Debug)]
@@ -11,31 +28,6 @@ pub struct Lock {
     pub(crate) file: PathBuf,
     pub(crate) format: LockFormat,
     pub(crate) content: Box<dyn Content>,
-}
-
-/// What each kind of lockfile can tell.
-pub(crate) trait Content: Debug + Send + Sync {
-    fn packages(&self, selection: &Selection, target: &Target) -> Result<Vec<LockedPackage>, Error>;
-
-    fn local_members(&self, _: &Selection, _: &Target) -> Result<Vec<LocalMember>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn requires_python(&self) -> Option<&VersionSpecifiers> {
-        None
-    }
-
-    fn indexes(&self) -> Indexes {
-        Indexes::default()
-    }
-
-    fn check_matches(&self, _: &ProjectRequirements) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn check_fresh(&self) -> Result<(), Error> {
-        Ok(())
-    }
 }
 
 impl Lock {
@@ -101,11 +93,4 @@ impl Lock {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a Python will do; one whose patch level is not known yet gets the benefit of the doubt.
-pub(crate) fn accepts(requires: &VersionSpecifiers, python: PythonVersion) -> bool {
-    let patches = python.patch.map_or(0..=u8::MAX, |patch| patch..=patch);
-    let [major, minor] = [python.major, python.minor].map(u64::from);
-    patches.map(u64::from).any(|patch| requires.contains(&Version::new([major, minor, patch])))
 }

@@ -1,9 +1,6 @@
-use std::str::FromStr;
-
 use wainwright_python::{PackageName, Version, VersionSpecifier, VersionSpecifiers};
 
-use crate::marker_parser::Parser;
-use crate::{Invalid, MarkerEnvironment};
+use crate::MarkerEnvironment;
 
 /// A condition on the environment: `python_version < '3.11' and sys_platform == 'linux'`
 /// (PyPA, "Dependency specifiers"; `extras` and `dependency_groups` come from PEP 751).
@@ -31,14 +28,6 @@ impl Marker {
         let mut comparisons = Vec::new();
         self.0.collect(&mut comparisons);
         comparisons
-    }
-}
-
-impl FromStr for Marker {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        Parser::new(text).marker().map(Self)
     }
 }
 

@@ -1,10 +1,20 @@
+use std::str::FromStr;
+
 use wainwright_python::VersionSpecifier;
 
 use crate::Invalid;
-use crate::marker::{Comparison, Node, Order, TextVariable, VersionVariable};
+use crate::marker::{Comparison, Marker, Node, Order, TextVariable, VersionVariable};
 
 /// No tool nests markers deeper than this, and the stack is not endless.
 const DEPTH: usize = 64;
+
+impl FromStr for Marker {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Parser::new(text).marker().map(Self)
+    }
+}
 
 /// Reads a marker from left to right.
 pub(crate) struct Parser<'a> {

@@ -166,7 +166,7 @@ impl GitSource {
             return Err("a git repository with large files (LFS)".into());
         }
         let subdirectory = value("subdirectory")
-            .map(|text| crate::file::percent_decoded(text).unwrap_or_else(|| text.to_owned()));
+            .map(|text| crate::percent::percent_decoded(text).unwrap_or_else(|| text.to_owned()));
         Self::new(url.strip_prefix("git+").unwrap_or(url), commit, subdirectory.as_deref())
     }
 }

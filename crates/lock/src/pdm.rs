@@ -11,7 +11,7 @@ use toml::{Spanned, Table as Toml, Value};
 use wainwright_oci::Digest;
 use wainwright_python::{ExtraName, PackageName, Version, VersionSpecifiers};
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::python_json::{SPACED, dump};
 use crate::table::{File, Need, Origin, Package, Part, Table, git, is_archive};
 use crate::text::Text;

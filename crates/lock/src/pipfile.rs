@@ -8,7 +8,7 @@ use toml::Table as Toml;
 use wainwright_oci::Digest;
 use wainwright_python::{PackageName, VersionRanges, VersionSpecifiers};
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::python_json::{TIGHT, dump};
 use crate::table::{File, Origin, Package, Part, Table, git, is_archive};
 use crate::text::Text;

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use wainwright_python::{ExtraName, PackageName, Target, Version, VersionSpecifiers};
 
+use crate::content::Content;
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
-use crate::lock::Content;
 use crate::text::Text;
 use crate::{
     Error, Foreign, GitSource, Invalid, LocalMember, Location, LockedFile, LockedPackage, Marker, Place,
@@ -157,7 +157,7 @@ impl Pylock {
         let not_a_wheel =
             |from: Foreign| Error::NotAWheel { place: origin.clone(), name: name.to_string(), from };
         if let Some(requires) = &package.requires_python
-            && !crate::lock::accepts(requires, target.python)
+            && !crate::content::accepts(requires, target.python)
         {
             let (requires, python) = (requires.clone(), target.python.to_string());
             return Err(Error::Python { file: self.text.file.clone(), requires, python });

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::python_project::{License, Person, PythonProject};
+use crate::metadata::{License, Person, PythonProject};
 
 /// The files of the project's own `.dist-info`, except `RECORD`, which needs to know what else is installed
 /// (PyPA, "Recording installed projects" and "Core metadata specifications" 2.4).

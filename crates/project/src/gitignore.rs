@@ -27,7 +27,7 @@ impl GitIgnore {
     ) -> Result<Option<Rc<Self>>, Error> {
         let name =
             if folder.is_empty() { ".gitignore".into() } else { format!("{}/.gitignore", show(folder)) };
-        let folder_path = root.join(crate::walk::as_path(folder));
+        let folder_path = root.join(crate::place::as_path(folder));
         let text = read_text(&folder_path, ".gitignore", LIMIT).map_err(|error| match error {
             Error::TooLarge { limit, .. } => Error::TooLarge { file: name.clone(), limit },
             Error::NotText { reason, .. } => Error::NotText { file: name.clone(), reason },

@@ -18,6 +18,7 @@ mod health;
 mod items;
 mod layout;
 mod leak;
+mod metadata;
 mod place;
 mod poetry;
 mod project;
@@ -32,6 +33,7 @@ mod settings;
 mod source_tree;
 mod start;
 mod static_version;
+mod texts;
 mod values;
 mod walk;
 
@@ -44,15 +46,14 @@ pub use error::Error;
 pub use health::{Health, Timing, is_http_path};
 pub use layout::{Layout, LayoutKind};
 pub use leak::refuse_leaks;
+pub use metadata::{License, Person, PythonProject, Readme};
 pub use place::Place;
 pub use project::{Project, load};
-pub use python_project::{License, Person, PythonProject, Readme};
 pub use quantity::{NotAQuantity, Quantity};
 pub use resources::Resources;
 pub use service::{Prefixed, Service};
 pub use settings::Settings;
-pub use source_tree::{
-    Excluded, SourceFile, SourceKind, SourceTree, Warning, list_sources, list_sources_except,
-};
+pub use source_tree::{Excluded, SourceFile, SourceKind, SourceTree, Warning};
 pub use start::{Start, start};
 pub use values::{Port, Protocol, User, check_pinned, is_dns_label, is_variable};
+pub use walk::{list_sources, list_sources_except};

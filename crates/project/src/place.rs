@@ -1,5 +1,8 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// The most of a line that is shown, in characters.
 const WIDTH: usize = 100;
@@ -99,6 +102,11 @@ impl Place {
             "^".repeat(marked)
         )
     }
+}
+
+/// A path relative to the project, for the operating system.
+pub(crate) fn as_path(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use wainwright_python::{PackageName, PythonVersion};
 
 use crate::document::{Source, Table};
-use crate::python_project::PythonProject;
+use crate::metadata::PythonProject;
 use crate::read::read_text;
 use crate::{Error, Settings};
 

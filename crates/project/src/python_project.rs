@@ -1,91 +1,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use wainwright_python::{ExtraName, PackageName, Version, VersionSpecifiers};
+use wainwright_python::{ExtraName, Version};
 
 use crate::Error;
 use crate::document::{Item, Table};
 use crate::layout::Layout;
-use crate::read::read_named;
+use crate::metadata::{License, Person, PythonProject, Readme};
 use crate::scripts::{read_entry_points, read_scripts};
 use crate::settings::image_name;
+use crate::texts::{named_text, text_type};
 use crate::values::cut;
 use crate::{dependency_groups, poetry, static_version};
-
-/// A readme or license text larger than this is a mistake.
-const TEXT_LIMIT: u64 = 4 * 1024 * 1024;
-
-/// The `[project]` table of `pyproject.toml` (PyPA, "pyproject.toml specification") and what belongs to it.
-#[derive(Clone, Debug)]
-pub struct PythonProject {
-    /// The normalized name.
-    pub name: PackageName,
-    /// The name as written, for `METADATA`.
-    pub written_name: String,
-    /// The version: as written, or found without running code when it is dynamic; else absent.
-    pub version: Option<Version>,
-    /// Which Python versions it runs on.
-    pub requires_python: Option<VersionSpecifiers>,
-    /// One line.
-    pub description: Option<String>,
-    /// The long description.
-    pub readme: Option<Readme>,
-    /// The license.
-    pub license: Option<License>,
-    /// Who wrote it.
-    pub authors: Vec<Person>,
-    /// Who looks after it.
-    pub maintainers: Vec<Person>,
-    /// Words to find it by.
-    pub keywords: Vec<String>,
-    /// Trove classifiers.
-    pub classifiers: Vec<String>,
-    /// Addresses by label.
-    pub urls: BTreeMap<String, String>,
-    /// Requirements (PEP 508), as written.
-    pub dependencies: Vec<String>,
-    /// Requirements by extra, as written.
-    pub optional_dependencies: BTreeMap<ExtraName, Vec<String>>,
-    /// Requirements by dependency group, included groups put in (PyPA, "Dependency Groups").
-    pub dependency_groups: BTreeMap<PackageName, Vec<String>>,
-    /// Console scripts: name -> `package.module:function`.
-    pub scripts: BTreeMap<String, String>,
-    /// Scripts that open windows.
-    pub gui_scripts: BTreeMap<String, String>,
-    /// Other entry points: group -> name -> object.
-    pub entry_points: BTreeMap<String, BTreeMap<String, String>>,
-    /// Whether it means to be installed (uv's rule: `tool.uv.package`, else whether there is a `[build-system]`).
-    pub is_package: bool,
-    /// Where its packages are.
-    pub layout: Layout,
-}
-
-/// A person or group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
-    /// Name, if given.
-    pub name: Option<String>,
-    /// E-mail address, if given.
-    pub email: Option<String>,
-}
-
-/// A long description.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readme {
-    /// The text.
-    pub text: String,
-    /// `text/markdown`, `text/x-rst` or `text/plain`.
-    pub content_type: String,
-}
-
-/// A license, in one of two forms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum License {
-    /// An SPDX expression (PEP 639).
-    Expression(String),
-    /// Free text.
-    Text(String),
-}
 
 impl PythonProject {
     /// Reads `[project]`, else `[tool.poetry]`; `None` when there is neither.
@@ -159,15 +85,6 @@ fn read_version(
     }
 }
 
-/// What a file holds, by the end of its name.
-pub(crate) fn text_type(file: &str) -> &'static str {
-    match Path::new(&file.to_lowercase()).extension().and_then(|end| end.to_str()) {
-        Some("md") => "text/markdown",
-        Some("rst") => "text/x-rst",
-        _ => "text/plain",
-    }
-}
-
 /// A readme that is not there costs a description, not the build.
 fn read_readme(root: &Path, item: &Item<'_>, warnings: &mut Vec<String>) -> Result<Option<Readme>, Error> {
     if item.is_string() {
@@ -198,23 +115,6 @@ fn read_license(root: &Path, item: &Item<'_>, warnings: &mut Vec<String>) -> Res
         (None, Some(file)) => Ok(named_text(root, &file, warnings)?.map(License::Text)),
         _ => Err(item.refuse("`license` needs either `file` or `text`")),
     }
-}
-
-/// The text of a file that is named in `pyproject.toml`; a warning when it is not there.
-pub(crate) fn named_text(
-    root: &Path,
-    item: &Item<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Option<String>, Error> {
-    let file = item.line()?;
-    let text = read_named(root, file, TEXT_LIMIT).map_err(|error| match error {
-        Error::Read { .. } => error,
-        error => item.refuse(error),
-    })?;
-    if text.is_none() {
-        warnings.push(format!("`{}`, named in pyproject.toml, does not exist", cut(file)));
-    }
-    Ok(text)
 }
 
 fn read_people(item: &Item<'_>) -> Result<Vec<Person>, Error> {
@@ -254,108 +154,4 @@ fn read_extras(project: &Table<'_>) -> Result<BTreeMap<ExtraName, Vec<String>>, 
 }
 
 #[cfg(test)]
-mod tests {
-    use wainwright_fault::Classify;
-
-    use super::*;
-    use crate::project::load;
-    use insta::assert_snapshot;
-
-    fn read(text: &str) -> Result<PythonProject, Error> {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join("pyproject.toml"), text).unwrap();
-        std::fs::write(root.path().join("README.md"), "# Shop\n").unwrap();
-        load(root.path()).map(|project| project.python_project.unwrap())
-    }
-
-    fn refuse(text: &str) -> String {
-        let error = read(text).expect_err(text);
-        assert!(!error.is_outside());
-        error.to_string()
-    }
-
-    #[test]
-    fn a_whole_project_is_read() {
-        let project = read(
-            r#"
-            [build-system]
-            requires = ["hatchling"]
-            [project]
-            name = "My.Shop"
-            version = "1.0rc1"
-            requires-python = ">=3.11"
-            readme = "README.md"
-            license = "MIT"
-            authors = [{name = "A", email = "a@example.org"}, {name = "B"}]
-            dependencies = ["flask>=3", "tomli; python_version < '3.11'"]
-            scripts = { shop = "my.shop:main" }
-            [project.optional-dependencies]
-            Fast_Path = ["orjson"]
-            [project.entry-points."flask.commands"]
-            hello = "my.shop.cli:hello [fast]"
-            [dependency-groups]
-            Test = ["pytest"]
-            dev = [{include-group = "test"}, "ruff"]
-            "#,
-        )
-        .unwrap();
-        assert_eq!((project.name.as_str(), project.written_name.as_str()), ("my-shop", "My.Shop"));
-        assert_eq!(project.version.unwrap().to_string(), "1.0rc1");
-        assert_eq!(project.readme.unwrap().content_type, "text/markdown");
-        assert_eq!(project.optional_dependencies.keys().next().unwrap().as_str(), "fast-path");
-        assert_eq!(project.dependency_groups[&"dev".parse().unwrap()], ["pytest", "ruff"]);
-        assert!(project.is_package);
-        assert!(!read("[project]\nname = \"a\"").unwrap().is_package);
-    }
-
-    #[test]
-    fn mistakes_are_pointed_at() {
-        assert_snapshot!(refuse("[project]\nname = \"a\"\nscripts = { run = \"a.b\" }"), @r#"
-        pyproject.toml:3:19: `a.b` is not a function to call
-          |
-        3 | scripts = { run = "a.b" }
-          |                   ^^^^^
-        "#);
-        assert_snapshot!(refuse("[project]\nversion = \"1\"\n"), @r"
-        pyproject.toml:1:1: [project] has no `name`
-          |
-        1 | [project]
-          | ^^^^^^^^^
-        ");
-        assert_snapshot!(refuse("[project]\nname = \"a\"\nversion = \"one\"\n"), @r#"
-        pyproject.toml:3:11: expected version to start with a number, but no leading ASCII digits were found
-          |
-        3 | version = "one"
-          |           ^^^^^
-        "#);
-        for rest in [
-            "readme = \"../x\"",
-            "readme = \"/etc/passwd\"",
-            "scripts = { python3 = \"a:b\" }",
-            "scripts = { \"../x\" = \"a:b\" }",
-            "scripts = { x = \"a:b;import os\" }",
-            "scripts = { x = \"a:b\\nimport os\" }",
-            "version = \"1\"\ndynamic = [\"version\"]",
-            "dependencies = \"flask\"",
-            "dependencies = [\"a\\nb\"]",
-            "requires-python = \"three\"",
-            "license = {}",
-            "entry-points.console_scripts = {}",
-            "entry-points.\"a b\" = {}",
-        ] {
-            let message = refuse(&format!("[project]\nname = \"a\"\n{rest}"));
-            assert!(message.starts_with("pyproject.toml:"), "{rest}: {message}");
-        }
-    }
-
-    #[test]
-    fn a_missing_readme_is_a_warning() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join("pyproject.toml"), "[project]\nname = \"a\"\nreadme = \"R.md\"")
-            .unwrap();
-        let project = load(root.path()).unwrap();
-        assert_eq!(project.warnings, ["`R.md`, named in pyproject.toml, does not exist"]);
-        std::os::unix::fs::symlink("/etc/passwd", root.path().join("R.md")).unwrap();
-        assert!(load(root.path()).unwrap_err().to_string().contains("is not inside the project"));
-    }
-}
+mod tests;

@@ -1,13 +1,11 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wainwright_oci::ImagePath;
 
 use crate::place::show;
-use crate::walk::walk;
-use crate::{Error, Project};
 
 /// The files of a project that go into an image, and what was left out.
 #[derive(Clone, Debug)]
@@ -114,21 +112,4 @@ impl SourceTree {
         };
         self.files.iter().map(size).sum()
     }
-}
-
-/// Lists the files of a project that go into an image.
-///
-/// Left out is, in this order: what `exclude` names; what looks like a secret (listed in [`SourceTree::excluded`]); what
-/// belongs to tools; what a `.gitignore` or the `.dockerignore` names. What `include` names is taken all the same,
-/// except over `exclude`; a secret must be named itself, not only its folder.
-///
-/// Links are never followed. Refuses sockets, pipes and devices, links that leave the project, names that cannot stand
-/// in an image, and what cannot be read. The result does not depend on the order of folders, umask, times or owners.
-pub fn list_sources(project: &Project) -> Result<SourceTree, Error> {
-    list_sources_except(project, &[])
-}
-
-/// As [`list_sources`], leaving out files and folders that this build itself will write.
-pub fn list_sources_except(project: &Project, outputs: &[&Path]) -> Result<SourceTree, Error> {
-    walk(project, outputs)
 }

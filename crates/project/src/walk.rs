@@ -13,14 +13,9 @@ use wainwright_oci::ImagePath;
 use crate::deny::{is_build_output, is_image_archive, is_junk, is_junk_folder, secret};
 use crate::dockerignore::{DockerIgnore, Inherited};
 use crate::gitignore::GitIgnore;
-use crate::place::show;
+use crate::place::{as_path, show};
 use crate::rules::Rules;
 use crate::{Error, Excluded, Project, SourceFile, SourceKind, SourceTree, Warning};
-
-/// A path relative to the project, for the operating system.
-pub(crate) fn as_path(path: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(path))
-}
 
 /// What a walk knows everywhere.
 struct Walk<'a> {
@@ -55,8 +50,20 @@ enum State {
     Out,
 }
 
-/// Walks a project. See [`crate::list_sources`] for the rules.
-pub(crate) fn walk(project: &Project, outputs: &[&Path]) -> Result<SourceTree, Error> {
+/// Lists the files of a project that go into an image.
+///
+/// Left out is, in this order: what `exclude` names; what looks like a secret (listed in [`SourceTree::excluded`]); what
+/// belongs to tools; what a `.gitignore` or the `.dockerignore` names. What `include` names is taken all the same,
+/// except over `exclude`; a secret must be named itself, not only its folder.
+///
+/// Links are never followed. Refuses sockets, pipes and devices, links that leave the project, names that cannot stand
+/// in an image, and what cannot be read. The result does not depend on the order of folders, umask, times or owners.
+pub fn list_sources(project: &Project) -> Result<SourceTree, Error> {
+    list_sources_except(project, &[])
+}
+
+/// As [`list_sources`], leaving out files and folders that this build itself will write.
+pub fn list_sources_except(project: &Project, outputs: &[&Path]) -> Result<SourceTree, Error> {
     let root = project.root.as_path();
     let real_root = root.canonicalize().map_err(|source| Error::read(root, source))?;
     let rules = |patterns: &[String], key| {

@@ -5,17 +5,35 @@ use wainwright_http::{
 };
 
 use crate::error::{ServerError, clean};
-use crate::{Error, Registry, Scope};
+use crate::{Error, Registry, Repository};
 
 /// A question to a registry.
 #[derive(Clone)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct Ask {
     pub(crate) method: Method,
-    pub(crate) registry: &'a str,
-    pub(crate) scope: &'a Scope,
     pub(crate) to: To,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Body,
+}
+
+impl Ask {
+    /// Without headers and a body.
+    pub(crate) fn new(method: Method, to: To) -> Self {
+        Self { method, to, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sends bytes along.
+    #[must_use]
+    pub(crate) fn body(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
 }
 
 /// Where a question goes.
@@ -44,12 +62,11 @@ impl Failure {
 /// How much of a refusal is read.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-impl Registry {
+impl Repository {
     /// Asks until there is an answer: with new credentials when the registry wants some, and again when it is in passing
     /// trouble. The answer may be any other refusal.
-    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
-        let base = self.base(ask.registry)?;
-        let mut tries = self.tries(ask.registry, &base);
+    pub(crate) async fn ask(&self, ask: &Ask) -> Result<Answer, Error> {
+        let mut tries = self.tries(&self.base()?);
         loop {
             match self.ask_once(ask).await {
                 Ok(answer) => return Ok(answer),
@@ -70,27 +87,27 @@ impl Registry {
             0..2 => String::new(),
             seconds => format!(" in {seconds} s"),
         };
-        self.tell(format!("{}; it is tried again{when}", failure.error));
+        self.client().tell(format!("{}; it is tried again{when}", failure.error));
         tries.pass(wait).await;
         true
     }
 
     /// Asks once. Tokens that ran out are renewed without counting as another try.
-    pub(crate) async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+    pub(crate) async fn ask_once(&self, ask: &Ask) -> Result<Answer, Failure> {
         let mut is_renewed = false;
         let mut scheme = None;
         let mut first = None;
         loop {
             let base = match scheme {
-                Some(scheme) => crate::host::base(ask.registry, scheme),
-                None => self.base(ask.registry),
+                Some(scheme) => crate::host::base(self.host(), scheme),
+                None => self.base(),
             }
             .map_err(Failure::is_final)?;
             let url = self.url(ask, &base)?;
             // Credentials are for the registry; whoever it sends us to gets none.
             let is_home = is_same_server(&url, &base);
             let auth = match is_home {
-                true => self.auth(ask.registry, &base, ask.scope).await.map_err(Failure::is_final)?,
+                true => self.auth(&base).await.map_err(Failure::is_final)?,
                 false => None,
             };
             let exchange = Exchange {
@@ -102,15 +119,15 @@ impl Registry {
             };
             // What a registry was given to prove who it is, or we are, is for it alone.
             let http = match is_home {
-                true => self.http_of(ask.registry).map_err(Failure::is_final)?,
-                false => self.http().clone(),
+                true => self.client().http_of(self.host()).map_err(Failure::is_final)?,
+                false => self.client().http().clone(),
             };
             let answer = match http.exchange(&exchange).await {
                 Ok(answer) => answer,
                 Err(fault) => {
                     let is_mute = matches!(&fault.error, wainwright_http::Error::Unreachable { .. });
                     if let (true, None, Some(other)) =
-                        (is_mute, scheme, self.other_scheme(ask.registry, &url))
+                        (is_mute, scheme, self.client().other_scheme(self.host(), &url))
                     {
                         // A server that expects encryption may also just hang up.
                         (scheme, first) = (Some(other), Some(fault));
@@ -123,7 +140,7 @@ impl Registry {
             };
             let status = answer.status();
             if status == 400
-                && let (None, Some(other)) = (scheme, self.other_scheme(ask.registry, &url))
+                && let (None, Some(other)) = (scheme, self.client().other_scheme(self.host(), &url))
             {
                 let error = refusal(ask, answer).await;
                 if error.asks_for_https() {
@@ -132,8 +149,8 @@ impl Registry {
                 }
                 return Err(Failure::is_final(error));
             }
-            self.answered_to(ask.registry, if base.scheme() == "http" { "http" } else { "https" });
-            self.show_warnings(&answer);
+            self.client().answered_to(self.host(), if base.scheme() == "http" { "http" } else { "https" });
+            self.client().show_warnings(&answer);
             match status {
                 401 if is_home => {
                     let headers: Vec<String> = answer
@@ -145,12 +162,9 @@ impl Registry {
                     let refused = refusal(ask, answer).await;
                     let shown = auth.as_ref();
                     if is_renewed
-                        || !self
-                            .authorize(ask.registry, &base, ask.scope, shown, &headers)
-                            .await
-                            .map_err(Failure::is_final)?
+                        || !self.authorize(&base, shown, &headers).await.map_err(Failure::is_final)?
                     {
-                        return Err(Failure::is_final(self.denied(ask.registry, ask.scope, refused)));
+                        return Err(Failure::is_final(self.denied(refused)));
                     }
                     is_renewed = true;
                 }
@@ -167,15 +181,15 @@ impl Registry {
     }
 
     /// The tries of a request. A registry that has answered in this run is worth waiting for until it is back.
-    pub(crate) fn tries(&self, registry: &str, url: &Url) -> Tries<'_> {
-        self.http().tries(url).with_more(if self.has_answered(registry) { 2 } else { 0 })
+    pub(crate) fn tries(&self, url: &Url) -> Tries<'_> {
+        self.http().tries(url).with_more(if self.client().has_answered(self.host()) { 2 } else { 0 })
     }
 
-    fn url(&self, ask: &Ask<'_>, base: &Url) -> Result<Url, Failure> {
+    fn url(&self, ask: &Ask, base: &Url) -> Result<Url, Failure> {
         match &ask.to {
             To::Root => Ok(base.clone()),
             To::Url(url) => Ok(url.clone()),
-            To::Path(path) => base.join(&format!("{}/{path}", ask.scope.repository())).map_err(|_| {
+            To::Path(path) => base.join(&format!("{}/{path}", self.name())).map_err(|_| {
                 Failure::is_final(Error::Document {
                     reference: path.clone(),
                     reason: "it makes no URL".into(),
@@ -183,7 +197,9 @@ impl Registry {
             }),
         }
     }
+}
 
+impl Registry {
     /// Prints what a registry warns of (distribution-spec, "Warnings"), each once.
     fn show_warnings(&self, answer: &Answer) {
         for value in
@@ -225,7 +241,7 @@ impl Registry {
 }
 
 /// An answer that is no success, as an error.
-pub(crate) async fn refusal(ask: &Ask<'_>, answer: Answer) -> Error {
+pub(crate) async fn refusal(ask: &Ask, answer: Answer) -> Error {
     let (status, url) = (answer.status(), redacted(answer.url()));
     let method = ask.method.to_string();
     let errors = ServerError::read(&answer.start(LONGEST_REFUSAL).await);

@@ -1,5 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,84 +7,9 @@ use wainwright_http::{Auth, Body, Exchange, Method, Secret, Url, redacted};
 use crate::challenge::{self, Challenge};
 use crate::credentials::Login;
 use crate::error::{ServerError, clean};
-use crate::{Error, Registry};
-
-/// What is to be done with which repositories of one registry (distribution-spec token scopes).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scope {
-    repository: String,
-    may_write: bool,
-    may_delete: bool,
-    /// Repositories that blobs are mounted from.
-    mounts: BTreeSet<String>,
-}
-
-impl Scope {
-    /// To read a repository.
-    pub fn read(repository: impl Into<String>) -> Self {
-        Self { repository: repository.into(), may_write: false, may_delete: false, mounts: BTreeSet::new() }
-    }
-
-    /// To write a repository, mounting blobs of others.
-    pub fn write(repository: impl Into<String>, mounts: impl IntoIterator<Item = String>) -> Self {
-        let repository = repository.into();
-        let mounts = mounts.into_iter().filter(|from| *from != repository).collect();
-        Self { repository, may_write: true, may_delete: false, mounts }
-    }
-
-    /// To write a repository, and to remove what was written.
-    pub(crate) fn write_and_delete(repository: &str) -> Self {
-        Self { may_delete: true, ..Self::write(repository, []) }
-    }
-
-    /// To find out whether the registry lets us in; nothing is done with any repository.
-    pub(crate) fn none() -> Self {
-        Self::read("")
-    }
-
-    /// The repository.
-    pub fn repository(&self) -> &str {
-        &self.repository
-    }
-
-    /// The same without the repositories that blobs are mounted from, if there are any.
-    fn without_mounts(&self) -> Option<Self> {
-        (!self.mounts.is_empty()).then(|| Self { mounts: BTreeSet::new(), ..self.clone() })
-    }
-
-    fn texts(&self) -> Vec<String> {
-        if self.repository.is_empty() {
-            return Vec::new();
-        }
-        let actions = match (self.may_write, self.may_delete) {
-            (_, true) => "pull,push,delete",
-            (true, false) => "pull,push",
-            (false, false) => "pull",
-        };
-        let own = format!("repository:{}:{actions}", self.repository);
-        [own].into_iter().chain(self.mounts.iter().map(|from| format!("repository:{from}:pull"))).collect()
-    }
-}
-
-/// What registries asked for, and what was got for it.
-#[derive(Default)]
-pub(crate) struct Keys {
-    challenges: Mutex<BTreeMap<String, Challenge>>,
-    tokens: Mutex<BTreeMap<(String, Scope), Token>>,
-    /// Held while a token is fetched, so that many requests in need of one fetch one.
-    renewals: Mutex<BTreeMap<(String, Scope), Renewal>>,
-    logins: tokio::sync::Mutex<BTreeMap<(String, String), Option<Login>>>,
-}
-
-type Renewal = Arc<tokio::sync::Mutex<()>>;
-
-#[derive(Clone)]
-struct Token {
-    auth: Auth,
-    /// By the monotonic clock: a machine's date may be wrong.
-    until: Duration,
-    who: String,
-}
+use crate::keys::{Renewal, Token};
+use crate::scope::Scope;
+use crate::{Error, Repository};
 
 /// What a token without `expires_in` is good for (distribution token specification).
 const USUAL_LIFE: Duration = Duration::from_secs(60);
@@ -94,37 +18,31 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// The most that a token server may answer.
 const LARGEST: usize = 1 << 20;
 
-impl Registry {
-    /// What to show a registry for a scope, if it is known by now that it wants something.
-    pub(crate) async fn auth(
-        &self,
-        registry: &str,
-        base: &Url,
-        scope: &Scope,
-    ) -> Result<Option<Auth>, Error> {
-        if let Some(token) = self.token(registry, scope) {
+impl Repository {
+    /// What to show the registry, if it is known by now that it wants something.
+    pub(crate) async fn auth(&self, base: &Url) -> Result<Option<Auth>, Error> {
+        if let Some(token) = self.token() {
             return Ok(Some(token.auth));
         }
-        let known = lock(&self.keys().challenges).get(registry).cloned();
+        let known = lock(&self.client().keys().challenges).get(self.host()).cloned();
         let Some(challenge) = known else { return Ok(None) };
-        let renewal = self.renewal(registry, scope);
+        let renewal = self.renewal();
         let _alone = renewal.lock().await;
-        match self.token(registry, scope) {
+        match self.token() {
             Some(token) => Ok(Some(token.auth)),
-            None => self.answer(registry, base, scope, &challenge).await,
+            None => self.answer(base, &challenge).await,
         }
     }
 
     /// Answers a 401: forgets what was shown, and gets something new; `false` when nobody gave us anything to show.
     pub(crate) async fn authorize(
         &self,
-        registry: &str,
         base: &Url,
-        scope: &Scope,
         shown: Option<&Auth>,
         headers: &[String],
     ) -> Result<bool, Error> {
-        let refuse = |reason: &str| Error::Challenge { registry: registry.to_owned(), reason: reason.into() };
+        let refuse =
+            |reason: &str| Error::Challenge { registry: self.host().to_owned(), reason: reason.into() };
         let all = challenge::read(headers.iter().map(String::as_str));
         let find = |scheme: &str| all.iter().find(|challenge| challenge.scheme == scheme);
         let Some(challenge) = find("bearer").or_else(|| find("basic")) else {
@@ -134,104 +52,107 @@ impl Registry {
                 _ => refuse(&format!("it wants `{}`", clean(&schemes.join("`, `")))),
             });
         };
-        lock(&self.keys().challenges).insert(registry.to_owned(), challenge.clone());
-        let renewal = self.renewal(registry, scope);
+        lock(&self.client().keys().challenges).insert(self.host().to_owned(), challenge.clone());
+        let renewal = self.renewal();
         let _alone = renewal.lock().await;
         // Somebody else may have got something new in the meantime.
-        if self.token(registry, scope).is_some_and(|token| Some(&token.auth) != shown) {
+        if self.token().is_some_and(|token| Some(&token.auth) != shown) {
             return Ok(true);
         }
-        lock(&self.keys().tokens).remove(&(registry.to_owned(), scope.clone()));
-        Ok(self.answer(registry, base, scope, challenge).await?.is_some())
+        lock(&self.client().keys().tokens).remove(&self.key());
+        Ok(self.answer(base, challenge).await?.is_some())
     }
 
-    fn renewal(&self, registry: &str, scope: &Scope) -> Renewal {
-        lock(&self.keys().renewals).entry((registry.to_owned(), scope.clone())).or_default().clone()
+    fn renewal(&self) -> Renewal {
+        lock(&self.client().keys().renewals).entry(self.key()).or_default().clone()
     }
 
     /// Adds to a refusal who was refused.
-    pub(crate) fn denied(&self, registry: &str, scope: &Scope, refusal: Error) -> Error {
+    pub(crate) fn denied(&self, refusal: Error) -> Error {
         let Error::Refused { method, url, status, errors } = refusal else { return refusal };
-        let who = self.token(registry, scope).map(|token| token.who).unwrap_or_default();
+        let who = self.token().map(|token| token.who).unwrap_or_default();
         Error::Denied {
             method,
             url,
             status,
-            registry: registry.to_owned(),
-            repository: scope.repository().to_owned(),
-            what: if scope.may_write { "write" } else { "read" },
+            registry: self.host().to_owned(),
+            repository: self.name().to_owned(),
+            what: self.scope().verb(),
             who,
             errors,
         }
     }
 
-    fn token(&self, registry: &str, scope: &Scope) -> Option<Token> {
-        let tokens = lock(&self.keys().tokens);
-        let token = tokens.get(&(registry.to_owned(), scope.clone()))?;
-        (token.until > self.http().clock().now() + MARGIN).then(|| token.clone())
+    /// What tokens are remembered by.
+    fn key(&self) -> (String, Scope) {
+        (self.host().to_owned(), self.scope().clone())
+    }
+
+    fn token(&self) -> Option<Token> {
+        let tokens = lock(&self.client().keys().tokens);
+        let token = tokens.get(&self.key())?;
+        (token.until > self.client().http().clock().now() + MARGIN).then(|| token.clone())
     }
 
     /// Whether what is shown for a scope was given to us as to anybody.
-    pub(crate) fn is_anonymous(&self, registry: &str, scope: &Scope) -> bool {
-        self.token(registry, scope).is_some_and(|token| token.who.is_empty())
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.token().is_some_and(|token| token.who.is_empty())
     }
 
     /// Credentials are looked for once: a helper may ask a person.
-    async fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, Error> {
-        let key = (registry.to_owned(), repository.to_owned());
-        let mut logins = self.keys().logins.lock().await;
+    async fn login(&self) -> Result<Option<Login>, Error> {
+        let key = (self.host().to_owned(), self.name().to_owned());
+        let mut logins = self.client().keys().logins.lock().await;
         if let Some(known) = logins.get(&key) {
             return Ok(known.clone());
         }
-        let found = self.credentials().find(registry, repository).await?;
+        let found = self.client().credentials().find(self.host(), self.name()).await?;
         logins.insert(key, found.clone());
         Ok(found)
     }
 
-    async fn answer(
-        &self,
-        registry: &str,
-        base: &Url,
-        scope: &Scope,
-        challenge: &Challenge,
-    ) -> Result<Option<Auth>, Error> {
-        let login = self.login(registry, scope.repository()).await?;
+    async fn answer(&self, base: &Url, challenge: &Challenge) -> Result<Option<Auth>, Error> {
+        let login = self.login().await?;
         let token = if challenge.scheme == "basic" {
             let Some(login) = login.filter(|login| !login.is_identity_token) else { return Ok(None) };
             let auth = Auth::basic(&login.user, &login.secret);
-            Token { auth, until: self.http().clock().now() + Duration::from_secs(86_400), who: login.user }
+            Token {
+                auth,
+                until: self.client().http().clock().now() + Duration::from_secs(86_400),
+                who: login.user,
+            }
         } else {
-            let fetched = self.fetch_token(registry, base, scope, challenge, login.clone()).await;
-            match (fetched, scope.without_mounts()) {
+            let fetched = self.fetch_token(base, self.scope(), challenge, login.clone()).await;
+            match (fetched, self.scope().without_mounts()) {
                 // Whoever may not read where blobs would be mounted from may still send them.
                 (Err(Error::Denied { .. }), Some(narrow)) => {
-                    self.fetch_token(registry, base, &narrow, challenge, login).await?
+                    self.fetch_token(base, &narrow, challenge, login).await?
                 }
                 (fetched, _) => fetched?,
             }
         };
         let auth = token.auth.clone();
-        lock(&self.keys().tokens).insert((registry.to_owned(), scope.clone()), token);
+        lock(&self.client().keys().tokens).insert(self.key(), token);
         Ok(Some(auth))
     }
 
     async fn fetch_token(
         &self,
-        registry: &str,
         base: &Url,
         scope: &Scope,
         challenge: &Challenge,
         login: Option<Login>,
     ) -> Result<Token, Error> {
-        let refuse = |reason: String| Error::Challenge { registry: registry.to_owned(), reason };
+        let refuse = |reason: String| Error::Challenge { registry: self.host().to_owned(), reason };
         let realm =
             challenge.parameters.get("realm").ok_or_else(|| refuse("it names no token server".into()))?;
         let mut url = wainwright_http::target(base, realm)?;
         let mut login = login;
-        if login.is_some() && !self.hosts().may_have_token(registry, &url) {
+        if login.is_some() && !self.client().hosts().may_have_token(self.host(), &url) {
             // A stranger may still give a token to anybody.
-            self.tell(format!(
-                "{registry} sends us to {} for a token; that is another host, so it is asked without credentials",
+            self.client().tell(format!(
+                "{} sends us to {} for a token; that is another host, so it is asked without credentials",
+                self.host(),
                 redacted(&url)
             ));
             login = None;
@@ -274,7 +195,7 @@ impl Registry {
             "" | "<token>" => "whoever the identity token is for".into(),
             _ => login.user,
         });
-        let (status, body) = self.read_patiently(&exchange, LARGEST).await?;
+        let (status, body) = self.client().read_patiently(&exchange, LARGEST).await?;
         match status {
             200..=299 => {}
             400..=499 => {
@@ -282,9 +203,9 @@ impl Registry {
                     method: exchange.method.to_string(),
                     url: shown,
                     status,
-                    registry: registry.to_owned(),
-                    repository: scope.repository().to_owned(),
-                    what: if scope.may_write { "write" } else { "read" },
+                    registry: self.host().to_owned(),
+                    repository: self.name().to_owned(),
+                    what: scope.verb(),
                     who,
                     errors: ServerError::read(&body),
                 });
@@ -314,10 +235,10 @@ impl Registry {
         let auth = auth.ok_or_else(|| refuse(format!("{shown} gave no token")))?;
         let life = json.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let life = life.map_or(USUAL_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
-        Ok(Token { auth, until: self.http().clock().now() + life.max(MARGIN * 2), who })
+        Ok(Token { auth, until: self.client().http().clock().now() + life.max(MARGIN * 2), who })
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

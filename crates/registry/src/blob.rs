@@ -1,13 +1,18 @@
-use std::fs::File;
-use std::io::{Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use wainwright_http::{Answer, Body, Fault, Method, Retry, Url, is_same_server, redacted, target};
-use wainwright_oci::{Descriptor, Digest, Hasher};
+use wainwright_oci::Descriptor;
 
-use crate::ask::{Ask, Failure, To, refusal};
-use crate::{Error, Registry, Scope};
+/// A blob that belongs into a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// What it is.
+    pub descriptor: Descriptor,
+    /// Where its bytes are.
+    pub source: Source,
+    /// A repository of the same registry that may have it already.
+    pub from: Option<String>,
+}
 
 /// Where the bytes of a blob are that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,229 +30,13 @@ pub enum Source {
     },
 }
 
-/// The most redirects that are followed to the bytes of a blob or a manifest.
-pub(crate) const MOST_REDIRECTS: usize = 10;
-/// Bytes that make a failed try worth something.
-const PROGRESS: u64 = 64 << 10;
-
-impl Registry {
-    /// Whether a registry says that it has a blob; `None` when its answer is neither yes nor no.
-    pub async fn has_blob(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        digest: &Digest,
-    ) -> Result<Option<bool>, Error> {
-        let ask = blob(Method::HEAD, registry, scope, digest);
-        let answer = self.ask(&ask).await?;
-        Ok(match answer.status() {
-            200..=299 if crate::manifest::is_html(&answer) => None,
-            200..=299 => Some(true),
-            // A registry that keeps blobs elsewhere sends us there.
-            status if is_redirect(status) => Some(true),
-            404 => Some(false),
-            _ => None,
-        })
-    }
-
-    /// Fetches a blob into `out`, which is emptied first, and checks size and digest while bytes arrive.
-    ///
-    /// A transfer that breaks goes on where it broke. After an error the content of `out` means nothing. `path` names the
-    /// file for messages; `progress` hears of every byte.
-    pub async fn fetch_blob(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        descriptor: &Descriptor,
-        (out, path): (&mut File, &Path),
-        progress: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(), Error> {
-        let mut part = Part { out, path, descriptor, hasher: Hasher::new(), length: 0, progress };
-        for mirror in self.mirrors(registry) {
-            match self.fetch_from(mirror, scope, &mut part).await {
-                Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
-                done => return done,
-            }
-        }
-        self.fetch_from(registry, scope, &mut part).await
-    }
-
-    async fn fetch_from(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Error> {
-        part.restart()?;
-        let mut tries = self.tries(registry, &self.base(registry)?);
-        loop {
-            let before = part.length;
-            match self.fetch_once(registry, scope, part).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => {
-                    tracing::debug!(error = %failure.error, "failed");
-                    if !self.again(&mut tries, &failure, part.length >= before + PROGRESS).await {
-                        return Err(failure.error.after(tries.count()));
-                    }
-                }
-            }
-        }
-    }
-
-    async fn fetch_once(&self, registry: &str, scope: &Scope, part: &mut Part<'_>) -> Result<(), Failure> {
-        let mut ask = blob(Method::GET, registry, scope, &part.descriptor.digest);
-        if part.length > 0 {
-            ask.headers.push(("range", format!("bytes={}-", part.length)));
-        }
-        let mut from: Option<Url> = None;
-        for _ in 0..=MOST_REDIRECTS {
-            let mut answer = self.ask_once(&ask).await?;
-            let url = answer.url().clone();
-            if let Some(from) = from.take().filter(|from| !is_same_server(from, &url)) {
-                tracing::debug!(from = redacted(&from), to = redacted(&url), "followed without credentials");
-            }
-            match answer.status() {
-                status if is_redirect(status) && answer.header("location").is_some() => {
-                    let location = answer.header("location").unwrap_or_default();
-                    let next = target(&url, location).map_err(Failure::is_final)?;
-                    from = Some(url);
-                    ask.to = To::Url(next);
-                    continue;
-                }
-                200 if part.length > 0 => part.restart().map_err(Failure::is_final)?,
-                200 => {}
-                206 if part.length > 0 && starts_at(answer.header("content-range"), part.length) => {}
-                // A range that was not asked for, or another one than that.
-                206 | 416 => {
-                    part.restart().map_err(Failure::is_final)?;
-                    let error = Error::NotARegistry {
-                        url: redacted(&url),
-                        reason: "it sent another part than was asked for".into(),
-                    };
-                    return Err(Failure { error, retry: Retry::Later { lost: std::time::Duration::ZERO } });
-                }
-                404 => {
-                    let reference = format!("{registry}/{}@{}", scope.repository(), part.descriptor.digest);
-                    return Err(Failure::is_final(Error::Absent { reference }));
-                }
-                _ => return Err(Failure::is_final(refusal(&ask, answer).await)),
-            }
-            let is_page = crate::manifest::is_html(&answer);
-            let all = async {
-                part.check_total(total(&answer), &url).map_err(Failure::is_final)?;
-                loop {
-                    match answer.chunk().await {
-                        Ok(Some(chunk)) => part.take(&chunk, &url).map_err(Failure::is_final)?,
-                        Ok(None) => return part.finish(&url),
-                        Err(Fault { error, retry }) => return Err(Failure { error: error.into(), retry }),
-                    }
-                }
-            };
-            return all.await.map_err(|failure| match failure.error {
-                // A blob may be a web page by its own right, and then its digest says so.
-                Error::Digest { .. } | Error::Http(wainwright_http::Error::Size { .. }) if is_page => {
-                    let reason = "it sent a web page instead of a layer".into();
-                    Failure::is_final(Error::NotARegistry { url: redacted(&url), reason })
-                }
-                _ => failure,
-            });
-        }
-        let error = Error::Elsewhere {
-            from: redacted(&self.base(registry).map_err(Failure::is_final)?),
-            to: from.as_ref().map(redacted).unwrap_or_default(),
-            reason: "that is one redirect too many (10 are followed)",
-        };
-        Err(Failure::is_final(error))
-    }
-}
-
-pub(crate) fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
-}
-
-/// A blob that is arriving.
-struct Part<'a> {
-    out: &'a mut File,
-    path: &'a Path,
-    descriptor: &'a Descriptor,
-    hasher: Hasher,
-    length: u64,
-    progress: &'a (dyn Fn(u64) + Send + Sync),
-}
-
-impl Part<'_> {
-    fn restart(&mut self) -> Result<(), Error> {
-        self.hasher = Hasher::new();
-        self.length = 0;
-        let emptied = self.out.set_len(0).and_then(|()| self.out.rewind());
-        emptied.map_err(|source| Error::Write { path: self.path.to_owned(), source })
-    }
-
-    /// Refuses what the head of the answer already shows to be something else.
-    fn check_total(&self, total: Option<u64>, url: &Url) -> Result<(), Error> {
-        match total {
-            Some(total) if total != self.descriptor.size => Err(self.wrong_size(total, url)),
-            _ => Ok(()),
-        }
-    }
-
-    fn wrong_size(&self, found: u64, url: &Url) -> Error {
-        let expected = self.descriptor.size;
-        wainwright_http::Error::Size { url: redacted(url), expected, found }.into()
-    }
-
-    fn take(&mut self, chunk: &[u8], url: &Url) -> Result<(), Error> {
-        self.length += chunk.len() as u64;
-        if self.length > self.descriptor.size {
-            return Err(self.wrong_size(self.length, url));
-        }
-        self.hasher.update(chunk);
-        self.out.write_all(chunk).map_err(|source| Error::Write { path: self.path.to_owned(), source })?;
-        (self.progress)(chunk.len() as u64);
-        Ok(())
-    }
-
-    fn finish(&mut self, url: &Url) -> Result<(), Failure> {
-        if self.length < self.descriptor.size {
-            if self.hasher.clone().finish() == self.descriptor.digest {
-                // Nothing is missing: it is the descriptor that is wrong.
-                return Err(Failure::is_final(self.wrong_size(self.length, url)));
-            }
-            let reason =
-                format!("the connection ended after {} of {} bytes", self.length, self.descriptor.size);
-            let error =
-                wainwright_http::Error::Unreachable { url: redacted(url), reason, proxy: None, tries: 1 };
-            return Err(Failure {
-                error: error.into(),
-                retry: Retry::Later { lost: std::time::Duration::ZERO },
-            });
-        }
-        let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
-        if found == self.descriptor.digest {
-            return Ok(());
-        }
-        Err(Failure::is_final(Error::Digest { url: redacted(url), expected: self.descriptor.digest, found }))
-    }
-}
-
-/// How many bytes the whole blob has, as the head of an answer says.
-fn total(answer: &Answer) -> Option<u64> {
-    match answer.status() {
-        206 => answer.header("content-range")?.rsplit('/').next()?.trim().parse().ok(),
-        _ => answer.header("content-length")?.trim().parse().ok(),
-    }
-}
-
-/// Whether `bytes START-END/TOTAL` begins where it should.
-fn starts_at(range: Option<&str>, start: u64) -> bool {
-    let first = range
-        .and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse::<u64>().ok());
-    first == Some(start)
-}
-
-pub(crate) fn blob<'a>(method: Method, registry: &'a str, scope: &'a Scope, digest: &Digest) -> Ask<'a> {
-    Ask {
-        method,
-        registry,
-        scope,
-        to: To::Path(format!("blobs/{digest}")),
-        headers: Vec::new(),
-        body: Body::Empty,
-    }
+/// How a blob came to be in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uploaded {
+    /// Its bytes were sent.
+    Sent,
+    /// The registry took it from another of its repositories.
+    Mounted,
+    /// It was there.
+    There,
 }

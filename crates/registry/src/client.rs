@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wainwright_http::{Client, Url};
 
-use crate::auth::Keys;
-use crate::upload::Learnt;
-use crate::{Credentials, Error, Hosts, Scope, host};
+use crate::keys::Keys;
+use crate::scope::Scope;
+use crate::way::Learnt;
+use crate::{Credentials, Error, Hosts, host};
 
 /// What the client is given.
 #[derive(Clone)]

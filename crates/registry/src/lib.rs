@@ -4,6 +4,7 @@
 //! Every byte that comes is compared with its digest, every push is confirmed by asking again, and credentials go to the
 //! host they were given for. What the client may do is data: it reads no environment.
 
+mod answer;
 mod ask;
 mod auth;
 mod blob;
@@ -11,17 +12,21 @@ mod challenge;
 mod client;
 mod credentials;
 mod error;
+mod fetch;
 mod host;
 mod hosts_file;
+mod keys;
 mod login;
 mod login_file;
 mod manifest;
 mod probe;
 mod push;
+mod repository;
+mod scope;
 mod upload;
+mod way;
 
-pub use auth::Scope;
-pub use blob::Source;
+pub use blob::{Blob, Source, Uploaded};
 pub use client::{Registry, Settings};
 pub use credentials::{Credentials, DockerConfig};
 pub use error::{Error, ServerError};
@@ -30,5 +35,5 @@ pub use login::LoginCheck;
 pub use login_file::{Keeper, LoginFile};
 pub use manifest::Found;
 pub use probe::{Finding, Probe, ProbeRequest};
-pub use push::{Blob, Listener, Push, Pushed, Step, unwatched};
-pub use upload::Uploaded;
+pub use push::{Listener, Push, Pushed, Step, unwatched};
+pub use repository::Repository;

@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 
 use wainwright_http::{Auth, Body, Exchange, Method, Secret};
 
+use crate::answer::is_html;
 use crate::ask::{Ask, To};
-use crate::{Credentials, Error, Registry, Scope};
+use crate::scope::Scope;
+use crate::{Credentials, Error, Registry};
 
 /// What a registry said to a user name and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +38,16 @@ impl Registry {
         user: &str,
         secret: &Secret,
     ) -> Result<LoginCheck, Error> {
-        let scope = Scope::none();
+        let entrance = self.open(registry, Scope::none());
         let refuse = |errors| Error::Login { registry: registry.to_owned(), user: user.to_owned(), errors };
-        let ask = Ask {
-            method: Method::GET,
-            registry,
-            scope: &scope,
-            to: To::Root,
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
-        let answer = match self.ask(&ask).await {
+        let ask = Ask::new(Method::GET, To::Root);
+        let answer = match entrance.ask(&ask).await {
             Ok(answer) => answer,
             Err(Error::Denied { errors, .. }) => return Err(refuse(errors)),
             Err(error) => return Err(error),
         };
         match answer.status() {
-            200..=299 if crate::manifest::is_html(&answer) => {
+            200..=299 if is_html(&answer) => {
                 let url = wainwright_http::redacted(answer.url());
                 return Err(Error::NotARegistry { url, reason: "it sent a web page".into() });
             }
@@ -61,9 +56,9 @@ impl Registry {
             _ => return Err(crate::ask::refusal(&ask, answer).await),
         }
         drop(answer);
-        let base = self.base(registry)?;
-        if self.auth(registry, &base, &scope).await?.is_some() {
-            return match self.is_anonymous(registry, &scope) {
+        let base = entrance.base()?;
+        if entrance.auth(&base).await?.is_some() {
+            return match entrance.is_anonymous() {
                 false => Ok(LoginCheck::Taken),
                 // The token server is a stranger: it was shown nothing, and gives a token to anybody.
                 true => Err(Error::Challenge {

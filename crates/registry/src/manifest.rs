@@ -1,10 +1,10 @@
 use wainwright_http::{Answer, Body, Method, redacted, target};
 use wainwright_oci::{Digest, Document, Reference, media_type};
 
+use crate::answer::{MOST_REDIRECTS, content_type, is_html, is_redirect};
 use crate::ask::{Ask, To, refusal};
-use crate::blob::{MOST_REDIRECTS, is_redirect};
 use crate::error::clean;
-use crate::{Error, Registry, Scope};
+use crate::{Error, Registry, Repository};
 
 /// A manifest or index as a registry has it; the bytes have the digest that was asked for, where one was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,66 +25,74 @@ const ACCEPT: [&str; 4] =
     [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_INDEX, media_type::DOCKER_MANIFEST];
 
 impl Registry {
-    /// Asks what a reference stands for; `None` where there is nothing. One request, two where a registry does not answer
-    /// HEAD with a digest.
-    pub async fn digest(&self, reference: &Reference, scope: &Scope) -> Result<Option<Digest>, Error> {
-        let ask = manifest(reference, scope, Method::HEAD);
-        let answer = self.ask(&ask).await?;
+    /// Fetches the manifest or index that a reference names.
+    pub async fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
+        let digest = reference.digest().map(Digest::to_string);
+        let name = digest.as_deref().or(reference.tag()).unwrap_or("latest");
+        self.reading_of(reference).manifest_called(name, &reference.to_string()).await
+    }
+}
+
+impl Repository {
+    /// Asks what a tag or a digest stands for; `None` where there is nothing. One request, two where a registry does not
+    /// answer HEAD with a digest.
+    pub async fn digest(&self, name: &str) -> Result<Option<Digest>, Error> {
+        let answer = self.ask(&manifest(name, Method::HEAD)).await?;
         match answer.status() {
             404 => Ok(None),
             200 => match answer.header("docker-content-digest").and_then(|digest| digest.parse().ok()) {
                 Some(digest) if !is_html(&answer) => Ok(Some(digest)),
-                _ => self.digest_of_bytes(reference, scope).await,
+                _ => self.digest_of_bytes(name).await,
             },
             // Some registries refuse HEAD, and some say 403 for what does not exist.
-            _ => self.digest_of_bytes(reference, scope).await,
+            _ => self.digest_of_bytes(name).await,
         }
     }
 
-    /// Fetches a manifest or an index.
-    pub async fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
-        let scope = Scope::read(reference.repository());
+    /// Fetches a manifest or an index by its tag or its digest.
+    pub async fn manifest(&self, name: &str) -> Result<Found, Error> {
+        self.manifest_called(name, &self.full_name(name)).await
+    }
+
+    /// The same; errors call it by `reference`.
+    async fn manifest_called(&self, name: &str, reference: &str) -> Result<Found, Error> {
         let mut found = None;
-        for mirror in self.mirrors(reference.registry()) {
-            let Some(copy) = at(reference, mirror) else { continue };
-            match self.find(&copy, &scope).await {
+        for mirror in self.mirrors() {
+            match mirror.find(name).await {
                 Ok(Some(answer)) => {
                     found = Some(answer);
                     break;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "the mirror does not help"),
             }
         }
         if found.is_none() {
-            found = self.find(reference, &scope).await?;
+            found = self.find(name).await?;
         }
         let Some((bytes, content_type)) = found else {
-            return Err(Error::Absent { reference: reference.to_string() });
+            return Err(Error::Absent { reference: reference.to_owned() });
         };
         let media_type = self_stated(&bytes, &content_type, reference)?;
         Ok(Found { media_type, digest: Digest::of(&bytes), bytes })
     }
 
-    /// What the bytes behind a reference have as their digest, whatever they are.
-    pub(crate) async fn digest_of_bytes(
-        &self,
-        reference: &Reference,
-        scope: &Scope,
-    ) -> Result<Option<Digest>, Error> {
-        Ok(self.find(reference, scope).await?.map(|(bytes, _)| Digest::of(&bytes)))
+    /// What the bytes behind a tag or a digest have as their digest, whatever they are.
+    pub(crate) async fn digest_of_bytes(&self, name: &str) -> Result<Option<Digest>, Error> {
+        Ok(self.find(name).await?.map(|(bytes, _)| Digest::of(&bytes)))
     }
 
-    async fn find(&self, reference: &Reference, scope: &Scope) -> Result<Option<(Vec<u8>, String)>, Error> {
-        let ask = manifest(reference, scope, Method::GET);
-        let mut tries = self.tries(ask.registry, &self.base(ask.registry)?);
+    async fn find(&self, name: &str) -> Result<Option<(Vec<u8>, String)>, Error> {
+        let ask = manifest(name, Method::GET);
+        let expected = name.parse::<Digest>().ok();
+        let mut tries = self.tries(&self.base()?);
         loop {
             let answer = self.ask_where_it_leads(&ask).await?;
             let url = redacted(answer.url());
             match answer.status() {
                 200 => {}
                 404 => return Ok(None),
-                403 => return Err(self.denied(ask.registry, scope, refusal(&ask, answer).await)),
+                403 => return Err(self.denied(refusal(&ask, answer).await)),
                 _ => return Err(refusal(&ask, answer).await),
             }
             let content_type = content_type(&answer);
@@ -105,15 +113,15 @@ impl Registry {
                 return Err(Error::NotARegistry { url, reason });
             }
             let digest = Digest::of(&bytes);
-            if let Some(expected) = reference.digest().filter(|expected| **expected != digest) {
-                return Err(Error::Digest { url, expected: *expected, found: digest });
+            if let Some(expected) = expected.filter(|expected| *expected != digest) {
+                return Err(Error::Digest { url, expected, found: digest });
             }
             return Ok(Some((bytes, content_type)));
         }
     }
 
     /// Some registries are no more than a sign that points to the one that has the images.
-    async fn ask_where_it_leads(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
+    async fn ask_where_it_leads(&self, ask: &Ask) -> Result<Answer, Error> {
         let mut ask = ask.clone();
         for _ in 0..=MOST_REDIRECTS {
             let answer = self.ask(&ask).await?;
@@ -122,7 +130,7 @@ impl Registry {
             ask.to = To::Url(target(answer.url(), location)?);
         }
         Err(Error::Elsewhere {
-            from: redacted(&self.base(ask.registry)?),
+            from: redacted(&self.base()?),
             to: if let To::Url(url) = &ask.to { redacted(url) } else { String::new() },
             reason: "that is one redirect too many (10 are followed)",
         })
@@ -131,21 +139,10 @@ impl Registry {
     /// Puts a manifest or an index, by its digest or under a tag.
     ///
     /// The registry's refusal is an error that names what is missing ([`Error::Refused`] with `MANIFEST_BLOB_UNKNOWN`).
-    pub(crate) async fn put_manifest(
-        &self,
-        name: &str,
-        registry: &str,
-        document: &Document,
-        scope: &Scope,
-    ) -> Result<(), Error> {
-        let ask = Ask {
-            method: Method::PUT,
-            registry,
-            scope,
-            to: To::Path(format!("manifests/{name}")),
-            headers: vec![("content-type", document.descriptor.media_type.clone())],
-            body: Body::Bytes(document.bytes().into()),
-        };
+    pub(crate) async fn put_manifest(&self, name: &str, document: &Document) -> Result<(), Error> {
+        let ask = Ask::new(Method::PUT, To::Path(format!("manifests/{name}")))
+            .header("content-type", &document.descriptor.media_type)
+            .body(Body::Bytes(document.bytes().into()));
         let answer = self.ask(&ask).await?;
         match answer.status() {
             // Whether it is really there is asked afterwards; some servers answer 200 or 202.
@@ -159,39 +156,12 @@ impl Registry {
     }
 }
 
-/// The same image in another registry.
-fn at(reference: &Reference, registry: &str) -> Option<Reference> {
-    let mut text = format!("{registry}/{}", reference.repository());
-    text += &reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
-    text += &reference.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
-    text.parse().ok()
-}
-
-fn manifest<'a>(reference: &'a Reference, scope: &'a Scope, method: Method) -> Ask<'a> {
-    let digest = reference.digest().map(Digest::to_string);
-    let name = digest.as_deref().or(reference.tag()).unwrap_or("latest");
-    Ask {
-        method,
-        registry: reference.registry(),
-        scope,
-        to: To::Path(format!("manifests/{name}")),
-        headers: vec![("accept", ACCEPT.join(", "))],
-        body: Body::Empty,
-    }
-}
-
-/// Without parameters, in lower case.
-fn content_type(answer: &Answer) -> String {
-    let text = answer.header("content-type").unwrap_or_default();
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-pub(crate) fn is_html(answer: &Answer) -> bool {
-    content_type(answer) == "text/html"
+fn manifest(name: &str, method: Method) -> Ask {
+    Ask::new(method, To::Path(format!("manifests/{name}"))).header("accept", ACCEPT.join(", "))
 }
 
 /// The media type of a document, which must not be contradicted by the header (CVE-2021-41190).
-fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Result<String, Error> {
+fn self_stated(bytes: &[u8], content_type: &str, reference: &str) -> Result<String, Error> {
     let refuse = |reason: String| Error::Document { reference: reference.to_string(), reason };
     let json: serde_json::Value = serde_json::from_slice(bytes)
         .map_err(|error| refuse(format!("its manifest is not JSON: {error}")))?;

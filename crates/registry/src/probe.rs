@@ -4,9 +4,11 @@ use serde_json::json;
 use wainwright_http::{Answer, Body, Exchange, Method, Url, target};
 use wainwright_oci::{Descriptor, Digest, Document, media_type};
 
+use crate::answer::is_html;
 use crate::ask::{Ask, To};
 use crate::error::{ServerError, clean};
-use crate::{Error, Registry, Scope, challenge};
+use crate::scope::Scope;
+use crate::{Error, Registry, Repository, challenge};
 
 /// What is to be probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// The media type of bytes that are nothing else.
+const OCTETS: &str = "application/octet-stream";
 /// What a refusal may have to be shown.
 const LONGEST: usize = 16 << 10;
 /// What registries have to take (distribution-spec, "Pushing Manifests").
@@ -57,8 +61,8 @@ impl Registry {
         if request.is_read_only {
             return Ok(probe);
         }
-        let scope = Scope::write(&request.repository, []);
-        let mut bench = Bench { registry: self, request, scope, probe, written: Vec::new() };
+        let repository = self.writing(&request.registry, &request.repository, []);
+        let mut bench = Bench { repository, request, probe, written: Vec::new() };
         let config = bench.blob(&CONFIG.replace("NAME", "config"));
         if bench.uploads(&config).await? {
             bench.documents(&config).await?;
@@ -69,23 +73,15 @@ impl Registry {
 
     /// What everybody is told at the door (distribution-spec, "Determining Support").
     async fn probe_entrance(&self, request: &ProbeRequest, probe: &mut Probe) -> Result<(), Error> {
-        let scope = Scope::none();
-        let ask = Ask {
-            method: Method::GET,
-            registry: &request.registry,
-            scope: &scope,
-            to: To::Root,
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
-        let answer = self.ask(&ask).await?;
-        if crate::manifest::is_html(&answer) {
+        let entrance = self.open(&request.registry, Scope::none());
+        let answer = entrance.ask(&Ask::new(Method::GET, To::Root)).await?;
+        if is_html(&answer) {
             let url = wainwright_http::redacted(answer.url());
             return Err(Error::NotARegistry { url, reason: "it sent a web page".into() });
         }
         let version = answer.header("docker-distribution-api-version").map(clean);
         let heard = Heard::of(answer).await;
-        let base = self.base(&request.registry)?;
+        let base = entrance.base()?;
         let detail = version.map_or(heard.text(), |version| format!("{}, {version}", heard.text()));
         probe.add("api", heard.is_success(), detail);
         probe.add("encryption", base.scheme() == "https", base.scheme().to_owned());
@@ -131,11 +127,23 @@ struct Written {
 }
 
 struct Bench<'a> {
-    registry: &'a Registry,
+    repository: Repository,
     request: &'a ProbeRequest,
-    scope: Scope,
     probe: Probe,
     written: Vec<Written>,
+}
+
+impl Repository {
+    /// Asks, and takes a refusal for an answer.
+    async fn hear(&self, ask: Ask) -> Result<Heard, Error> {
+        match self.ask(&ask).await {
+            Ok(answer) => Ok(Heard::of(answer).await),
+            Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => {
+                Ok(Heard { refused: Some(error.to_string()), ..Heard::default() })
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Bench<'_> {
@@ -144,28 +152,8 @@ impl Bench<'_> {
         Sample { descriptor: Descriptor::of(media_type::CONFIG, &bytes), bytes }
     }
 
-    async fn ask(
-        &self,
-        scope: &Scope,
-        method: Method,
-        to: To,
-        headers: Vec<(&'static str, String)>,
-        body: &[u8],
-    ) -> Result<Heard, Error> {
-        let body = if body.is_empty() { Body::Empty } else { Body::Bytes(body.into()) };
-        let ask = Ask { method, registry: &self.request.registry, scope, to, headers, body };
-        match self.registry.ask(&ask).await {
-            Ok(answer) => Ok(Heard::of(answer).await),
-            // Being refused is an answer.
-            Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => {
-                Ok(Heard { refused: Some(error.to_string()), ..Heard::default() })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     async fn open(&self) -> Result<Heard, Error> {
-        self.ask(&self.scope, Method::POST, To::Path("blobs/uploads/".into()), Vec::new(), b"").await
+        self.repository.hear(Ask::new(Method::POST, To::Path("blobs/uploads/".into()))).await
     }
 
     fn wrote(&mut self, path: String) {
@@ -175,7 +163,6 @@ impl Bench<'_> {
 
     /// Every way to send a blob. `false` where nothing can be written.
     async fn uploads(&mut self, config: &Sample) -> Result<bool, Error> {
-        let octets = || vec![("content-type", "application/octet-stream".to_owned())];
         // In one piece: the way that every push begins with.
         let session = self.open().await?;
         let Some(url) = session.location.clone() else {
@@ -183,23 +170,37 @@ impl Bench<'_> {
             return Ok(false);
         };
         let digest = config.descriptor.digest;
-        let put = self.ask(&self.scope, Method::PUT, commit(url, &digest), octets(), &config.bytes).await?;
+        let put = self
+            .repository
+            .hear(
+                Ask::new(Method::PUT, commit(url, &digest))
+                    .header("content-type", OCTETS)
+                    .body(Body::Bytes(config.bytes.as_slice().into())),
+            )
+            .await?;
         self.probe.add("monolithic upload", put.is_success(), put.text());
         let mut is_writable = put.is_success();
 
         let sample = self.blob("wain registry probe: one request\n");
         let path = format!("blobs/uploads/?digest={}", encoded(&sample.descriptor.digest));
-        let post = self.ask(&self.scope, Method::POST, To::Path(path), octets(), &sample.bytes).await?;
+        let post = self
+            .repository
+            .hear(
+                Ask::new(Method::POST, To::Path(path))
+                    .header("content-type", OCTETS)
+                    .body(Body::Bytes(sample.bytes.as_slice().into())),
+            )
+            .await?;
         self.probe.add("single POST", post.status == 201, post.text());
         if post.status == 201 {
             self.wrote(format!("blobs/{}", sample.descriptor.digest));
         } else if let Some(url) = post.location {
-            let _ = self.ask(&self.scope, Method::DELETE, To::Url(url), Vec::new(), b"").await?;
+            let _ = self.repository.hear(Ask::new(Method::DELETE, To::Url(url))).await?;
         }
 
         let session = self.open().await?;
         if let Some(url) = session.location {
-            let done = self.ask(&self.scope, Method::DELETE, To::Url(url), Vec::new(), b"").await?;
+            let done = self.repository.hear(Ask::new(Method::DELETE, To::Url(url))).await?;
             self.probe.add("delete of upload sessions", done.is_success(), done.text());
         }
         let is_chunked = self.chunked(config).await?;
@@ -222,22 +223,26 @@ impl Bench<'_> {
             session.least_chunk.map_or(String::new(), |least| format!(", chunks of {least} at least"));
         let half = config.bytes.len() / 2;
         for (start, chunk) in [(0, &config.bytes[..half]), (half, &config.bytes[half..])] {
-            let headers = vec![
-                ("content-type", "application/octet-stream".to_owned()),
-                ("content-range", format!("{start}-{}", start + chunk.len() - 1)),
-            ];
-            let patch = self.ask(&self.scope, Method::PATCH, To::Url(url.clone()), headers, chunk).await?;
+            let patch = self
+                .repository
+                .hear(
+                    Ask::new(Method::PATCH, To::Url(url.clone()))
+                        .header("content-type", OCTETS)
+                        .header("content-range", format!("{start}-{}", start + chunk.len() - 1))
+                        .body(Body::Bytes(chunk.into())),
+                )
+                .await?;
             match patch.location.clone().filter(|_| patch.is_success()) {
                 Some(next) => url = next,
                 None => {
                     self.probe.add("chunked upload", false, format!("PATCH: {}{least}", patch.text()));
-                    let _ = self.ask(&self.scope, Method::DELETE, To::Url(url), Vec::new(), b"").await?;
+                    let _ = self.repository.hear(Ask::new(Method::DELETE, To::Url(url))).await?;
                     return Ok(false);
                 }
             }
         }
         let to = commit(url, &config.descriptor.digest);
-        let put = self.ask(&self.scope, Method::PUT, to, Vec::new(), b"").await?;
+        let put = self.repository.hear(Ask::new(Method::PUT, to)).await?;
         self.probe.add("chunked upload", put.is_success(), format!("{}{least}", put.text()));
         Ok(put.is_success())
     }
@@ -247,15 +252,15 @@ impl Bench<'_> {
             self.probe.skip("mount", "not tried: give another repository with --other");
             return Ok(());
         };
-        let scope = Scope::write(&other, [self.request.repository.clone()]);
+        let target = self.repository.beside(Scope::write(&other, [self.request.repository.clone()]));
         let from = self.request.repository.replace('/', "%2F");
         let path = format!("blobs/uploads/?mount={}&from={from}", encoded(digest));
-        let heard = self.ask(&scope, Method::POST, To::Path(path), Vec::new(), b"").await?;
+        let heard = target.hear(Ask::new(Method::POST, To::Path(path))).await?;
         self.probe.add("mount", heard.status == 201, heard.text());
         if heard.status == 201 {
             self.written.push(Written { repository: other, path: format!("blobs/{digest}") });
         } else if let Some(url) = heard.location {
-            let _ = self.ask(&scope, Method::DELETE, To::Url(url), Vec::new(), b"").await?;
+            let _ = target.hear(Ask::new(Method::DELETE, To::Url(url))).await?;
         }
         Ok(())
     }
@@ -305,7 +310,7 @@ impl Bench<'_> {
         referrer["artifactType"] = "application/vnd.wainwright.probe".into();
         let put = self.put(&Document::write(media_type::MANIFEST, referrer)).await?;
         let path = format!("referrers/{}", plain.digest());
-        let listed = self.ask(&self.scope, Method::GET, To::Path(path), Vec::new(), b"").await?;
+        let listed = self.repository.hear(Ask::new(Method::GET, To::Path(path))).await?;
         let is_known = put.subject.is_some();
         let detail = format!(
             "{} for the list, {} for a manifest with a subject",
@@ -318,9 +323,14 @@ impl Bench<'_> {
 
     async fn put(&mut self, document: &Document) -> Result<Heard, Error> {
         let path = format!("manifests/{}", document.digest());
-        let headers = vec![("content-type", document.descriptor.media_type.clone())];
-        let put =
-            self.ask(&self.scope, Method::PUT, To::Path(path.clone()), headers, document.bytes()).await?;
+        let put = self
+            .repository
+            .hear(
+                Ask::new(Method::PUT, To::Path(path.clone()))
+                    .header("content-type", &document.descriptor.media_type)
+                    .body(Body::Bytes(document.bytes().into())),
+            )
+            .await?;
         if put.is_success() {
             self.wrote(path);
         }
@@ -331,8 +341,8 @@ impl Bench<'_> {
     async fn tidy(&mut self) {
         let mut results: [Option<(bool, String)>; 2] = [None, None];
         while let Some(Written { repository, path }) = self.written.pop() {
-            let scope = Scope::write_and_delete(&repository);
-            let done = self.ask(&scope, Method::DELETE, To::Path(path.clone()), Vec::new(), b"").await;
+            let target = self.repository.beside(Scope::write_and_delete(&repository));
+            let done = target.hear(Ask::new(Method::DELETE, To::Path(path.clone()))).await;
             let (is_gone, text) = match done {
                 Ok(heard) => (heard.is_success() || heard.status == 404, heard.text()),
                 Err(error) => (false, error.to_string()),

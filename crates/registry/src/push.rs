@@ -3,21 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use wainwright_oci::{Descriptor, Digest, Document, Reference};
+use wainwright_oci::{Descriptor, Digest, Document};
 
-use crate::upload::Uploaded;
-use crate::{Error, Registry, Scope, Source};
-
-/// A blob that belongs into a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// What it is.
-    pub descriptor: Descriptor,
-    /// Where its bytes are.
-    pub source: Source,
-    /// A repository of the same registry that may have it already.
-    pub from: Option<String>,
-}
+use crate::{Blob, Error, Registry, Repository, Uploaded};
 
 /// What a push does to one repository.
 #[derive(Clone, Debug)]
@@ -83,9 +71,8 @@ impl Registry {
     pub async fn push(&self, push: &Push, listener: &Listener) -> Result<Pushed, Error> {
         let mounts = push.blobs.iter().filter_map(|blob| blob.from.clone());
         let mut run = Run {
-            registry: self,
+            repository: self.writing(&push.registry, &push.repository, mounts),
             push,
-            scope: Scope::write(&push.repository, mounts),
             names: names(push),
             blobs: push.blobs.iter().map(|blob| (blob.descriptor.digest, blob)).collect(),
             known: push.known.clone(),
@@ -102,35 +89,24 @@ impl Registry {
         }
         sent.map(|()| run.pushed)
     }
+}
 
+impl Repository {
     /// Brings a blob into a repository before its image is complete.
-    pub async fn push_blob(
-        &self,
-        registry: &str,
-        repository: &str,
-        blob: &Blob,
-        listener: &Listener,
-    ) -> Result<Uploaded, Error> {
-        let scope = Scope::write(repository, blob.from.clone());
-        let uploaded = self.upload_heard(registry, &scope, blob, listener).await;
+    pub async fn push_blob(&self, blob: &Blob, listener: &Listener) -> Result<Uploaded, Error> {
+        let uploaded = self.upload_heard(blob, listener).await;
         if !matches!(uploaded, Ok(_) | Err(Error::BytesNeeded { .. })) {
             // What is on its way beside the failure has no use any more.
-            self.abandon().await;
+            self.client().abandon().await;
         }
         uploaded
     }
 
-    async fn upload_heard(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        blob: &Blob,
-        listener: &Listener,
-    ) -> Result<Uploaded, Error> {
+    async fn upload_heard(&self, blob: &Blob, listener: &Listener) -> Result<Uploaded, Error> {
         let (hear, descriptor) = (listener.clone(), blob.descriptor.clone());
         listener(&blob.descriptor, Step::Began);
         let progress = Arc::new(move |bytes| hear(&descriptor, Step::Moved(bytes)));
-        let uploaded = self.upload(registry, scope, blob, progress).await?;
+        let uploaded = self.upload(blob, progress).await?;
         listener(&blob.descriptor, Step::Ended(uploaded));
         Ok(uploaded)
     }
@@ -138,9 +114,8 @@ impl Registry {
 
 /// A push, as far as it has come.
 struct Run<'a> {
-    registry: &'a Registry,
+    repository: Repository,
     push: &'a Push,
-    scope: Scope,
     /// What the root is put under, in this order.
     names: Vec<String>,
     blobs: BTreeMap<Digest, &'a Blob>,
@@ -154,7 +129,7 @@ impl Run<'_> {
     async fn is_there(&mut self) -> Result<bool, Error> {
         let asked = if self.push.is_settled { self.names.len().saturating_sub(1) } else { 0 };
         for name in self.names.iter().skip(asked) {
-            let found = self.registry.digest(&reference(self.push, name)?, &self.scope).await;
+            let found = self.repository.digest(name).await;
             match found {
                 Ok(Some(digest)) if digest == self.push.root.digest() => {}
                 Ok(None) => {
@@ -203,10 +178,9 @@ impl Run<'_> {
     }
 
     async fn upload_all(&mut self, blobs: Vec<Blob>) -> Result<(), Error> {
-        let (registry, scope, listener) = (self.registry, &self.scope, self.listener);
-        let host = &self.push.registry;
+        let (repository, listener) = (&self.repository, self.listener);
         let uploads = blobs.into_iter().map(|blob| async move {
-            let uploaded = registry.upload_heard(host, scope, &blob, listener).await?;
+            let uploaded = repository.upload_heard(&blob, listener).await?;
             Ok::<_, Error>((blob.descriptor, uploaded))
         });
         // The client's own limit of connections is the narrower one; this bounds the open files.
@@ -235,7 +209,7 @@ impl Run<'_> {
         let mut asked = BTreeSet::new();
         let mut is_checked = self.known.is_empty();
         loop {
-            let put = self.registry.put_manifest(name, &self.push.registry, document, &self.scope).await;
+            let put = self.repository.put_manifest(name, document).await;
             let error = match put {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
@@ -266,7 +240,7 @@ impl Run<'_> {
             if unsent.is_empty() {
                 // Taken a moment ago, and not to be seen yet.
                 let Some(wait) = waits.next() else { return Err(error) };
-                self.registry.http().clock().wait(*wait).await;
+                self.repository.http().clock().wait(*wait).await;
             } else {
                 // What a mount promised is sent now.
                 let unsent = unsent.into_iter().map(|blob| Blob { from: None, ..blob }).collect();
@@ -286,43 +260,43 @@ impl Run<'_> {
     async fn answers_for_known(&self) -> Result<Vec<(Digest, Option<bool>)>, Error> {
         let known: Vec<Digest> =
             self.blobs.keys().filter(|digest| self.known.contains(digest)).copied().collect();
-        let (registry, scope, host) = (self.registry, &self.scope, &self.push.registry);
-        let answers = known.into_iter().map(|digest| async move {
-            Ok::<_, Error>((digest, registry.has_blob(host, scope, &digest).await?))
-        });
+        let repository = &self.repository;
+        let answers = known
+            .into_iter()
+            .map(|digest| async move { Ok::<_, Error>((digest, repository.has_blob(&digest).await?)) });
         futures_util::stream::iter(answers).buffered(MOST_UPLOADS).try_collect().await
     }
 
     async fn stands(&self, name: &str, document: &Document) -> bool {
-        let Ok(reference) = reference(self.push, name) else { return false };
-        let found = self.registry.digest(&reference, &self.scope).await;
+        let found = self.repository.digest(name).await;
         found.is_ok_and(|found| found == Some(document.digest()))
     }
 
     async fn confirm(&self) -> Result<(), Error> {
-        let (registry, expected) = (self.registry, self.push.root.digest());
+        let (repository, expected) = (&self.repository, self.push.root.digest());
         for name in &self.names {
-            let reference = reference(self.push, name)?;
-            let mut found = registry.digest(&reference, &self.scope).await?;
+            let mut found = repository.digest(name).await?;
             for wait in PATIENCE {
                 if found.is_some() {
                     break;
                 }
                 // Taken a moment ago, and not to be seen yet.
-                registry.http().clock().wait(wait).await;
-                found = registry.digest(&reference, &self.scope).await?;
+                repository.http().clock().wait(wait).await;
+                found = repository.digest(name).await?;
             }
             if found == Some(expected) {
                 continue;
             }
             // A header may lie where the bytes do not.
             if found.is_some() {
-                found = registry.digest_of_bytes(&reference, &self.scope).await?;
+                found = repository.digest_of_bytes(name).await?;
             }
+            let reference = repository.full_name(name);
             if found != Some(expected) {
-                return Err(Error::NotThere { reference: reference.to_string(), expected, found });
+                return Err(Error::NotThere { reference, expected, found });
             }
-            registry
+            repository
+                .client()
                 .tell(format!("{reference} answers with another digest in its header than its bytes have"));
         }
         Ok(())
@@ -338,15 +312,6 @@ fn names(push: &Push) -> Vec<String> {
         [] => vec![push.root.digest().to_string()],
         tags => tags.to_vec(),
     }
-}
-
-fn reference(push: &Push, name: &str) -> Result<Reference, Error> {
-    let separator = if name.starts_with("sha256:") { '@' } else { ':' };
-    let text = format!("{}/{}{separator}{name}", push.registry, push.repository);
-    text.parse().map_err(|error: wainwright_oci::Error| Error::Document {
-        reference: text.clone(),
-        reason: error.to_string(),
-    })
 }
 
 /// The blobs a registry says it lacks: those it names, or all when it names none. `None`: that is not what it says.

@@ -3,37 +3,10 @@ use std::time::Duration;
 
 use wainwright_http::{Answer, Body, Method, Retry, Url, redacted, target};
 
+use crate::answer::is_html;
 use crate::ask::{Ask, Failure, To, refusal};
-use crate::manifest::is_html;
-use crate::{Blob, Error, Registry, Scope, Source};
-
-/// How a blob came to be in a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Uploaded {
-    /// Its bytes were sent.
-    Sent,
-    /// The registry took it from another of its repositories.
-    Mounted,
-    /// It was there.
-    There,
-}
-
-/// How bytes are sent (distribution-spec, "Pushing Blobs").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// In one PUT.
-    Whole,
-    /// In PATCHes of so many bytes, then an empty PUT.
-    Pieces(u64),
-}
-
-/// The way that a registry takes, learnt from what it refused.
-#[derive(Clone, Copy)]
-pub(crate) struct Learnt {
-    way: Way,
-    /// Smaller blobs, in bytes, were not refused.
-    from_size: u64,
-}
+use crate::way::{Learnt, Way};
+use crate::{Blob, Error, Registry, Repository, Source, Uploaded};
 
 /// An upload that has begun.
 struct Session {
@@ -53,27 +26,25 @@ const LARGEST_LEAST: u64 = 1 << 30;
 /// How long the end of a session may take: it is only a courtesy.
 const COURTESY: Duration = Duration::from_millis(1500);
 
-impl Registry {
+impl Repository {
     /// Brings a blob into a repository: by mounting it from `from` where that is known, else by sending its bytes.
     ///
     /// Bytes are sent again from the beginning, in a session of their own, when a try fails; what was stored although its
     /// answer got lost is found by asking.
     pub(crate) async fn upload(
         &self,
-        registry: &str,
-        scope: &Scope,
         blob: &Blob,
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Uploaded, Error> {
         let size = blob.descriptor.size;
-        let mut tries = self.tries(registry, &self.base(registry)?);
-        let learnt = self.learnt().get(registry).copied();
+        let mut tries = self.tries(&self.base()?);
+        let learnt = self.client().learnt().get(self.host()).copied();
         let mut way =
             learnt.filter(|learnt| size >= learnt.from_size).map_or(Way::Whole, |learnt| learnt.way);
         let mut from = blob.from.as_deref();
         let mut forgotten = false;
         loop {
-            let mut failure = match self.upload_once(registry, scope, blob, from, way, &progress).await {
+            let mut failure = match self.upload_once(blob, from, way, &progress).await {
                 Ok(uploaded) => return Ok(uploaded),
                 Err(failure) => failure,
             };
@@ -82,7 +53,7 @@ impl Registry {
             // The registry may have it all the same; if it cannot say so, it gets the bytes again.
             let is_doubtful = failure.retry != Retry::Never || failure.error.status() == Some(404);
             if is_doubtful && !failure.error.is_about("POST") {
-                let ask = crate::blob::blob(Method::HEAD, registry, scope, &blob.descriptor.digest);
+                let ask = crate::fetch::blob(Method::HEAD, &blob.descriptor.digest);
                 let answer = self.ask_once(&ask).await;
                 if answer.is_ok_and(|answer| answer.status() == 200 && !is_html(&answer)) {
                     return Ok(Uploaded::Sent);
@@ -95,7 +66,7 @@ impl Registry {
             if let Some(other) = other {
                 way = other;
                 let from_size = if failure.error.status() == Some(404) { 0 } else { size };
-                self.learnt().insert(registry.to_owned(), Learnt { way, from_size });
+                self.client().learnt().insert(self.host().to_owned(), Learnt { way, from_size });
                 continue;
             }
             if is_lost && failure.retry == Retry::Never {
@@ -107,19 +78,8 @@ impl Registry {
         }
     }
 
-    /// Ends all sessions that were begun and lead nowhere. Takes no longer than a moment.
-    pub async fn abandon(&self) {
-        let open = std::mem::take(&mut *self.sessions());
-        let ends = open.into_values().map(|(registry, scope, url)| async move {
-            self.end(&registry, &scope, url).await;
-        });
-        futures_util::future::join_all(ends).await;
-    }
-
     async fn upload_once(
         &self,
-        registry: &str,
-        scope: &Scope,
         blob: &Blob,
         from: Option<&str>,
         way: Way,
@@ -127,55 +87,40 @@ impl Registry {
     ) -> Result<Uploaded, Failure> {
         if blob.source == Source::Absent && from.is_none() {
             let digest = blob.descriptor.digest;
-            return match self.has_blob(registry, scope, &digest).await.map_err(Failure::is_final)? {
+            return match self.has_blob(&digest).await.map_err(Failure::is_final)? {
                 Some(true) => Ok(Uploaded::There),
                 _ => Err(Failure::is_final(Error::BytesNeeded { digest })),
             };
         }
-        let Some(session) = self.open_session(registry, scope, blob, from).await? else {
+        let Some(session) = self.open_session(blob, from).await? else {
             return Ok(Uploaded::Mounted);
         };
         if blob.source == Source::Absent {
-            self.cancel(registry, scope, session).await;
+            self.cancel(session).await;
             return Err(Failure::is_final(Error::BytesNeeded { digest: blob.descriptor.digest }));
         }
         let url = session.url.clone();
         let sent = match way {
             Way::Whole => {
                 let body = body(&blob.source, 0, blob.descriptor.size, progress);
-                self.commit(registry, scope, blob, url, body).await
+                self.commit(blob, url, body).await
             }
-            Way::Pieces(size) => {
-                self.send_pieces(registry, scope, blob, url, size.max(session.least), progress).await
-            }
+            Way::Pieces(size) => self.send_pieces(blob, url, size.max(session.least), progress).await,
         };
         match sent {
-            Ok(()) => drop(self.sessions().remove(&session.number)),
-            Err(_) => self.cancel(registry, scope, session).await,
+            Ok(()) => drop(self.client().sessions().remove(&session.number)),
+            Err(_) => self.cancel(session).await,
         }
         sent.map(|()| Uploaded::Sent)
     }
 
     /// Opens an upload session; `None` when the blob was mounted instead.
-    async fn open_session(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        blob: &Blob,
-        from: Option<&str>,
-    ) -> Result<Option<Session>, Failure> {
+    async fn open_session(&self, blob: &Blob, from: Option<&str>) -> Result<Option<Session>, Failure> {
         let path = match from {
             Some(from) => format!("blobs/uploads/?mount={}&from={}", blob.descriptor.digest, encoded(from)),
             None => "blobs/uploads/".to_owned(),
         };
-        let ask = Ask {
-            method: Method::POST,
-            registry,
-            scope,
-            to: To::Path(path),
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
+        let ask = Ask::new(Method::POST, To::Path(path));
         let answer = self.ask_once(&ask).await;
         let answer = match (answer, from) {
             (Ok(answer), Some(_)) if !matches!(answer.status(), 201 | 202) => None,
@@ -193,7 +138,7 @@ impl Registry {
             (answer, _) => Some(answer?),
         };
         let Some(answer) = answer else {
-            return Box::pin(self.open_session(registry, scope, blob, None)).await;
+            return Box::pin(self.open_session(blob, None)).await;
         };
         match answer.status() {
             201 if from.is_some() => Ok(None),
@@ -207,10 +152,10 @@ impl Registry {
                 };
                 let least = answer.header("oci-chunk-min-length").and_then(|text| text.trim().parse().ok());
                 let least = least.filter(|least| *least <= LARGEST_LEAST).unwrap_or(0);
-                let number = self.note_session(registry, scope, &url);
+                let number = self.client().note_session(self.host(), self.scope(), &url);
                 Ok(Some(Session { url, least, number }))
             }
-            403 => Err(Failure::is_final(self.denied(registry, scope, refusal(&ask, answer).await))),
+            403 => Err(Failure::is_final(self.denied(refusal(&ask, answer).await))),
             200..=299 => {
                 let reason = "it answered the start of an upload with a web page".into();
                 Err(Failure::is_final(Error::NotARegistry { url: redacted(answer.url()), reason }))
@@ -219,14 +164,7 @@ impl Registry {
         }
     }
 
-    async fn commit(
-        &self,
-        registry: &str,
-        scope: &Scope,
-        blob: &Blob,
-        session: Url,
-        body: Body,
-    ) -> Result<(), Failure> {
+    async fn commit(&self, blob: &Blob, session: Url, body: Body) -> Result<(), Failure> {
         let mut url = session;
         // The digest joins whatever the registry keeps in the query, which stays as it is.
         let digest = format!("digest={}", encoded(&blob.descriptor.digest.to_string()));
@@ -239,7 +177,7 @@ impl Registry {
             Body::Empty => Vec::new(),
             _ => vec![("content-type", "application/octet-stream".to_owned())],
         };
-        let ask = Ask { method: Method::PUT, registry, scope, to: To::Url(url), headers, body };
+        let ask = Ask { method: Method::PUT, to: To::Url(url), headers, body };
         let answer = self.ask_once(&ask).await?;
         match answer.status() {
             200..=299 if !is_html(&answer) => Ok(()),
@@ -253,8 +191,6 @@ impl Registry {
 
     async fn send_pieces(
         &self,
-        registry: &str,
-        scope: &Scope,
         blob: &Blob,
         session: Url,
         size: u64,
@@ -269,8 +205,7 @@ impl Registry {
                 headers.push(("content-range", format!("{offset}-{}", offset + length - 1)));
             }
             let body = body(&blob.source, offset, length, progress);
-            let ask =
-                Ask { method: Method::PATCH, registry, scope, to: To::Url(session.clone()), headers, body };
+            let ask = Ask { method: Method::PATCH, to: To::Url(session.clone()), headers, body };
             let answer = self.ask_once(&ask).await?;
             match answer.status() {
                 // 202 by the specification; others were met.
@@ -279,26 +214,29 @@ impl Registry {
             }
             offset += length;
         }
-        self.commit(registry, scope, blob, session, Body::Empty).await
+        self.commit(blob, session, Body::Empty).await
     }
 
-    async fn cancel(&self, registry: &str, scope: &Scope, session: Session) {
-        if self.sessions().remove(&session.number).is_some() {
-            self.end(registry, scope, session.url).await;
+    async fn cancel(&self, session: Session) {
+        if self.client().sessions().remove(&session.number).is_some() {
+            self.end(session.url).await;
         }
     }
 
     /// Ends a session that leads nowhere. Many registries let nobody do that; they forget it by themselves.
-    async fn end(&self, registry: &str, scope: &Scope, session: Url) {
-        let ask = Ask {
-            method: Method::DELETE,
-            registry,
-            scope,
-            to: To::Url(session),
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
+    async fn end(&self, session: Url) {
+        let ask = Ask::new(Method::DELETE, To::Url(session));
         let _ = tokio::time::timeout(COURTESY, self.ask_once(&ask)).await;
+    }
+}
+
+impl Registry {
+    /// Ends all sessions that were begun and lead nowhere. Takes no longer than a moment.
+    pub async fn abandon(&self) {
+        let open = std::mem::take(&mut *self.sessions());
+        let ends =
+            open.into_values().map(|(host, scope, url)| async move { self.open(host, scope).end(url).await });
+        futures_util::future::join_all(ends).await;
     }
 }
 

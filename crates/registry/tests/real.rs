@@ -8,7 +8,7 @@ use serde_json::json;
 use wainwright_fault::Classify;
 use wainwright_oci::{Descriptor, Digest, Document, Reference, media_type};
 use wainwright_registry::{
-    Blob, Credentials, Error, Hosts, Listener, Push, Registry, Scope, Settings, Source, Step, unwatched,
+    Blob, Credentials, Error, Hosts, Listener, Push, Registry, Settings, Source, Step, unwatched,
 };
 use wainwright_testing::{Access, RegistryServer};
 
@@ -76,16 +76,13 @@ async fn what_is_pushed_can_be_fetched_and_is_not_sent_twice() {
     assert_eq!((found.digest, found.media_type.as_str()), (push.root.digest(), media_type::MANIFEST));
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut out = file.reopen().unwrap();
-    let scope = Scope::read("team/app");
+    let repository = registry.reading(server.address(), "team/app");
     let layer = &push.blobs[1].descriptor;
-    registry.fetch_blob(&server.address(), &scope, layer, (&mut out, file.path()), &|_| ()).await.unwrap();
+    repository.fetch_blob(layer, (&mut out, file.path()), &|_| ()).await.unwrap();
     let mut fetched = Vec::new();
     file.reopen().unwrap().read_to_end(&mut fetched).unwrap();
     assert_eq!(fetched, large);
-    assert_eq!(
-        registry.has_blob(&server.address(), &scope, &Digest::of("absent")).await.unwrap(),
-        Some(false)
-    );
+    assert_eq!(repository.has_blob(&Digest::of("absent")).await.unwrap(), Some(false));
 }
 
 #[tokio::test]

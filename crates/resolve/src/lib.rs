@@ -8,11 +8,15 @@ mod error;
 mod inputs;
 mod pinned;
 mod pylock;
+mod question;
+mod recorded;
 mod requirements;
 mod uv;
 
 pub use error::Error;
 pub use inputs::{Inputs, Kind};
 pub use pinned::{VERSION, pinned, unpack};
-pub use pylock::{FILE_NAME, Recorded, Resolution, relative};
-pub use uv::{OLDEST, Question, Resolver, Upgrade};
+pub use pylock::{Resolution, relative};
+pub use question::{Question, Upgrade};
+pub use recorded::{FILE_NAME, Recorded};
+pub use uv::{OLDEST, Resolver};

@@ -1,19 +1,14 @@
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use url::Url;
 use wainwright_oci::Digest;
-use wainwright_python::{ExtraName, PackageName, PythonVersion};
+use wainwright_python::PythonVersion;
 
 use crate::requirements::read;
-use crate::{Error, Question};
-
-/// The name that PEP 751 gives the file.
-pub const FILE_NAME: &str = "pylock.toml";
+use crate::{Error, Question, Recorded};
 
 /// Keys of a package in the order in which PEP 751 lists them; others follow by name.
 const ORDER: [&str; 10] = [
@@ -28,45 +23,6 @@ const ORDER: [&str; 10] = [
     "sdist",
     "wheels",
 ];
-
-/// What a lockfile says about how it was made, in `[tool.wainwright]`; only ours do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Recorded {
-    /// The name of the file that was resolved.
-    pub from: String,
-    /// [`Inputs::digest`](crate::Inputs::digest).
-    pub inputs: Digest,
-    /// The oldest Python it was made for.
-    pub python: PythonVersion,
-    /// The extras that are in it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub extras: BTreeSet<ExtraName>,
-    /// The dependency groups that are in it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub groups: BTreeSet<PackageName>,
-    /// No file in it was uploaded later than this, as it was said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exclude_newer: Option<String>,
-}
-
-impl Recorded {
-    /// Reads it from a lockfile; `None` when the lockfile is not one of ours.
-    pub fn read(pylock: &Path) -> Result<Option<Self>, Error> {
-        #[derive(Default, Deserialize)]
-        struct Tool {
-            wainwright: Option<Recorded>,
-        }
-        #[derive(Deserialize)]
-        struct Document {
-            #[serde(default)]
-            tool: Tool,
-        }
-        let document: Document = toml::from_str(&read(pylock)?)
-            .map_err(|error| Error::Syntax { path: pylock.into(), reason: error.message().to_owned() })?;
-        Ok(document.tool.wainwright)
-    }
-}
 
 /// uv's answer, as a lockfile.
 pub struct Resolution {
@@ -245,7 +201,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{Inputs, Upgrade};
+    use crate::{FILE_NAME, Inputs, Upgrade};
 
     /// What we make of an answer; `scratch` is where uv wrote it.
     fn settled(answer: &str, choose: impl Fn(Resolution) -> String) -> String {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use wainwright_http::{Secret, without_secrets};
-use wainwright_python::{PackageName, PythonVersion};
 
-use crate::pylock::{FILE_NAME, Resolution};
-use crate::{Error, Inputs};
+use crate::pylock::Resolution;
+use crate::recorded::FILE_NAME;
+use crate::{Error, Inputs, Question, Upgrade};
 
 /// The oldest uv that writes `pylock.toml` for all platforms; newer ones are taken whatever their number.
 pub const OLDEST: (u32, u32) = (0, 7);
@@ -19,42 +19,6 @@ pub struct Resolver {
     pub program: PathBuf,
     /// `0.13.9`
     pub version: String,
-}
-
-/// What is asked of uv.
-pub struct Question<'a> {
-    /// The folder of the project.
-    pub root: &'a Path,
-    /// What to resolve.
-    pub inputs: &'a Inputs,
-    /// The oldest Python that packages have to fit.
-    pub python: PythonVersion,
-    /// A lockfile whose versions are kept where they still fit.
-    pub before: Option<&'a Path>,
-    /// Which versions are not kept.
-    pub upgrade: &'a Upgrade,
-    /// Whether no index is asked; uv has no variable for it.
-    pub no_index: bool,
-    /// Files that were uploaded later do not count; it is in `vars` too.
-    pub exclude_newer: Option<&'a str>,
-    /// The environment, with what uv has to know of indexes in it. Passwords are in here and nowhere else.
-    pub vars: &'a BTreeMap<String, String>,
-    /// What must not be repeated when uv fails.
-    pub passwords: &'a [Secret],
-    /// An empty folder for uv's answer.
-    pub scratch: &'a Path,
-}
-
-/// Which versions of a lockfile are asked for again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Upgrade {
-    /// None that fits.
-    #[default]
-    Nothing,
-    /// These packages.
-    Packages(Vec<PackageName>),
-    /// All.
-    Everything,
 }
 
 impl Resolver {

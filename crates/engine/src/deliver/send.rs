@@ -4,8 +4,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use wainwright_image::Delivered;
-use wainwright_oci::{Descriptor, Digest, Held, Place, Reference, Tree};
-use wainwright_registry::{Blob, Error as RegistryError, Push, Registry, Scope, Source};
+use wainwright_oci::{Descriptor, Digest, Held, Place, Tree};
+use wainwright_registry::{Blob, Error as RegistryError, Push, Registry, Source};
 
 use super::shared::Elsewhere;
 use crate::session::{Target, blob, fetch_blobs, recall, remember, uploads};
@@ -102,10 +102,8 @@ fn is_only_elsewhere(blob: &Blob, push: &Push) -> bool {
 
 /// Whether the tag that moves last stands for the tree already: then there is nothing to fetch.
 async fn stands(push: &Push, client: &Registry) -> Result<bool, Error> {
-    let name = push.tags.last().map_or_else(|| format!("@{}", push.root.digest()), |tag| format!(":{tag}"));
-    let reference: Reference = format!("{}/{}{name}", push.registry, push.repository).parse()?;
-    let scope = Scope::write(&push.repository, []);
-    match client.digest(&reference, &scope).await {
+    let name = push.tags.last().cloned().unwrap_or_else(|| push.root.digest().to_string());
+    match client.writing(&push.registry, &push.repository, []).digest(&name).await {
         Ok(found) => Ok(found == Some(push.root.digest())),
         // Whoever may write need not be able to ask what is there.
         Err(RegistryError::Denied { .. } | RegistryError::Refused { .. }) => Ok(false),
@@ -115,11 +113,12 @@ async fn stands(push: &Push, client: &Registry) -> Result<bool, Error> {
 
 /// Fetches every blob that is not here and that the target does not have.
 async fn fetch_lacking(tree: &Tree, push: &Push, client: &Registry, session: &Session) -> Result<(), Error> {
-    let scope = Scope::write(&push.repository, push.blobs.iter().filter_map(|blob| blob.from.clone()));
+    let mounts = push.blobs.iter().filter_map(|blob| blob.from.clone());
+    let repository = &client.writing(&push.registry, &push.repository, mounts);
     let absent = push.blobs.iter().filter(|blob| blob.source == Source::Absent);
     let lacks = async |blob: &Blob| {
         let digest = blob.descriptor.digest;
-        let found = client.has_blob(&push.registry, &scope, &digest).await?;
+        let found = repository.has_blob(&digest).await?;
         Ok::<_, Error>((found != Some(true)).then_some(digest))
     };
     let lacking: Vec<Option<Digest>> =
@@ -163,12 +162,10 @@ pub(super) async fn report_tags(push: &Push, error: &RegistryError, client: &Reg
     if push.tags.len() < 2 || !is_about_tags {
         return;
     }
-    let scope = Scope::read(&push.repository);
+    let repository = client.reading(&push.registry, &push.repository);
     let (mut done, mut not_done) = (Vec::new(), Vec::new());
     for tag in &push.tags {
-        let reference = format!("{}/{}:{tag}", push.registry, push.repository).parse();
-        let Ok(reference) = reference else { return };
-        match client.digest(&reference, &scope).await {
+        match repository.digest(tag).await {
             Ok(Some(digest)) if digest == push.root.digest() => done.push(tag.as_str()),
             Ok(_) => not_done.push(tag.as_str()),
             Err(_) => return,

@@ -119,7 +119,8 @@ pub(crate) async fn send_one(
     let listener = uploads(target, session);
     let push = async || {
         let blob = blob(&held, target, session);
-        client.push_blob(&target.registry, &target.repository, &blob, &listener).await
+        let repository = client.writing(&target.registry, &target.repository, blob.from.clone());
+        repository.push_blob(&blob, &listener).await
     };
     let uploaded = match push().await {
         // Nobody there has it: its bytes come first.

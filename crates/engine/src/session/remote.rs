@@ -1,7 +1,7 @@
 use futures_util::future::try_join_all;
 use wainwright_base::{BaseImage, Error as BaseError, open_fetched};
 use wainwright_oci::{Descriptor, Digest, Image, Layer, Place, Platform, Reference};
-use wainwright_registry::{Error as RegistryError, Found, Registry, Scope};
+use wainwright_registry::{Error as RegistryError, Found, Registry};
 
 use crate::{Error, Event, Session};
 
@@ -102,9 +102,8 @@ pub(crate) async fn fetch_blob(
             session.report(Event::FetchProgressed { name: name.clone(), bytes });
         }
     };
-    let scope = Scope::read(reference.repository());
     let out = (draft.file()?, path.as_path());
-    let fetched = registry.fetch_blob(reference.registry(), &scope, descriptor, out, &progress).await;
+    let fetched = registry.reading_of(reference).fetch_blob(descriptor, out, &progress).await;
     fetched.map_err(|error| match error {
         RegistryError::Write { path, source } => {
             wainwright_store::Error::not_written(&path, Some(descriptor.size), source).into()

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use wainwright_oci::{Descriptor, canonical_json, media_type};
 
-use super::{INDEX, MARK, blob_path};
+use super::names::{INDEX, MARK, blob_path};
 use crate::name::{self, IMAGE_NAME, REF_NAME};
 use crate::{Error, Release, draft};
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use wainwright_oci::Digest;
 use wainwright_store::Store;
 
+use super::names::blob_path;
 use super::seen::{Seen, look};
 use crate::living::LIVING;
 
@@ -65,7 +66,7 @@ impl Siblings {
     /// Every link changes how the file looks under its other names, so this comes last.
     pub fn remember(&self, store: &Store) {
         for (dir, blobs) in std::mem::take(&mut self.lock().layouts) {
-            let paths = blobs.iter().map(|digest| (digest, super::blob_path(&dir, digest)));
+            let paths = blobs.iter().map(|digest| (digest, blob_path(&dir, digest)));
             Seen::load(store, &dir).remember(store, paths);
         }
     }

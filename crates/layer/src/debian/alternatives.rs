@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::groups::Group;
-use super::package::{MemberKind, Package};
+use super::member::MemberKind;
+use super::package::Package;
 use super::tree::Tree;
 
 /// One `--install` with its `--slave` links.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Error;
 use super::groups::Group;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 
 /// A folder of `layers/` with a `layer.toml`.

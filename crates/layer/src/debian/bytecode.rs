@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::groups::Group;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 use super::{Error, Facts, Runtime, RuntimeLayer};
 

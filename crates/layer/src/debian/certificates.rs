@@ -3,7 +3,7 @@
 use super::Error;
 use super::groups::Group;
 use super::keep;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 
 /// Joins the certificates of the package in the order of their names; of a base made from nothing the single files are

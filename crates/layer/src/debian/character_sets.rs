@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Error;
 use super::groups::Group;
 use super::keep;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 
 /// Rewrites the list of character sets so that it names no file that was left out.

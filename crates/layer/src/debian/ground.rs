@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::filters::Filters;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 use super::{Error, control};
 

@@ -1,6 +1,6 @@
 //! What of a package enters an image, and what stays out: the table, and the one place it is applied.
 
-use super::package::MemberKind;
+use super::member::MemberKind;
 
 /// Top-level directories that are links into `usr` (Debian's merged `/usr`).
 pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];

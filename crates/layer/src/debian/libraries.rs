@@ -4,7 +4,7 @@ use wainwright_elf::{self as elf, Elf};
 
 use super::architecture::Architecture;
 use super::error::MissingLibrary;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 use super::{Error, Note, keep};
 

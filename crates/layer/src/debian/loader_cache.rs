@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::architecture::Architecture;
-use super::package::MemberKind;
+use super::member::MemberKind;
 use super::tree::Tree;
 
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";

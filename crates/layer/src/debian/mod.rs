@@ -15,6 +15,7 @@ mod bytecode;
 mod certificates;
 mod character_sets;
 mod control;
+mod deb_file;
 mod error;
 mod facts;
 mod filters;
@@ -23,9 +24,12 @@ mod groups;
 mod keep;
 mod libraries;
 mod loader_cache;
+mod member;
+mod nonroot;
 mod notes;
 mod offered;
 mod onto;
+mod options;
 mod origins;
 mod package;
 mod records;
@@ -35,68 +39,28 @@ mod synthesize;
 mod tests;
 mod tree;
 
-use std::fs::File;
-use std::sync::Arc;
-
 use rayon::prelude::*;
 use wainwright_blob::Entry;
-use wainwright_python::PythonVersion;
 
 use self::architecture::Architecture;
 use self::groups::{GROUPS, Group};
-use self::package::{MemberKind, Package, Purpose};
+use self::member::MemberKind;
+use self::package::{Package, Purpose};
 use self::tree::Tree;
 
 pub use self::bytecode::compile_stdlib;
+pub use self::deb_file::DebFile;
 pub use self::error::{Error, MissingLibrary};
 pub use self::facts::{Facts, InstalledPackage};
 pub use self::ground::{Ground, GroundKind};
+pub use self::nonroot::{NONROOT, User};
 pub use self::notes::Note;
 pub use self::onto::{Added, add};
+pub use self::options::RuntimeOptions;
 pub use self::origins::RuntimeOrigin;
 
 /// Part of the cache key of every layer made here; raised when the same packages give other bytes.
 pub const FORMAT: u32 = 1;
-
-/// A package file whose digest was checked, and what the lock says about it.
-#[derive(Clone, Debug)]
-pub struct DebFile {
-    /// `libc6`
-    pub name: String,
-    /// `2.36-9+deb12u14`, with its epoch.
-    pub version: String,
-    /// `amd64`, `all`, as Debian names it.
-    pub architecture: String,
-    /// The source package: `glibc`.
-    pub source: String,
-    /// The open file; read with positional reads only.
-    pub file: Arc<File>,
-}
-
-/// What the runtime is to hold besides its packages.
-#[derive(Clone, Debug)]
-pub struct RuntimeOptions {
-    /// The interpreter that becomes `/usr/bin/python3`; major and minor version decide.
-    pub python: PythonVersion,
-    /// Whether documentation and manual pages stay. Copyright files always stay.
-    pub keep_docs: bool,
-}
-
-/// An account of the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Its name.
-    pub name: &'static str,
-    /// Its number, which is what an image config should say: Kubernetes cannot prove that a name is not root.
-    pub uid: u32,
-    /// The number of its group.
-    pub gid: u32,
-    /// Its home, absolute.
-    pub home: &'static str,
-}
-
-/// The account that processes run as; defined by `layers/nonroot-user`.
-pub const NONROOT: User = User { name: "nonroot", uid: 65532, gid: 65532, home: "/home/nonroot" };
 
 /// Layers of a runtime, and what is known about it.
 pub struct Runtime {

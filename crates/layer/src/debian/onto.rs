@@ -10,9 +10,11 @@ use wainwright_blob::Entry;
 use super::architecture::Architecture;
 use super::ground::{Ground, Lists};
 use super::groups::Group;
+use super::member::{Member, MemberKind};
 use super::notes::{self, Note};
 use super::origins::{self, RuntimeOrigin};
-use super::package::{Member, MemberKind, Package, Purpose};
+use super::package::{Package, Purpose};
+use super::records::Taken;
 use super::tree::{Laid, Tree};
 use super::{
     DebFile, Error, RuntimeLayer, alternatives, certificates, common_architecture, control, keep, libraries,
@@ -98,9 +100,6 @@ pub fn add(debs: &[DebFile], ground: &Ground) -> Result<Added, Error> {
     }
     Ok(Added { layers, notes, architecture, tree })
 }
-
-/// Paths that packages of the image lose to packages that are added, each with the package that loses it.
-pub(super) type Taken = Vec<(Vec<u8>, String)>;
 
 fn unpack(
     tree: &mut Tree,

@@ -10,6 +10,7 @@ use super::ar::{self, Failure, Section};
 use super::archive::{self, Stop};
 use super::filters::Filters;
 use super::groups::Group;
+use super::member::{Member, MemberKind};
 use super::{DebFile, Error, control, keep};
 
 /// A package as it will be laid out.
@@ -51,30 +52,6 @@ pub(super) enum Purpose<'a> {
 pub(super) struct Script {
     pub(super) name: &'static str,
     pub(super) text: String,
-}
-
-/// A member of `data.tar`.
-#[derive(Clone)]
-pub(super) struct Member {
-    pub(super) path: ImagePath,
-    /// Permission bits; of the bits above them only the sticky bit is left.
-    pub(super) mode: u32,
-    /// Whether it lost a set-uid or set-gid bit.
-    pub(super) had_set_id: bool,
-    /// Whether it is a configuration file, which an administrator may have changed.
-    pub(super) is_conffile: bool,
-    pub(super) kind: MemberKind,
-}
-
-/// What a member is.
-#[derive(Clone)]
-pub(super) enum MemberKind {
-    Directory,
-    /// Its bytes; hard links share one `Arc`.
-    File(Arc<[u8]>),
-    Symlink(Vec<u8>),
-    /// Something of the image below that is neither a directory nor a link, and whose bytes are not here.
-    There,
 }
 
 /// Far above what a runtime package unpacks to, and small enough to be held in memory.

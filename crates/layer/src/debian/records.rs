@@ -8,10 +8,13 @@ use md5::{Digest as _, Md5};
 use super::alternatives::Choices;
 use super::ground::Ground;
 use super::groups::Group;
-use super::onto::Taken;
-use super::package::{MemberKind, Package};
+use super::member::MemberKind;
+use super::package::Package;
 use super::tree::Tree;
 use super::{Error, control};
+
+/// Paths that packages of the image lose to packages that are added, each with the package that loses it.
+pub(super) type Taken = Vec<(Vec<u8>, String)>;
 
 /// Tells dpkg of packages: as if it had installed and configured them.
 pub(super) fn write(

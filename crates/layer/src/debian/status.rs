@@ -2,7 +2,8 @@
 
 use super::Error;
 use super::groups::Group;
-use super::package::{MemberKind, Package};
+use super::member::MemberKind;
+use super::package::Package;
 use super::tree::Tree;
 
 /// Writes the control file and the checksums of each package, as distroless images have them.

@@ -1,7 +1,8 @@
 //! What no package ships and maintainer scripts, or an installer, would have made.
 
 use super::groups::Group;
-use super::package::{MemberKind, Package};
+use super::member::MemberKind;
+use super::package::Package;
 use super::tree::Tree;
 use super::{Error, RuntimeOptions, keep};
 

@@ -8,7 +8,7 @@ use wainwright_oci::ImagePath;
 
 use super::Error;
 use super::groups::Group;
-use super::package::{Member, MemberKind};
+use super::member::{Member, MemberKind};
 
 /// The root of an image in the making.
 #[derive(Default)]

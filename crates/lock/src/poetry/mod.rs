@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use wainwright_python::PackageName;
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::table::{File, Origin, Package, Part, Table, git};
 use crate::text::Text;
 use crate::{Error, Indexes, Invalid, Marker, Place};

@@ -1,6 +1,7 @@
 //! `requirements.txt` with hashes, as `uv pip compile --generate-hashes`, `uv export`, `pip-compile` and
 //! `poetry export` write it (pip, "Requirements File Format").
 
+mod entry;
 mod lines;
 mod parse;
 mod pin;
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use wainwright_python::{PackageName, Target};
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::text::Text;
 use crate::{Error, Indexes, LocalMember, LockedPackage, Selection, marker_environment};
-use parse::{Entry, Parsed};
+use entry::Entry;
+use parse::Parsed;
 
 #[derive(Debug)]
 struct Requirements {

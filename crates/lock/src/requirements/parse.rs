@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use wainwright_python::PackageName;
 
+use super::entry::Entry;
 use super::lines::{Line, lines};
 use super::pin::{local_path, sdist_name};
 use crate::hash::Hash;
@@ -23,18 +24,6 @@ pub(super) struct Parsed {
     pub(super) indexes: Indexes,
     /// What folders are called that were asked already: many lines may name one.
     names: BTreeMap<PathBuf, Option<PackageName>>,
-}
-
-/// One requirement and the hashes its file may have.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) requirement: Requirement,
-    pub(super) hashes: Vec<Hash>,
-    /// The folder relative paths start from.
-    pub(super) directory: PathBuf,
-    /// The folder of source that it is.
-    pub(super) folder: Option<PathBuf>,
-    pub(super) place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

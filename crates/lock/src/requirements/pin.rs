@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use wainwright_oci::Digest;
 use wainwright_python::{Version, WheelFilename};
 
-use super::parse::Entry;
+use super::entry::Entry;
 use crate::error::redact;
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;

@@ -4,7 +4,7 @@ use std::path::Path;
 use wainwright_oci::Digest;
 use wainwright_python::{PackageName, WheelFilename};
 
-use super::{File, Origin, Package, Table};
+use super::list::{File, Origin, Package, Table};
 use crate::file::{check_files, file_name_of_url};
 use crate::hash::Hash;
 use crate::{Error, Location, LockedFile, LockedPackage, Source};

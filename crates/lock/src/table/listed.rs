@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_python::PackageName;
 
-use super::{Package, Table};
+use super::list::{Package, Table};
 use crate::{MarkerEnvironment, Selection};
 
 /// The packages that say of themselves that they belong to what is wanted, and who needs each of them.

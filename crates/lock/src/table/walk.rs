@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wainwright_python::{ExtraName, PackageName, VersionRanges};
 
-use super::{Need, Package, Part, Table};
+use super::list::{Need, Package, Part, Table};
 use crate::{Error, MarkerEnvironment, Place, Selection};
 
 /// What is asked for: a name, with the extras that have an entry of their own.

@@ -8,7 +8,7 @@ mod wire;
 
 use wainwright_python::{Target, VersionSpecifiers};
 
-use crate::lock::Content;
+use crate::content::Content;
 use crate::text::Text;
 use crate::{Error, LocalMember, LockedPackage, ProjectRequirements, Selection};
 use graph::Graph;

@@ -2,6 +2,7 @@
 
 mod asked;
 mod reply;
+mod send;
 mod tls;
 mod wire;
 

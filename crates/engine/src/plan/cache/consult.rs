@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use futures_util::{StreamExt as _, stream};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use wainwright_oci::{Descriptor, Digest, Layer, Lazy, Place, Reference};
-use wainwright_registry::Scope;
 use wainwright_store::CacheKey;
 
 use super::artifact::{Artifact, PATIENCE, Standing, blob, find};
@@ -139,9 +138,9 @@ fn wanted<'a>(plan: &Plan, artifacts: &'a [Artifact]) -> BTreeSet<(&'a Reference
 async fn confirm(wanted: BTreeSet<(&Reference, Digest)>, session: &Session) -> BTreeSet<(Reference, Digest)> {
     let Ok(client) = session.registry().await else { return BTreeSet::new() };
     let ask = |(cache, digest): (&Reference, Digest)| {
-        let (cache, scope) = (cache.clone(), Scope::read(cache.repository()));
+        let (cache, repository) = (cache.clone(), client.reading_of(cache));
         async move {
-            let found = client.has_blob(cache.registry(), &scope, &digest).await;
+            let found = repository.has_blob(&digest).await;
             // A doubtful answer costs the time to make a layer.
             matches!(found, Ok(Some(true))).then_some((cache, digest))
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use wainwright_testing::{Dockerd, Ran, Relay, With as _, Workshop, need, noise, run, wheel};
 
-use crate::full_disk::Disk;
+use crate::disk::Disk;
 use crate::workshop;
 
 /// The size of what does not change, in bytes.

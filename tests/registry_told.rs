@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wainwright_oci::{Digest, media_type};
 use wainwright_testing::{Access, Act, Kind, Proxy, RegistryServer, Reply, Workshop, noise, run};
 
-use crate::full_disk::{Disk, check_told};
+use crate::disk::{Disk, check_told};
 use crate::workshop;
 
 /// A registry of a few documents that anybody may read: `name:1` is the manifest.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use wainwright_testing::{Dockerd, Ran, With as _, need, run, unpack};
+use wainwright_testing::{Dockerd, Ran, With as _, need, run, unpack, wait_until};
 
 use crate::{real, workshop};
 
@@ -171,8 +171,7 @@ fn no_interpreter_outlives_a_build_that_is_killed() {
     assert!(!found.is_empty(), "nothing was compiled");
     for line in found {
         let id = line.split_whitespace().next().unwrap().to_owned();
-        let is_gone = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(25));
+        let is_gone = wait_until(|| {
             let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
             state.is_empty()
                 || state.contains(") Z ")

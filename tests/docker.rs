@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use wainwright_testing::{Dockerd, Ran, Relay, With as _, Workshop, need, noise, run, wheel};
+use wainwright_testing::{Dockerd, Ran, Relay, With as _, Workshop, need, noise, run, wait_until, wheel};
 
-use crate::full_disk::Disk;
+use crate::disk::Disk;
 use crate::workshop;
 
 /// The size of what does not change, in bytes.
@@ -199,11 +199,6 @@ fn podman_is_sent_everything_and_takes_it() {
 }
 
 fn wait_for(socket: &Path) {
-    for _ in 0..200 {
-        if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("nobody listens on {}", socket.display());
+    let listens = wait_until(|| std::os::unix::net::UnixStream::connect(socket).is_ok());
+    assert!(listens, "nobody listens on {}", socket.display());
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use wainwright_testing::{Ran, run};
+use wainwright_testing::{Ran, With as _, run};
 
-use crate::WAIN;
+use crate::{WAIN, workshop};
 
 /// A project that was built: its release is the sample.
 struct Project(TempDir);
@@ -216,4 +216,32 @@ fn values_reach_every_format() {
         let text = fs::read_to_string(project.path(format).join(file)).unwrap();
         assert!(text.contains("replicas: 7\n"), "{format}: {text}");
     }
+}
+
+#[test]
+fn settings_of_the_deployment_change_no_image() {
+    let build = |settings: &str| {
+        let shop = workshop();
+        shop.write("project/wainwright.toml", settings);
+        run(&mut shop.build()).digest()
+    };
+    let image = "ports = [8000]\nvolumes = [\"/cache\", \"/data\"]\n";
+    let deployed = r#"
+ports = [8000]
+volumes = { "/data" = "2Gi", "/cache" = "1Gi" }
+health = { path = "/healthz", interval = 30 }
+resources = { cpu = "250m", memory-limit = "1Gi" }
+replicas = 3
+publish = 80
+secrets = ["DATABASE_URL"]
+writable = ["/app/cache"]
+read-only = false
+stop-grace-period = 60
+
+[[services]]
+name = "db"
+image = "postgres:17"
+"#;
+    assert_eq!(build(deployed), build(image));
+    assert_ne!(build(image), build(""));
 }

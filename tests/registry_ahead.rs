@@ -3,10 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use wainwright_oci::Digest;
-use wainwright_testing::{Access, RegistryServer, Workshop, run, wheel};
+use wainwright_testing::{Access, RegistryServer, Workshop, run, wait_until, wheel};
 
 use crate::WAIN;
 
@@ -29,12 +28,8 @@ fn patient_index(name: &'static str, bytes: Vec<u8>, is_time: impl Fn() -> bool 
             true => ("text/html", page.as_bytes()),
             false => ("application/octet-stream", &bytes[..]),
         };
-        let limit = Instant::now() + Duration::from_secs(20);
-        let may_wait = head.starts_with("GET /files/");
-        while may_wait && !is_time() && Instant::now() < limit {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let status = if is_time() || !may_wait { "200 OK" } else { "404 Too Late" };
+        let is_there = !head.starts_with("GET /files/") || wait_until(&is_time);
+        let status = if is_there { "200 OK" } else { "404 Too Late" };
         write!(
             stream,
             "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use wainwright_oci::Digest;
-use wainwright_testing::{Access, Act, Asked, Kind, Proxy, RegistryServer, With as _, Workshop, run};
+use wainwright_testing::{
+    Access, Act, Asked, Kind, Proxy, RegistryServer, With as _, Workshop, run, wait_until,
+};
 
 use crate::workshop;
 
+/// How long a request waits: longer than any push, on any machine.
+const HANG: Duration = Duration::from_secs(600);
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry, and a server before it that lets nothing through from one request on.
@@ -33,11 +37,7 @@ impl Stage {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
             // Ends of uploads go through: whoever is interrupted may still send them.
             let is_end = asked.kind == Kind::DeleteUpload;
-            if number >= until.load(Ordering::SeqCst) && !is_end {
-                Act::Hang(Duration::from_secs(20))
-            } else {
-                Act::Pass
-            }
+            if number >= until.load(Ordering::SeqCst) && !is_end { Act::Hang(HANG) } else { Act::Pass }
         });
         Some(Self { server, proxy, stop, seen })
     }
@@ -54,18 +54,15 @@ impl Stage {
         let mut command = self.build(shop);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let limit = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{status}");
-                return Err(self.seen.load(Ordering::SeqCst));
-            }
-            if self.seen.load(Ordering::SeqCst) >= number {
-                return Ok(child);
-            }
-            assert!(Instant::now() < limit, "request {number} never comes");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut ended = None;
+        let comes = wait_until(|| {
+            ended = child.try_wait().unwrap();
+            ended.is_some() || self.seen.load(Ordering::SeqCst) >= number
+        });
+        assert!(comes, "request {number} never comes");
+        let Some(status) = ended else { return Ok(child) };
+        assert!(status.success(), "{status}");
+        Err(self.seen.load(Ordering::SeqCst))
     }
 
     fn finish(&self, shop: &Workshop) -> String {
@@ -131,7 +128,7 @@ fn killed_before_each_request_of_a_push() {
 }
 
 #[test]
-fn an_interrupt_ends_the_push_within_two_seconds_and_the_uploads_with_it() {
+fn an_interrupt_ends_a_push_that_waits_and_its_uploads() {
     let Some(stage) = Stage::new() else { return };
     let shop = workshop();
     stage.finish(&shop);
@@ -154,7 +151,7 @@ fn an_interrupt_ends_the_push_within_two_seconds_and_the_uploads_with_it() {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < HANG, "the push waited for the registry");
     assert!(stage.proxy.count(Kind::DeleteUpload) > 0, "no upload was ended");
     stage.finish(&shop);
     stage.read();

@@ -5,11 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use wainwright_testing::{Dockerd, need, run, skip};
+use wainwright_testing::{Dockerd, need, run, skip, wait_until};
 
 use crate::{WAIN, real};
 
@@ -142,15 +141,13 @@ impl Built {
 
     /// Sends a message, until the stand-in is awake.
     fn ask(&self) -> Value {
-        let limit = Instant::now() + Duration::from_secs(30);
-        loop {
-            let (status, body) = http(self.port, "POST", "/input", r#"{"input": "how much"}"#);
-            if status == 200 || Instant::now() > limit {
-                assert_eq!(status, 200, "{body}");
-                return serde_json::from_str(&body).unwrap();
-            }
-            sleep(Duration::from_millis(200));
-        }
+        let mut last = (0, String::new());
+        let is_awake = wait_until(|| {
+            last = http(self.port, "POST", "/input", r#"{"input": "how much"}"#);
+            last.0 == 200
+        });
+        assert!(is_awake, "{last:?}");
+        serde_json::from_str(&last.1).unwrap()
     }
 }
 
@@ -158,7 +155,7 @@ impl Built {
 fn http(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(300)))?;
         let length = body.len();
         write!(
             stream,
@@ -249,14 +246,14 @@ fn a_component_runs_as_anybody_on_a_root_that_cannot_be_written() {
 import os, subprocess, sys, time, urllib.request
 assert (os.getuid(), os.getgid()) == (23456, 34567)
 server = subprocess.Popen([sys.executable, "-m", "component_runtime"])
-for _ in range(100):
+for _ in range(1000):
     if subprocess.run([sys.executable, "-m", "component_runtime", "--health"], stderr=subprocess.DEVNULL).returncode == 0:
         break
     time.sleep(0.1)
 ask = urllib.request.Request("http://127.0.0.1:8080/call", b'{"name": "add", "arguments": {"a": 40, "b": 2}}', {"Content-Type": "application/json"})
 print(urllib.request.urlopen(ask).read().decode().strip(), flush=True)
 server.terminate()
-print("ended with", server.wait(20))
+print("ended with", server.wait(300))
 "#;
     spec["process"]["args"] = json!(["/app/.venv/bin/python", "-c", script]);
     fs::write(&config, spec.to_string()).unwrap();

@@ -47,12 +47,12 @@ pub(super) fn rows() -> Vec<Row> {
             })
             .fails(1, &["requirements.txt"])
             .keeps_public_out()
-            .within(20),
+            .within(120),
         locked("long", "a line of 10 MB")
             .project(|_| vec![("project/requirements.txt", format!("greet=={}\n", "1".repeat(10_000_000)))])
             .fails(1, &["requirements.txt"])
             .keeps_public_out()
-            .within(20),
+            .within(120),
         locked("outside", "the lockfile names a file of another folder that is not there")
             .project(|_| {
                 let text = format!(

@@ -54,7 +54,7 @@ pub(super) fn locked(name: &'static str, fault: &'static str) -> Row {
         want: Want::Good,
         keeps_public_out: false,
         mends: false,
-        limit: Duration::from_secs(50),
+        limit: Duration::from_secs(300),
         check: |_| Ok(()),
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn rows() -> Vec<Row> {
                     Reply::status(200).header("x", "y".repeat(200)).pace(1, Duration::from_millis(50)),
                 )
             })
-            .fails(&["nothing came for 2 s"]),
+            .fails(&["nothing came for 5 s"]),
         pull("header_control", "a control character in a header")
             .always(GetManifest, || Act::Answer(Reply::status(200).header("warning", "299 - \"a\u{1}b\"")))
             .fails(&["/manifests/1", "(exit 3)"])

@@ -66,7 +66,7 @@ fn of_the_moment() -> Vec<Row> {
             .first(PutUpload, 1, || Act::Hang(super::world::IDLE * 2)),
         push("hang_always", "no PUT of the manifest is ever answered")
             .always(PutManifest, || Act::Hang(super::world::IDLE * 2))
-            .fails(&["nothing came for 2 s", "/manifests/1"]),
+            .fails(&["nothing came for 5 s", "/manifests/1"]),
     ]
 }
 

@@ -46,9 +46,9 @@ const PASSWORD: &str = "CANARY-password";
 /// `ann:CANARY-password`.
 const BASIC: &str = "Basic YW5uOkNBTkFSWS1wYXNzd29yZA==";
 /// Nothing waits longer for bytes that do not come.
-pub(super) const IDLE: Duration = Duration::from_secs(2);
+pub(super) const IDLE: Duration = Duration::from_secs(5);
 /// A row that takes longer in real time hangs.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(300);
 
 impl World {
     fn new(row: &Row, upstream: &str) -> Self {

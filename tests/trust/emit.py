@@ -123,7 +123,7 @@ class World:
         env = {"HOME": str(self.folder / "home"), "PATH": os.environ["PATH"]} | (env or {})
         words = [str(word) for word in words]
         return subprocess.run(words, env=env, cwd=cwd or self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=300)
+                              stderr=subprocess.PIPE, text=True, timeout=900)
 
     def emit(self, name: str, what: dict, format: str, *words) -> Path:
         file = self.folder / f"{name}.json"
@@ -596,14 +596,14 @@ def running(world: World) -> None:
 
     compose = [program, "--file", "deploy/compose.yaml"]
     try:
-        for _ in range(60):
+        for _ in range(300):
             if daemon.poll() is not None or run("docker", "version").returncode == 0:
                 break
             time.sleep(1)
         tar = subprocess.Popen(["tar", "-C", rootfs(world.folder / "rootfs"), "-c", "."], stdout=subprocess.PIPE)
         changes = [word for setting in settings for word in ("--change", setting)]
         made = subprocess.run(["docker", "import", *changes, "-", "running:1"], stdin=tar.stdout, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, env=os.environ | env, timeout=120)
+                              stderr=subprocess.PIPE, text=True, env=os.environ | env, timeout=900)
         tar.stdout.close()
         tar.wait()
         run(world.program, "emit", "docker-compose", "-o", "deploy")

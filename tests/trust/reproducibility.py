@@ -7,6 +7,7 @@ users and file systems need root.
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -66,6 +67,7 @@ def main() -> None:
         environment(matrix)
         processors(matrix)
         files(matrix, folder)
+        lock_order(matrix, folder)
         caches(matrix)
         outputs(matrix)
         places(matrix, folder)
@@ -144,6 +146,20 @@ def files(matrix: Matrix, folder: Path) -> None:
     with tarfile.open(archive) as source:
         source.extractall(tar.folder, filter="tar")
     matrix.row("how it came", "unpacked from a tar", shop=tar)
+
+
+def lock_order(matrix: Matrix, folder: Path) -> None:
+    """The project has another file then, its packages have the same layers."""
+    shop = copy(matrix.shop, folder / "lock-order", random.Random(9))
+    layers = []
+    for number in range(2):
+        head, *packages = (shop.folder / "project/pylock.toml").read_text().split("\n[[packages]]")
+        (shop.folder / "project/pylock.toml").write_text("\n[[packages]]".join([head, *packages[::-1]]))
+        report = folder / f"report-{number}.json"
+        matrix.build("order in the lockfile", "--metadata-file", str(report), shop=shop)
+        built = json.loads(report.read_text())["platforms"][PLATFORM]["layers"]
+        layers.append([layer["digest"] for layer in built if layer["packages"]])
+    matrix.table.row("order in the lockfile", "reversed: the layers of packages", f"{len(layers[0])} layers", ok=layers[0] == layers[1] != [])
 
 
 def copy(shop: Shop, folder: Path, dice: random.Random) -> Shop:

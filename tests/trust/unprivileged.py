@@ -85,7 +85,7 @@ def debian(table: Table, shop: Shop, packages: Path | None, short: bool) -> None
     words = [str(shop.program), "build", f"{shop.folder}/project", "--platform", PLATFORM, "--find-links", f"{shop.folder}/wheels", "--no-index"]
     output = ["--output", f"layout:{shop.folder}/first"]
     # What the environment says about the network counts for this one.
-    ran = run([*words, *output], env={**os.environ, **shop.variables()}, cwd=shop.folder, seconds=500)
+    ran = run([*words, *output], env={**os.environ, **shop.variables()}, cwd=shop.folder)
     if ran.code == 3:
         return table.skip("everything", "the Debian base", why=ran.err.strip().splitlines()[-1])
     told = " ".join(file.name for file in (store / "v1/memos").iterdir())
@@ -126,7 +126,7 @@ def rows(table: Table, shop: Shop, words: list[str], expected: str, what: str, s
             shutil.rmtree(out, ignore_errors=True)
             (shop.folder / "tmp").mkdir(exist_ok=True)
             hand_over(shop, NOBODY)
-            ran = run([*before, *words, *more], env=shop.variables(**variables), cwd=shop.folder, seconds=500, **options)
+            ran = run([*before, *words, *more], env=shop.variables(**variables), cwd=shop.folder, **options)
             left = shop.leftovers()
             ok = ran.code == 0 and ran.digest == expected == check_layout(out) and not left
             told = f"{ran.told()}\nleft: {left}"

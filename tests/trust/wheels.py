@@ -136,7 +136,7 @@ class Judge:
     def run(self, *words: str) -> Verdict:
         env = {"HOME": str(self.folder / "home"), "RUST_BACKTRACE": "1"}
         ran = subprocess.run(
-            [self.program, *words], cwd=self.folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+            [self.program, *words], cwd=self.folder, env=env, capture_output=True, text=True, timeout=900, check=False)
         if ran.returncode not in (0, 1) or re.search(r"panicked|RUST_BACKTRACE|stack backtrace", ran.stderr):
             return Verdict(ran.returncode if ran.returncode > 1 else 70, (), ran.stdout + ran.stderr)
         told = re.findall(r"^(?:note: |error: |  hint: |  cause: ).*$", ran.stderr, re.MULTILINE)

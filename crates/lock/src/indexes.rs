@@ -116,6 +116,40 @@ mod tests {
     }
 
     #[test]
+    fn encoding_leaves_unreserved_letters() {
+        let vars = [("U".to_owned(), "aZ9-._~ /@".to_owned())].into();
+        for (address, expected) in [
+            ("http://${U}@h/x@${U}", "http://aZ9-._~%20%2F%40@h/x@aZ9-._~ /@"),
+            ("${U}@h", "aZ9-._~%20%2F%40@h"),
+            ("folder/${U}", "folder/aZ9-._~ /@"),
+        ] {
+            let mut indexes = Indexes {
+                links: vec![address.into()],
+                named: vec![("corp".into(), address.into())],
+                has_plain_variables: true,
+                ..Indexes::default()
+            };
+            assert!(indexes.replace_variables(&vars).is_empty());
+            assert_eq!((&*indexes.links[0], &*indexes.named[0].1), (expected, expected));
+        }
+    }
+
+    #[test]
+    fn debug_shows_addresses_without_passwords() {
+        let url = || "https://u:CANARY@h/simple".to_owned();
+        let indexes = Indexes {
+            index: Some(url()),
+            extra: vec![url()],
+            links: vec![url()],
+            named: vec![("corp".into(), url())],
+            ..Indexes::default()
+        };
+        let shown = format!("{indexes:?}");
+        assert_eq!(shown.matches("https://***@h/simple").count(), 4, "{shown}");
+        assert!(!shown.contains("CANARY"), "{shown}");
+    }
+
+    #[test]
     fn variables_are_replaced_and_missing_ones_are_told() {
         let vars = [("TOKEN".to_owned(), "CANARY".to_owned())].into();
         let mut indexes = Indexes {

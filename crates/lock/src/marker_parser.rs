@@ -307,6 +307,16 @@ mod tests {
             "extra == 'All_of.it' and 'all-of-it' in extras",
             "'test' in dependency_groups and 'docs' not in dependency_groups",
             "platform_release == ''",
+            "platform_version == ''",
+            "platform_python_implementation == 'CPython'",
+            "implementation_version == '3.11.2'",
+            "'3.1' in python_version",
+            "'3.9' not in python_version",
+            "platform_machine not in 'x86_64 i686'",
+            "'lin' in sys_platform",
+            "'3.11.2' == python_full_version",
+            "python_version != '3.12'",
+            "extra != 'other'",
         ] {
             assert!(holds(marker), "{marker}");
         }
@@ -324,6 +334,24 @@ mod tests {
             "python_version in '3.1 3.12'",
             "platform_release != '4'",
             "sys_platform < 'linux2'",
+            "sys_platform != 'linux'",
+            "implementation_name == 'pypy'",
+            "implementation_version < '3.11'",
+            "'3.9' in python_version",
+            "'3.1' not in python_version",
+            "python_version not in '3.10 3.11'",
+            "python_version === '3.10'",
+            "python_version == 'new'",
+            "'3.12' < python_version",
+            "'3.11' != python_version",
+            "platform_machine in 'x86_64 i686'",
+            "platform_machine not in 'aarch64 x86_64'",
+            "'win' in sys_platform",
+            "'lin' not in sys_platform",
+            "'other' in extras",
+            "'all-of-it' not in extras",
+            "'docs' in dependency_groups",
+            "'test' not in dependency_groups",
         ] {
             assert!(!holds(marker), "{marker}");
         }

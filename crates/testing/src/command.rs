@@ -1,3 +1,4 @@
+use std::fs;
 use std::process::{Command, Stdio};
 
 /// What a program left behind.
@@ -21,6 +22,14 @@ pub fn run(command: &mut Command) -> Ran {
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),
     }
+}
+
+/// Whether a process runs whose command line starts with these words.
+pub fn is_running(words: &str) -> bool {
+    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").starts_with(words)
+    })
 }
 
 impl Ran {

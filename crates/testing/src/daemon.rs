@@ -6,7 +6,7 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{need, run, skip};
+use crate::{need, run, skip, wait_until};
 
 /// A Docker daemon of its own: it has no network, answers on a socket in a temporary folder, and ends with the test.
 pub struct Dockerd {
@@ -53,14 +53,9 @@ impl Dockerd {
     }
 
     fn wait(&self) {
-        let limit = Instant::now() + Duration::from_secs(60);
-        while run(self.docker().arg("version")).code != 0 {
-            if Instant::now() > limit {
-                let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-                panic!("the Docker daemon does not answer:\n{log}");
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        let answers = wait_until(|| run(self.docker().arg("version")).code == 0);
+        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap();
+        assert!(answers, "the Docker daemon does not answer:\n{}", log());
     }
 
     /// The socket on which it answers.

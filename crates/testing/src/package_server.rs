@@ -1,12 +1,11 @@
+use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use tempfile::TempDir;
 
-use crate::{Access, Wheel};
+use crate::{Access, Wheel, wait_until};
 
 /// A package index of its own (pypiserver) on a port of the loopback, which ends with the test.
 ///
@@ -42,14 +41,9 @@ impl PackageServer {
         command.arg(&packages).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = command.spawn().unwrap();
         let server = Self { folder, process, address: format!("127.0.0.1:{port}") };
-        let limit = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&server.address).is_err() {
-            if Instant::now() > limit {
-                let log = fs::read_to_string(server.folder.path().join("log")).unwrap();
-                panic!("the index does not answer:\n{log}");
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let answers = wait_until(|| TcpStream::connect(&server.address).is_ok());
+        let log = || fs::read_to_string(server.folder.path().join("log")).unwrap();
+        assert!(answers, "the index does not answer:\n{}", log());
         server
     }
 

@@ -1,13 +1,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{fs, net, thread};
+use std::{fs, net};
 
 use tempfile::TempDir;
 
 use crate::token::NAME;
-use crate::{TokenServer, need, skip};
+use crate::{TokenServer, need, skip, wait_until};
 
 /// A registry of its own (Docker's, version 2.8) on a port of the loopback, which ends with the test.
 pub struct RegistryServer {
@@ -83,14 +82,9 @@ impl RegistryServer {
             .spawn()
             .unwrap();
         let server = Self { folder, process, address: format!("{host}:{port}") };
-        let limit = Instant::now() + Duration::from_secs(30);
-        while net::TcpStream::connect(server.address()).is_err() {
-            if Instant::now() > limit {
-                let log = fs::read_to_string(server.folder.path().join("log")).unwrap();
-                panic!("the registry does not answer:\n{log}");
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let answers = wait_until(|| net::TcpStream::connect(server.address()).is_ok());
+        let log = || fs::read_to_string(server.folder.path().join("log")).unwrap();
+        assert!(answers, "the registry does not answer:\n{}", log());
         Some(server)
     }
 

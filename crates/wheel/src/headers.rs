@@ -93,6 +93,20 @@ mod tests {
     }
 
     #[test]
+    fn carriage_return_hides_header_only_before_key_and_colon() {
+        let is_refused = |hidden: &str| {
+            let text = format!("Name: a\r{hidden}\nVersion: 1\n");
+            Headers::read("METADATA", text.as_bytes()).is_err()
+        };
+        for hidden in ["Version: 2", "X-Y:", "a1: b", "x\rVersion: 2"] {
+            assert!(is_refused(hidden), "{hidden}");
+        }
+        for hidden in ["", "no colon", ": no key", "two words: x", "under_score: x"] {
+            assert!(!is_refused(hidden), "{hidden}");
+        }
+    }
+
+    #[test]
     fn what_two_parsers_read_differently_is_refused() {
         assert!(Headers::read("METADATA", b"Name: a\rVersion: 2\n").is_err());
         assert!(Headers::read("METADATA", b"Name: a\0b\n").is_err());
@@ -102,6 +116,8 @@ mod tests {
         let text = Headers::read("METADATA", b"Name: a\nnot a header: x\nVersion: 2").unwrap();
         assert_eq!(text.first("Version"), None);
         assert!(Headers::read("METADATA", b"Summary: a\r\r\nName: b\n").is_ok());
+        let text = Headers::read("METADATA", b"Name: a\n: no key\nVersion: 2").unwrap();
+        assert_eq!(text.first("Version"), None);
         assert!(Headers::read("METADATA", b"Name: a\n\nbody \0 may hold anything \rX: y").is_ok());
     }
 }

@@ -19,6 +19,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 SECRET = "sk-test-0123456789"
+# What takes so many seconds hangs: far longer than anything here takes on a loaded machine.
+HANGS = 300
 
 
 class Answer:
@@ -34,7 +36,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def request(port, method, path, body=None, headers=None, seconds=20):
+def request(port, method, path, body=None, headers=None, seconds=HANGS):
     """Sends one request; a body that is not bytes is sent as JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -46,7 +48,7 @@ def request(port, method, path, body=None, headers=None, seconds=20):
         connection.close()
 
 
-def raw(port, data, seconds=20):
+def raw(port, data, seconds=HANGS):
     """Sends bytes as they are and returns all that comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as sock:
         sock.sendall(data)
@@ -62,7 +64,7 @@ def raw(port, data, seconds=20):
         return b"".join(parts)
 
 
-def events(port, path, headers=None, seconds=20):
+def events(port, path, headers=None, seconds=HANGS):
     """The server-sent events of a path: number, name and data of each."""
     text = request(port, "GET", path, headers=headers, seconds=seconds).body.decode()
     found = []
@@ -104,7 +106,7 @@ class Process:
             self.log.append("")
             self._heard.notify_all()
 
-    def wait_for_line(self, word, seconds=20):
+    def wait_for_line(self, word, seconds=HANGS):
         """The first line of the log with that word in it."""
         deadline = time.monotonic() + seconds
         with self._heard:
@@ -142,15 +144,15 @@ class Process:
                 return float(each.rsplit(" ", 1)[1])
         return None
 
-    def stop(self, number=signal.SIGTERM, seconds=20):
+    def stop(self, number=signal.SIGTERM, seconds=HANGS):
         """Sends a signal and returns the exit code."""
         self.process.send_signal(number)
         return self.end(seconds)
 
-    def end(self, seconds=20):
+    def end(self, seconds=HANGS):
         try:
             code = self.process.wait(seconds)
-            self._listener.join(5)
+            self._listener.join(HANGS)
             return code
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -208,7 +210,18 @@ class Case(unittest.TestCase):
         code = process.end()
         return code, "".join(process.log)
 
-    def eventually(self, what, check, seconds=10):
+    def nap(self):
+        """The text of a function that ends when somebody calls `wake`."""
+        awake = str(self.folder / "awake")
+        return (
+            f"def nap():\n    import os, time\n    while not os.path.exists({awake!r}):\n"
+            "        time.sleep(0.02)\n    return 'rested'\n"
+        )
+
+    def wake(self):
+        (self.folder / "awake").touch()
+
+    def eventually(self, what, check, seconds=HANGS):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = check()

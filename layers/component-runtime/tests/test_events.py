@@ -276,10 +276,10 @@ class Redis(Case):
         started = time.monotonic()
         for _ in range(20):
             talker.ask("alone", session_id="s")
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 60)
         self.serve()
         path.unlink()
-        self.eventually("the listener is told again", told, seconds=30)
+        self.eventually("the listener is told again", told)
         self.assertEqual((talker.stop(), listener.stop()), (0, 0))
         self.assertNotIn(SECRET, "".join(talker.log + listener.log))
 

@@ -6,10 +6,10 @@ import threading
 import time
 import unittest
 
-from support import SECRET, Case, OpenAI, StandIn, raw, request, send, tool_call
+from support import HANGS, SECRET, Case, OpenAI, StandIn, raw, request, send, tool_call
 
 FUNCTIONS = """
-import os, sys, time
+import os, sys
 
 
 def leave():
@@ -48,11 +48,6 @@ def circle():
     return value
 
 
-def nap():
-    time.sleep(1.5)
-    return "rested"
-
-
 async def hang():
     import asyncio
     await asyncio.sleep(3600)
@@ -67,7 +62,7 @@ def head(length, *more, method="POST", path="/input", version="1.1"):
 class Clients(Case):
     def setUp(self):
         super().setUp()
-        limits = {"WOODWORK_MAX_BODY": "1000", "WOODWORK_HEADER_TIMEOUT": "0.5", "WOODWORK_BODY_TIMEOUT": "0.5"}
+        limits = {"WOODWORK_MAX_BODY": "1000", "WOODWORK_HEADER_TIMEOUT": "2", "WOODWORK_BODY_TIMEOUT": "2"}
         self.component = self.start(self.describe("mem", "memory", "short_term"), **limits)
 
     def status(self, data):
@@ -178,7 +173,7 @@ class Clients(Case):
 
 class Crowds(Case):
     def test_too_many_requests_are_told_so(self):
-        self.write("f.py", FUNCTIONS)
+        self.write("f.py", self.nap())
         component = self.start(self.describe("f", "api", "functions", {"path": "f.py"}), WOODWORK_MAX_REQUESTS="2")
         answers = []
         threads = [
@@ -189,6 +184,7 @@ class Crowds(Case):
         self.eventually("the others are told", lambda: len(answers) == 4)
         self.assertEqual(component.get("/health").status, 200)
         self.eventually("two are at work", lambda: component.metric("woodwork_http_in_flight") == 3)
+        self.wake()
         for thread in threads:
             thread.join()
         self.assertEqual(sorted(answer.status for answer in answers), [200, 200, 503, 503, 503, 503])
@@ -223,11 +219,13 @@ class Crowds(Case):
                 sock.close()
 
     def test_too_many_streams(self):
-        vendor = OpenAI(self, lambda handler, asked: time.sleep(5))
-        path = self.describe("model", "llm", "openai", {"api_key": {"$env": "KEY"}, "timeout": 1.5})
+        done = threading.Event()
+        vendor = OpenAI(self, lambda handler, asked: done.wait(HANGS))
+        path = self.describe("model", "llm", "openai", {"api_key": {"$env": "KEY"}, "timeout": HANGS})
         model = self.start(path, KEY=SECRET, OPENAI_BASE_URL=f"{vendor.url}/v1")
         statuses = [model.post("/input", {"input": "x", "stream": True}).status for _ in range(70)]
         self.assertEqual((statuses.count(200), statuses.count(503)), (64, 6))
+        done.set()
         self.eventually("the streams end", lambda: model.metric("woodwork_streams_open") == 0)
         self.assertEqual(model.post("/input", {"input": "x", "stream": True}).status, 200)
 
@@ -236,14 +234,14 @@ class Functions(Case):
     def test_functions_that_misbehave(self):
         self.write("f.py", FUNCTIONS)
         path = self.describe("f", "api", "functions", {"path": "f.py", "key": {"$env": "KEY"}})
-        component = self.start(path, KEY=SECRET, WOODWORK_TOOL_TIMEOUT="1")
+        component = self.start(path, KEY=SECRET, WOODWORK_TOOL_TIMEOUT="5")
         rows = [
             ("leave", {"error": "SystemExit: bye"}),
             ("interrupt", {"error": "KeyboardInterrupt"}),
             ("tell", {"error": "ValueError: the key is ***"}),
             ("recurse", {"error": "RecursionError: maximum recursion depth exceeded"}),
             ("unprintable", {"error": "Odd"}),
-            ("hang", {"error": "TimeoutError: it did not finish within 1 s"}),
+            ("hang", {"error": "TimeoutError: it did not finish within 5 s"}),
         ]
         for name, expected in rows:
             with self.subTest(name):
@@ -262,13 +260,13 @@ class Peers(Case):
 
     def test_peers_that_misbehave(self):
         def hang(handler, asked):
-            time.sleep(3)
+            time.sleep(20)
 
         def plain(status, body, content_type="application/json"):
             return lambda handler, asked: send(handler, status, body, content_type=content_type)
 
         rows = [
-            ("hangs", hang, 504, "did not answer within 1 s"),
+            ("hangs", hang, 504, "did not answer within 4 s"),
             ("500", plain(500, {"error": f"my key is {SECRET}"}), 502, "answered 500: my key is ***"),
             ("HTML", plain(200, b"<html>", "text/html"), 502, "did not answer with JSON"),
             ("an HTML error", plain(503, b"<html>", "text/html"), 502, "answered 503"),
@@ -281,7 +279,7 @@ class Peers(Case):
         answer = []
         peer = StandIn(self, lambda handler, asked: answer[0](handler, asked))
         path = self.describe("entry", "input", "api", {"note": {"$env": "KEY"}}, routes=["next"])
-        entry = self.start(path, peers={"next": peer}, KEY=SECRET, WOODWORK_REQUEST_TIMEOUT="1")
+        entry = self.start(path, peers={"next": peer}, KEY=SECRET, WOODWORK_REQUEST_TIMEOUT="4")
         for name, behaviour, status, words in rows:
             with self.subTest(name):
                 answer[:] = [behaviour]
@@ -364,10 +362,14 @@ class Peers(Case):
         )
         one.ask("x", session_id="s")
         self.eventually("the circle is told", lambda: "their routes form a circle" in "".join(one.log + two.log))
-        time.sleep(0.5)
-        before = two.metric('woodwork_events_total{event="input.received"}')
-        time.sleep(0.5)
-        self.assertEqual(two.metric('woodwork_events_total{event="input.received"}'), before)
+        received = 'woodwork_events_total{event="input.received"}'
+
+        def is_quiet():
+            before = two.metric(received)
+            time.sleep(0.5)
+            return two.metric(received) == before
+
+        self.eventually("nothing goes round any more", is_quiet)
 
 
 if __name__ == "__main__":

@@ -189,25 +189,25 @@ class End(Case):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.assertEqual(self.health(silent.getsockname()[1]), 1)
 
-    def slow(self, seconds, **variables):
-        self.write("f.py", f"import time\ndef nap():\n    time.sleep({seconds})\n    return 'rested'\n")
+    def slow(self, **variables):
+        self.write("f.py", self.nap())
         return self.start(self.describe("f", "api", "functions", {"path": "f.py"}), **variables)
 
-    def nap(self, component):
+    def start_nap(self, component):
         """Calls the function from the background, and returns as soon as it runs."""
         call = b"POST /call HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n" + b'{"name": "nap"}'
         threading.Thread(target=raw, args=(component.port, call)).start()
         self.eventually("it naps", lambda: component.metric("woodwork_http_in_flight") == 2)
 
     def test_requests_are_finished(self):
-        component = self.slow(1)
+        component = self.slow(WOODWORK_GRACE="3600")
         answers = []
         thread = threading.Thread(target=lambda: answers.append(component.post("/call", {"name": "nap"})))
         thread.start()
         kept = socket.create_connection(("127.0.0.1", component.port))
         kept.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertIn(b"200 OK", kept.recv(1000))
-        time.sleep(0.3)
+        self.eventually("it naps", lambda: component.metric("woodwork_http_in_flight") == 2)
         component.process.send_signal(signal.SIGTERM)
         component.wait_for_line("shutting down")
         with self.assertRaises(OSError):
@@ -215,32 +215,31 @@ class End(Case):
         kept.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertIn(b"503", kept.recv(1000).split(b"\r\n")[0])
         kept.close()
+        self.wake()
         thread.join()
         self.assertEqual(answers[0].json, {"result": "rested"})
         self.assertEqual(component.end(), 0)
 
     def test_the_grace_is_bounded(self):
-        component = self.slow(30, WOODWORK_GRACE="0.5")
-        self.nap(component)
-        started = time.monotonic()
+        component = self.slow(WOODWORK_GRACE="0.5")
+        self.start_nap(component)
         self.assertEqual(component.stop(signal.SIGINT), 0)
-        self.assertLess(time.monotonic() - started, 3)
         self.assertIn("not everything was finished", "".join(component.log))
 
     def test_a_signal_that_another_thread_gets_ends_it(self):
-        component = self.slow(30, WOODWORK_GRACE="0.5")
-        self.nap(component)
+        component = self.slow(WOODWORK_GRACE="0.5")
+        self.start_nap(component)
         pid = component.process.pid
         others = [int(thread) for thread in os.listdir(f"/proc/{pid}/task") if int(thread) != pid]
         self.assertEqual(ctypes.CDLL(None).tgkill(pid, others[-1], int(signal.SIGTERM)), 0)
         self.assertEqual(component.end(), 0)
 
     def test_a_second_signal_ends_at_once(self):
-        component = self.slow(30, WOODWORK_GRACE="60")
-        self.nap(component)
+        component = self.slow(WOODWORK_GRACE="3600")
+        self.start_nap(component)
         component.process.send_signal(signal.SIGTERM)
         component.wait_for_line("shutting down")
-        self.assertEqual(component.stop(seconds=3), 0)
+        self.assertEqual(component.stop(), 0)
 
     def test_a_stream_ends_with_an_event(self):
         def endless(handler, asked):
@@ -267,18 +266,16 @@ class End(Case):
     def test_scripts_cannot_keep_the_process(self):
         self.write(
             "f.py",
-            "import atexit, threading, time, concurrent.futures\natexit.register(time.sleep, 60)\n"
-            "threading.Thread(target=time.sleep, args=(60,)).start()\nconcurrent.futures.ThreadPoolExecutor().submit(time.sleep, 60)\n"
+            "import atexit, threading, time, concurrent.futures\natexit.register(time.sleep, 3600)\n"
+            "threading.Thread(target=time.sleep, args=(3600,)).start()\nconcurrent.futures.ThreadPoolExecutor().submit(time.sleep, 3600)\n"
             "def add():\n    pass\n",
         )
         component = self.start(self.describe("f", "api", "functions", {"path": "f.py"}))
-        started = time.monotonic()
         self.assertEqual(component.stop(), 0)
-        self.assertLess(time.monotonic() - started, 5)
 
     def test_a_signal_while_scripts_load(self):
         loading = self.folder / "loading"
-        self.write("f.py", f"import time\nopen({str(loading)!r}, 'w').close()\ntime.sleep(60)\n")
+        self.write("f.py", f"import time\nopen({str(loading)!r}, 'w').close()\ntime.sleep(3600)\n")
         component = self.start(self.describe("f", "api", "functions", {"path": "f.py"}), wait=False)
         self.eventually("the script is loaded", loading.exists)
         self.assertEqual(component.stop(), 0)

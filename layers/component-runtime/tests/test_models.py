@@ -187,11 +187,11 @@ class Models(Case):
 
     def test_vendors_that_lie(self):
         def hang(handler, asked):
-            time.sleep(3)
+            time.sleep(20)
 
         def trickle(handler, asked):
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            for _ in range(30):
+            for _ in range(200):
                 handler.wfile.write(b" ")
                 time.sleep(0.1)
 
@@ -202,7 +202,7 @@ class Models(Case):
             return lambda handler, asked: send(handler, status, body, content_type=content_type)
 
         rows = [
-            ("hangs", hang, 504, "did not answer within 1 s"),
+            ("hangs", hang, 504, "did not answer within 4 s"),
             ("trickles", trickle, 504, "did not finish in time"),
             ("breaks off", short, 502, "broke off 990 bytes before the end"),
             ("HTML", plain(200, b"<html>login</html>", "text/html"), 502, "did not answer with JSON"),
@@ -214,7 +214,7 @@ class Models(Case):
             ("a redirect", plain(302, b""), 502, "answered 302"),
         ]
         vendor = OpenAI(self, "replaced below")
-        model = self.model("openai", {"timeout": 1}, OPENAI_BASE_URL=f"{vendor.url}/v1")
+        model = self.model("openai", {"timeout": 4}, OPENAI_BASE_URL=f"{vendor.url}/v1")
         for name, answer, status, words in rows:
             with self.subTest(name):
                 vendor.script = [answer]
@@ -222,7 +222,7 @@ class Models(Case):
                 reply = model.post("/input", {"input": "Hi"})
                 self.assertEqual(reply.status, status, reply.body)
                 self.assertIn(words, reply.json["error"])
-                self.assertLess(time.monotonic() - started, 2.5)
+                self.assertLess(time.monotonic() - started, 15)
 
     def test_streams_that_break_off_end_with_an_error(self):
         piece = 'data: {"choices": [{"delta": {"content": "Hal"}, "finish_reason": null}]}\n\n'

@@ -107,10 +107,33 @@ fn pip_is_named_after_the_python_it_is_installed_for() {
 
 #[test]
 fn empty_directories_are_told() {
+    let empty = |maker: Maker| -> Vec<String> {
+        let directories = maker.open().unwrap().empty_directories(&layout()).unwrap();
+        directories.iter().map(|path| path.to_string().replace("app/.venv/", "")).collect()
+    };
+    assert_eq!(empty(greet()), [""; 0]);
     let wheel = greet().file("greet/", "").file("greet/empty/", "").file("greet/emptyish.py", "");
-    let directories = wheel.open().unwrap().empty_directories(&layout()).unwrap();
-    let directories: Vec<String> = directories.iter().map(ToString::to_string).collect();
-    assert_eq!(directories, ["app/.venv/lib/python3.11/site-packages/greet/empty"]);
+    assert_eq!(empty(wheel), ["lib/python3.11/site-packages/greet/empty"]);
+    // One directory may be named under two schemes; the folder of a scheme is none of the wheel's.
+    let wheel = greet()
+        .file("greet-1.0.data/platlib/z/", "")
+        .file("greet-1.0.data/purelib/z/", "")
+        .file("greet-1.0.data/purelib/", "")
+        .file("greet-1.0.data/data/share/", "")
+        .file("a/", "");
+    let site = "lib/python3.11/site-packages";
+    assert_eq!(empty(wheel), [format!("{site}/a"), format!("{site}/z"), "share".into()]);
+}
+
+#[test]
+fn file_content_knows_size_offset_and_digest() {
+    let digest = Some(Digest::of("12345"));
+    let deflated = FileContent::Deflated { offset: 7, compressed_size: 3, size: 5, crc32: 1, digest };
+    let stored = FileContent::Stored { offset: 9, size: 5, crc32: 1, digest };
+    let generated = FileContent::Generated(b"12345".to_vec());
+    for (content, offset) in [(deflated, Some(7)), (stored, Some(9)), (generated, None)] {
+        assert_eq!((content.size(), content.offset(), content.digest()), (5, offset, digest));
+    }
 }
 
 #[test]

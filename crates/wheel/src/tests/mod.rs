@@ -2,6 +2,7 @@
 
 mod cases;
 mod installing;
+mod leaving_out;
 mod maker;
 mod mutations;
 mod refusals;

@@ -13,6 +13,7 @@ mod huffman;
 mod inflate;
 mod joiner;
 mod large;
+mod ordered;
 mod produce;
 #[cfg(test)]
 mod readers;
@@ -24,6 +25,7 @@ mod zstd;
 pub use entry::{Content, Deflated, Entry, Kind, Span};
 pub use error::{Error, MemberProblem};
 pub use estargz::LAZY_FILES;
+pub use ordered::try_map_ordered;
 pub use tar::{BLOCK, file_header, padding};
 pub use wainwright_oci::{Compression, Lazy};
 pub use write::{FORMAT, Options, Written, write};

@@ -39,7 +39,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use wainwright_blob::Entry;
+use wainwright_blob::{Entry, try_map_ordered};
 use wainwright_python::PythonVersion;
 
 use self::architecture::Architecture;
@@ -144,8 +144,7 @@ fn common_architecture(debs: &[DebFile]) -> Result<&'static Architecture, Error>
 
 /// Reads the packages on all cores; `base-files` first, because it owns the directories, then by name.
 fn read_all(debs: &[DebFile], purpose: Purpose<'_>) -> Result<Vec<Package>, Error> {
-    let mut packages =
-        debs.par_iter().map(|deb| package::read(deb, purpose)).collect::<Result<Vec<_>, _>>()?;
+    let mut packages = try_map_ordered(debs.par_iter(), |deb| package::read(deb, purpose))?;
     packages.sort_by(|left, right| {
         let rank = |package: &Package| (package.name != "base-files", package.name.clone());
         rank(left).cmp(&rank(right))

@@ -190,7 +190,7 @@ fn distinct<T: Ord + Clone>(
     for item in items {
         let value = read(&item)?;
         if !seen.insert(value.clone()) {
-            return Err(item.refuse(format!("`{}` names this twice", item.key)));
+            return Err(item.refuse(format!("`{}` lists this twice", item.key)));
         }
         values.push(value);
     }
@@ -237,7 +237,7 @@ fn mirrors(registries: Option<Item<'_>>) -> Result<BTreeMap<String, Vec<String>>
         for (key, (_, item)) in about.items() {
             if ["insecure", "token-servers"].contains(&key) {
                 return Err(item.refuse_with(
-                    format!("`{key}` is not for a project to say"),
+                    format!("a project cannot set `{key}`"),
                     "set it in ~/.config/wainwright/registries.toml",
                 ));
             }
@@ -257,7 +257,7 @@ fn check_host(text: &str) -> Result<(), String> {
         false => {
             // What stands before an `@` may be a password.
             let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("***@{host}"));
-            Err(format!("`{}` is no host with an optional port", shown.escape_debug()))
+            Err(format!("`{}` is not a host with an optional port", shown.escape_debug()))
         }
     }
 }
@@ -316,7 +316,7 @@ fn command(item: &Item<'_>) -> Result<Vec<String>, Error> {
         let words: Vec<String> =
             item.string()?.split_whitespace().map(|word| format!("\"{}\"", cut(word))).collect();
         return Err(item.refuse_with(
-            format!("`{}` must be an array: no shell takes the command apart", item.key),
+            format!("`{}` must be an array, because no shell splits the command", item.key),
             format!("write {} = [{}]", item.key, words.join(", ")),
         ));
     }
@@ -348,7 +348,7 @@ fn layers(item: &Item<'_>) -> Result<u8, Error> {
         Ok(layers @ 3..=127) => Ok(layers),
         _ => Err(item.refuse_with(
             format!("`max-layers` is {number}"),
-            "write a number from 3 to 127, which is what Docker takes",
+            "write a number from 3 to 127, the limit of Docker",
         )),
     }
 }
@@ -357,10 +357,10 @@ fn pattern(item: &Item<'_>) -> Result<String, Error> {
     let text = item.string()?;
     let remedy = "patterns are as in .gitignore: `*.log`, `/data`, `docs/**/*.md`";
     if text.trim().is_empty() || text.starts_with(['!', '#']) {
-        return Err(item.refuse_with(format!("`{}` is not a pattern of files", cut(text)), remedy));
+        return Err(item.refuse_with(format!("`{}` is not a file pattern", cut(text)), remedy));
     }
     if text.split('/').any(|part| part == "..") {
-        return Err(item.refuse_with(format!("`{}` leads out of the project", cut(text)), remedy));
+        return Err(item.refuse_with(format!("`{}` points outside the project", cut(text)), remedy));
     }
     Rules::check(text).map_err(|what| item.refuse_with(what, remedy))?;
     Ok(text.to_owned())
@@ -440,14 +440,14 @@ mod tests {
     #[test]
     fn a_project_does_not_say_who_is_trusted() {
         assert_snapshot!(refuse("[registries.\"a.example\"]\ninsecure = true\n"), @r"
-        wainwright.toml:2:12: `insecure` is not for a project to say
+        wainwright.toml:2:12: a project cannot set `insecure`
           |
         2 | insecure = true
           |            ^^^^
         hint: set it in ~/.config/wainwright/registries.toml
         ");
         assert_snapshot!(refuse("[registries.\"https://a\"]\nmirrors = []\n"), @r#"
-        wainwright.toml:1:1: `https://a` is no host with an optional port
+        wainwright.toml:1:1: `https://a` is not a host with an optional port
           |
         1 | [registries."https://a"]
           | ^^^^^^^^^^^^^^^^^^^^^^^^
@@ -481,7 +481,7 @@ mod tests {
           |
         1 | [tool.wainwright]
           |  ^^^^
-        hint: in wainwright.toml the settings stand at the top, without [tool.wainwright]
+        hint: settings in wainwright.toml are at the top level, without [tool.wainwright]
         ");
     }
 
@@ -495,7 +495,7 @@ mod tests {
         hint: put it in quotes
         ");
         assert_snapshot!(refuse("entrypoint = \"python -m shop\""), @r#"
-        wainwright.toml:1:14: `entrypoint` must be an array: no shell takes the command apart
+        wainwright.toml:1:14: `entrypoint` must be an array, because no shell splits the command
           |
         1 | entrypoint = "python -m shop"
           |              ^^^^^^^^^^^^^^^^

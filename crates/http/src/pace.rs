@@ -103,12 +103,12 @@ impl Client {
 
     fn stalled(&self, url: &Url) -> Fault {
         let lost = self.shared.limits.idle;
-        self.lost(url, lost, format!("nothing came for {} s", lost.as_secs_f32()))
+        self.lost(url, lost, format!("no data for {} s", lost.as_secs_f32()))
     }
 
     fn too_slow(&self, url: &Url) -> Fault {
         let Limits { window, least, .. } = self.shared.limits;
-        self.lost(url, window, format!("fewer than {least} bytes moved in {} s", window.as_secs_f32()))
+        self.lost(url, window, format!("fewer than {least} bytes in {} s", window.as_secs_f32()))
     }
 
     fn lost(&self, url: &Url, lost: Duration, reason: String) -> Fault {
@@ -165,7 +165,7 @@ mod tests {
         let client = Client::new(&settings()).unwrap();
         let request = Request { url: &url, accept: None, auth: None, limit: 9000 };
         let error = client.get(request).await.unwrap_err().to_string();
-        assert!(error.contains("fewer than 1000 bytes moved in 0.4 s"), "{error}");
+        assert!(error.contains("fewer than 1000 bytes in 0.4 s"), "{error}");
         assert!(error.contains("(2 tries)"), "{error}");
 
         let exchange =
@@ -196,7 +196,7 @@ mod tests {
         let client = Client::new(&settings()).unwrap();
         let fault = client.exchange(&exchange).await.err().unwrap();
         let text = fault.error.to_string();
-        assert!(text.contains("nothing came for 0.9 s") || text.contains("fewer than 1000 bytes"), "{text}");
+        assert!(text.contains("no data for 0.9 s") || text.contains("fewer than 1000 bytes"), "{text}");
     }
 
     #[tokio::test]

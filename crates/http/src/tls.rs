@@ -56,10 +56,10 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
         let certificate = certificate.map_err(|error| refuse(format!("it is not PEM ({error})")))?;
         roots
             .add(certificate)
-            .map_err(|error| refuse(format!("it holds a damaged certificate ({error})")))?;
+            .map_err(|error| refuse(format!("it contains a damaged certificate ({error})")))?;
     }
     if roots.len() == before {
-        return Err(refuse("it holds no PEM certificates".into()));
+        return Err(refuse("it contains no PEM certificates".into()));
     }
     Ok(())
 }
@@ -165,20 +165,20 @@ fn problem(refusal: &CertificateError) -> TlsProblem {
 fn cause(refusal: &CertificateError) -> String {
     let at = |time: &UnixTime| date::show(time.as_secs());
     match refusal {
-        CertificateError::UnknownIssuer => "it is signed by an authority this machine does not know".into(),
+        CertificateError::UnknownIssuer => "the certificate is signed by an unknown authority".into(),
         CertificateError::ExpiredContext { time, not_after } => {
-            format!("it expired at {}, and here it is {}", at(not_after), at(time))
+            format!("the certificate expired at {}; the clock says {}", at(not_after), at(time))
         }
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!("it is valid from {}, and here it is {}", at(not_before), at(time))
+            format!("the certificate is valid from {}; the clock says {}", at(not_before), at(time))
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<&str> = presented.iter().take(5).map(String::as_str).collect();
-            format!("it is for other names: {}", names.join(", ").escape_debug())
+            format!("the certificate is for other names: {}", names.join(", ").escape_debug())
         }
-        CertificateError::BadSignature => "its signature is wrong".into(),
-        CertificateError::Revoked => "it was revoked".into(),
-        other if is_authority(other) => "it is marked as a certificate authority".into(),
+        CertificateError::BadSignature => "the certificate has an invalid signature".into(),
+        CertificateError::Revoked => "the certificate was revoked".into(),
+        other if is_authority(other) => "the certificate is that of a certificate authority".into(),
         other => other.to_string(),
     }
 }
@@ -295,20 +295,25 @@ mod tests {
         let known = Some(authority.file.path());
         let stranger = Authority::new("Other Root");
         for (name, years, ca_file, wanted) in [
+            ("127.0.0.1", (2000, 2900), Some(stranger.file.path()), "an unknown authority"),
             (
                 "127.0.0.1",
-                (2000, 2900),
-                Some(stranger.file.path()),
-                "an authority this machine does not know",
+                (2000, 2001),
+                known,
+                "the certificate expired at 2001-01-01 00:00 UTC; the clock says 20",
             ),
-            ("127.0.0.1", (2000, 2001), known, "it expired at 2001-01-01 00:00 UTC, and here it is 20"),
-            ("127.0.0.1", (2800, 2900), known, "it is valid from 2800-01-01 00:00 UTC, and here it is 20"),
-            ("other.example", (2000, 2900), known, "it is for other names: "),
+            (
+                "127.0.0.1",
+                (2800, 2900),
+                known,
+                "the certificate is valid from 2800-01-01 00:00 UTC; the clock says 20",
+            ),
+            ("other.example", (2000, 2900), known, "the certificate is for other names: "),
         ] {
             let error = authority.check(name, years, ca_file).await.unwrap_err();
             let text = error.to_string();
             assert!(matches!(error, Error::Tls { .. }), "{text}");
-            for part in [wanted, "of `127.0.0.1`", "subject `the server`", "issuer `Acme Root`"] {
+            for part in [wanted, "to `127.0.0.1`", "subject `the server`", "issuer `Acme Root`"] {
                 assert!(text.contains(part), "{text} lacks {part}");
             }
             assert!(error.hint().is_some_and(|hint| hint.contains("SSL_CERT_FILE")));

@@ -70,7 +70,7 @@ impl Registry {
             0..2 => String::new(),
             seconds => format!(" in {seconds} s"),
         };
-        self.tell(format!("{}; it is tried again{when}", failure.error));
+        self.tell(format!("{}; retrying{when}", failure.error));
         tries.pass(wait).await;
         true
     }
@@ -178,7 +178,7 @@ impl Registry {
             To::Path(path) => base.join(&format!("{}/{path}", ask.scope.repository())).map_err(|_| {
                 Failure::is_final(Error::Document {
                     reference: path.clone(),
-                    reason: "it makes no URL".into(),
+                    reason: "it is not a valid URL".into(),
                 })
             }),
         }

@@ -130,8 +130,8 @@ impl Registry {
         let Some(challenge) = find("bearer").or_else(|| find("basic")) else {
             let schemes: Vec<&str> = all.iter().map(|challenge| challenge.scheme.as_str()).collect();
             return Err(match schemes[..] {
-                [] => refuse("it does not say how"),
-                _ => refuse(&format!("it wants `{}`", clean(&schemes.join("`, `")))),
+                [] => refuse("it does not name a scheme"),
+                _ => refuse(&format!("it requires `{}`", clean(&schemes.join("`, `")))),
             });
         };
         lock(&self.keys().challenges).insert(registry.to_owned(), challenge.clone());
@@ -231,7 +231,7 @@ impl Registry {
         if login.is_some() && !self.hosts().may_have_token(registry, &url) {
             // A stranger may still give a token to anybody.
             self.tell(format!(
-                "{registry} sends us to {} for a token; that is another host, so it is asked without credentials",
+                "{registry} uses the token server {} on another host, so no credentials are sent to it",
                 redacted(&url)
             ));
             login = None;
@@ -271,7 +271,7 @@ impl Registry {
         }
         let shown = redacted(exchange.url);
         let who = login.map_or(String::new(), |login| match login.user.as_str() {
-            "" | "<token>" => "whoever the identity token is for".into(),
+            "" | "<token>" => "the user of the identity token".into(),
             _ => login.user,
         });
         let (status, body) = self.read_patiently(&exchange, LARGEST).await?;
@@ -303,7 +303,7 @@ impl Registry {
             let start: String = String::from_utf8_lossy(&body).chars().take(80).collect();
             let is_page = start.trim_start().starts_with('<');
             let reason = match is_page {
-                true => format!("instead of a token it sent a web page, beginning with `{}`", clean(&start)),
+                true => format!("it sent a web page instead of a token, starting with `{}`", clean(&start)),
                 false => "the token is not in a JSON object".into(),
             };
             Error::NotARegistry { url: shown.clone(), reason }
@@ -311,7 +311,7 @@ impl Registry {
         let text = |key: &str| json.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = text("token").or_else(|| text("access_token"));
         let auth = token.and_then(|token| Auth::bearer(&Secret::new(token)));
-        let auth = auth.ok_or_else(|| refuse(format!("{shown} gave no token")))?;
+        let auth = auth.ok_or_else(|| refuse(format!("{shown} did not send a token")))?;
         let life = json.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let life = life.map_or(USUAL_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
         Ok(Token { auth, until: self.http().clock().now() + life.max(MARGIN * 2), who })

@@ -66,7 +66,7 @@ impl Registry {
         for mirror in self.mirrors(registry) {
             match self.fetch_from(mirror, scope, &mut part).await {
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror, "mirror failed"),
                 done => return done,
             }
         }
@@ -118,7 +118,7 @@ impl Registry {
                     part.restart().map_err(Failure::is_final)?;
                     let error = Error::NotARegistry {
                         url: redacted(&url),
-                        reason: "it sent another part than was asked for".into(),
+                        reason: "it sent another part than requested".into(),
                     };
                     return Err(Failure { error, retry: Retry::Later { lost: std::time::Duration::ZERO } });
                 }
@@ -151,7 +151,7 @@ impl Registry {
         let error = Error::Elsewhere {
             from: redacted(&self.base(registry).map_err(Failure::is_final)?),
             to: from.as_ref().map(redacted).unwrap_or_default(),
-            reason: "that is one redirect too many (10 are followed)",
+            reason: "more than 10 redirects",
         };
         Err(Failure::is_final(error))
     }

@@ -53,7 +53,7 @@ impl Registry {
                     break;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, mirror, "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror, "mirror failed"),
             }
         }
         if found.is_none() {
@@ -101,7 +101,7 @@ impl Registry {
             };
             if looks_wrong {
                 let start: String = String::from_utf8_lossy(&bytes).chars().take(80).collect();
-                let reason = format!("it sent {content_type}, beginning with `{}`", clean(&start));
+                let reason = format!("it sent {content_type}, starting with `{}`", clean(&start));
                 return Err(Error::NotARegistry { url, reason });
             }
             let digest = Digest::of(&bytes);
@@ -124,7 +124,7 @@ impl Registry {
         Err(Error::Elsewhere {
             from: redacted(&self.base(ask.registry)?),
             to: if let To::Url(url) = &ask.to { redacted(url) } else { String::new() },
-            reason: "that is one redirect too many (10 are followed)",
+            reason: "more than 10 redirects",
         })
     }
 
@@ -152,7 +152,7 @@ impl Registry {
             200..=299 if !is_html(&answer) => Ok(()),
             200..=299 => Err(Error::NotARegistry {
                 url: redacted(answer.url()),
-                reason: format!("it answered a manifest with {}", content_type(&answer)),
+                reason: format!("it returned {} for a manifest", content_type(&answer)),
             }),
             _ => Err(refusal(&ask, answer).await),
         }
@@ -204,7 +204,7 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Resul
     }
     if json.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
         return Err(refuse(
-            "it is a manifest of schema 1, which registries gave up in 2019; push it again".into(),
+            "it is a schema 1 manifest, which registries dropped in 2019; push it again".into(),
         ));
     }
     let stated = json.get("mediaType").and_then(|stated| stated.as_str()).unwrap_or_default();
@@ -214,7 +214,7 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &Reference) -> Resul
         // Old servers send `text/plain` or nothing; the document's own shape decides then.
         ("", _) => Ok(String::new()),
         (stated, sent) if is_known(sent) && sent != stated => {
-            Err(refuse(format!("the registry calls it `{sent}`, and it calls itself `{}`", clean(stated))))
+            Err(refuse(format!("the registry says `{sent}`, the manifest says `{}`", clean(stated))))
         }
         (stated, _) => Ok(stated.to_owned()),
     }

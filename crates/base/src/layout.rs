@@ -22,7 +22,7 @@ pub(crate) fn index(blobs: &Blobs) -> Result<Document, Error> {
     let Some(marker) = blobs.find("oci-layout")? else {
         return refuse(
             "it has no file `oci-layout`",
-            Some("name the folder that holds `oci-layout` and `index.json`"),
+            Some("use the folder that contains `oci-layout` and `index.json`"),
         );
     };
     let marker = blobs.parse("oci-layout", "", &marker)?;
@@ -85,7 +85,7 @@ pub(crate) fn check_platform(blobs: &Blobs, config: &Document, wanted: &Platform
     match document::platform(&config.json) {
         Some(stated) if select::is_same_machine(&stated, wanted) => Ok(()),
         Some(stated) => blobs.at("image config").refuse(format!("it is for {stated}, not for {wanted}")),
-        None => blobs.at("image config").refuse("it does not say its `os` and `architecture`"),
+        None => blobs.at("image config").refuse("it has no `os` and `architecture`"),
     }
 }
 
@@ -148,9 +148,7 @@ mod tests {
 
     #[test]
     fn changed_blobs_are_refused() {
-        for (size_stays, expected) in
-            [(true, "should have the digest sha256:"), (false, "bytes long, but its descriptor says")]
-        {
+        for (size_stays, expected) in [(true, "has the digest sha256:"), (false, "in its descriptor")] {
             check(
                 |manifest, bench| {
                     let path = blob_path(bench, &manifest["config"]);
@@ -177,14 +175,11 @@ mod tests {
 
     #[test]
     fn manifests_that_lie_are_refused() {
-        check(|manifest, _| manifest["manifests"] = json!([]), "it is an index and a manifest at once");
-        check(|manifest, _| manifest["mediaType"] = json!(media_type::INDEX), "it calls itself");
+        check(|manifest, _| manifest["manifests"] = json!([]), "it is both an index and a manifest");
+        check(|manifest, _| manifest["mediaType"] = json!(media_type::INDEX), "its `mediaType` is");
         check(|manifest, _| manifest["layers"][0]["size"] = json!(-1), "`layers[0].size`");
         check(|manifest, _| manifest["layers"][1]["digest"] = json!("sha256:../../x"), "`layers[1].digest`");
-        check(
-            |manifest, _| manifest["config"]["mediaType"] = json!("text/plain"),
-            "it holds no image at all",
-        );
+        check(|manifest, _| manifest["config"]["mediaType"] = json!("text/plain"), "it contains no images");
         check(|manifest, _| manifest["layers"] = json!({}), "its `layers` is not a list");
         let drop_layer =
             |manifest: &mut Value, _: &Bench| drop(manifest["layers"].as_array_mut().unwrap().pop());
@@ -197,10 +192,7 @@ mod tests {
 
     #[test]
     fn documents_above_4_mib_are_refused_unread() {
-        check(
-            |manifest, _| manifest["x"] = json!("x".repeat(4 << 20)),
-            "bytes long, and 4194304 are allowed",
-        );
+        check(|manifest, _| manifest["x"] = json!("x".repeat(4 << 20)), "bytes; the limit is 4194304");
     }
 
     #[test]

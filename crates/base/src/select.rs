@@ -226,7 +226,7 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         let at = self.blobs.at("image index");
         if depth > DEEPEST {
-            return at.refuse(format!("indexes lie more than {DEEPEST} deep in each other"));
+            return at.refuse(format!("indexes are nested more than {DEEPEST} levels deep"));
         }
         let document = self.blobs.document("image index", entry)?;
         document::form(at, &entry.media_type, &document.json)?;
@@ -346,10 +346,10 @@ mod tests {
         check(&bench, None, "linux/amd64", "1.4 amd64");
         check(&bench, Some("1.4"), "linux/arm64", "1.4 arm64");
         check(&bench, None, "linux/arm", "1.4 arm");
-        let held = "it holds linux/amd64, linux/arm/v7, linux/arm64/v8";
-        check(&bench, None, "linux/s390x", &format!("it holds no image for linux/s390x; {held}"));
-        check(&bench, None, "linux/arm/v6", &format!("it holds no image for linux/arm/v6; {held}"));
-        check(&bench, Some("2"), "linux/amd64", "it holds no image named `2`; it holds 1.4");
+        let held = "it contains linux/amd64, linux/arm/v7, linux/arm64/v8";
+        check(&bench, None, "linux/s390x", &format!("it contains no image for linux/s390x; {held}"));
+        check(&bench, None, "linux/arm/v6", &format!("it contains no image for linux/arm/v6; {held}"));
+        check(&bench, Some("2"), "linux/amd64", "it contains no image named `2`; it contains 1.4");
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
             &bench,
             None,
             "linux/386",
-            "it holds no image for linux/386; it holds linux/amd64, linux/arm64",
+            "it contains no image for linux/386; it contains linux/amd64, linux/arm64",
         );
     }
 
@@ -378,10 +378,10 @@ mod tests {
         bench.write_index(&[named(one.clone(), "1"), named(one.clone(), "again"), named(two.clone(), "2")]);
         let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap().to_owned();
         let found = format!("1 ({}), 2 ({})", digest(&one), digest(&two));
-        check(&bench, None, "linux/amd64", &format!("it holds more than one image for linux/amd64: {found}"));
+        check(&bench, None, "linux/amd64", &format!("it contains several images for linux/amd64: {found}"));
         check(&bench, Some("2"), "linux/amd64", "2 amd64");
         check_pinned(&bench, None, Some(&digest(&one)), "linux/amd64", "1 amd64");
-        let expected = format!("it holds no image named `2@{}`; it holds 1, 2, again", digest(&one));
+        let expected = format!("it contains no image named `2@{}`; it contains 1, 2, again", digest(&one));
         check_pinned(&bench, Some("2"), Some(&digest(&one)), "linux/amd64", &expected);
     }
 
@@ -403,14 +403,14 @@ mod tests {
         for depth in 1..=5 {
             entry = index(&bench, &[entry]);
             bench.write_index(&[entry.clone()]);
-            let deep = "the image index in it is not valid: indexes lie more than 4 deep in each other";
+            let deep = "invalid image index in it: indexes are nested more than 4 levels deep";
             check(&bench, None, "linux/amd64", if depth > 4 { deep } else { " amd64" });
         }
         let many = vec![for_platform(image(&bench, "amd64", ""), "linux", "amd64", None); MOST_ENTRIES + 1];
         bench.write_index(&many[1..]);
         check(&bench, None, "linux/amd64", " amd64");
         bench.write_index(&many);
-        let reason = format!("the image index in it is not valid: it has more than {MOST_ENTRIES} entries");
+        let reason = format!("invalid image index in it: it has more than {MOST_ENTRIES} entries");
         check(&bench, None, "linux/amd64", &reason);
     }
 
@@ -418,7 +418,7 @@ mod tests {
     fn a_config_may_not_contradict_the_index() {
         let bench = Bench::new();
         bench.write_index(&[for_platform(image(&bench, "arm64", ""), "linux", "amd64", None)]);
-        let reason = "the image config in it is not valid: it is for linux/arm64, not for linux/amd64";
+        let reason = "invalid image config in it: it is for linux/arm64, not for linux/amd64";
         check(&bench, None, "linux/amd64", reason);
     }
 
@@ -426,6 +426,6 @@ mod tests {
     fn an_empty_layout_says_so() {
         let bench = Bench::new();
         bench.write_index(&[]);
-        check(&bench, None, "linux/amd64", "it holds no image for linux/amd64; it holds no image at all");
+        check(&bench, None, "linux/amd64", "it contains no image for linux/amd64; it contains no images");
     }
 }

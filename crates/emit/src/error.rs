@@ -5,7 +5,7 @@ use wainwright_fault::{Classify, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// The release is not JSON, or has other keys.
-    #[error("the release is not one that Wainwright wrote: {reason}")]
+    #[error("invalid release file: {reason}")]
     Json {
         /// What is wrong, and where, as half a sentence.
         reason: String,
@@ -19,7 +19,7 @@ pub enum Error {
         limit: usize,
     },
     /// Not an amount of processors or memory.
-    #[error("`{text}` is not an amount of processors or memory")]
+    #[error("`{text}` is not an amount of CPU or memory")]
     Quantity {
         /// What was found.
         text: String,
@@ -47,7 +47,7 @@ pub enum Error {
         remedy: Option<String>,
     },
     /// A cluster cannot fetch what no registry has.
-    #[error("no registry has the images of {}", list(components))]
+    #[error("the images of {} are not in a registry", list(components))]
     NotPushed {
         /// The components that are on this machine alone.
         components: Vec<String>,
@@ -62,11 +62,11 @@ fn list(names: &[String]) -> String {
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Json { .. } => Some("build the components again; docs/emit.md describes the file".into()),
+            Self::Json { .. } => Some("build the components again (format of the file: docs/emit.md)".into()),
             Self::Quantity { .. } => Some("write it as `250m`, `2`, `512Mi` or `1Gi`".into()),
             Self::Invalid { remedy, .. } | Self::Values { remedy, .. } => remedy.clone(),
             Self::NotPushed { .. } => {
-                Some("build with `--registry HOST/PATH`, which pushes them, and emit again".into())
+                Some("build with `--registry HOST/PATH` to push them, and emit again".into())
             }
             Self::TooLarge { .. } => None,
         }

@@ -14,6 +14,7 @@ mod diff;
 mod docker;
 mod emit;
 mod equality;
+mod errors_page;
 mod foreign;
 mod full_disk;
 mod golden;

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::modules::Modules;
+
 /// Every crate with its floor: it may use crates of lower floors only, never its neighbours.
 const FLOORS: &[(&str, i8)] = &[
-    ("cli", 4),
+    ("cli", 5),
+    ("audit", 4),
     ("engine", 3),
     ("layer", 2),
     ("pypi", 2),
@@ -36,7 +39,13 @@ const FLOORS: &[(&str, i8)] = &[
 const ASYNC: &[&str] =
     &["cli", "engine", "http", "pypi", "debian", "image", "registry", "resolve", "backend"];
 /// Where files become other files.
-const PARALLEL: &[&str] = &["engine", "blob", "layer"];
+const PARALLEL: &[&str] = &["audit", "engine", "blob", "layer"];
+
+/// The rooms of `engine`: each may use only rooms to its left.
+const ROOMS: &[&str] = &["model", "session", "expand", "resolve", "plan", "execute", "deliver"];
+
+/// Crates whose modules use each other in no circle.
+const ACYCLIC: &[&str] = &["cli", "audit", "engine", "backend", "base", "blob", "elf"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -97,6 +106,40 @@ fn crates_use_lower_floors_only() {
             }
         }
     }
+}
+
+/// The folder of a crate's `lib.rs` or `main.rs`.
+fn source(name: &str) -> PathBuf {
+    let folder = root().join("crates").join(name);
+    if name == "cli" { folder } else { folder.join("src") }
+}
+
+#[test]
+fn modules_use_each_other_in_no_circle() {
+    for name in ACYCLIC {
+        let cycles = Modules::read(&source(name)).cycles_in_words();
+        assert!(cycles.is_empty(), "crate `{name}`: {cycles}");
+    }
+}
+
+#[test]
+fn rooms_of_the_engine_use_rooms_to_their_left_only() {
+    let engine = Modules::read(&source("engine"));
+    let room = |module: &str| {
+        let name = module.split("::").next().unwrap_or_default();
+        ROOMS.iter().position(|room| *room == name)
+    };
+    let mut offenders = Vec::new();
+    for one in engine.uses() {
+        let (Some(user), Some(used)) = (room(one.user), room(one.used)) else {
+            offenders.push(format!("`{}` or `{}` is in no room", one.user, one.used));
+            continue;
+        };
+        if used > user {
+            offenders.push(format!("`{}` uses `{}` to its right: {}", one.user, one.used, one.path));
+        }
+    }
+    assert_eq!(offenders, [] as [&str; 0]);
 }
 
 #[test]

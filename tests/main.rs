@@ -23,6 +23,7 @@ mod indexes;
 mod interrupted;
 mod lazy;
 mod locks;
+mod modules;
 mod native;
 mod outputs;
 mod plans;

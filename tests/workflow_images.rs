@@ -622,7 +622,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
 
     a cluster, and no registry
     error: no registry has the images of `door`
-      hint: build with `--registry HOST/PATH` to push them, and emit again
+      hint: build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine
 
     more than its limit
     error: component `door`: it requests 2Gi of memory, but its limit is 1Gi

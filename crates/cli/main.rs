@@ -1,48 +1,85 @@
 //! `wain` builds container images from Python projects, without a daemon, root or a Dockerfile.
 
-mod analyze;
 mod args;
-mod cache;
-mod check;
 mod commands;
-mod deploy;
-mod diff;
-mod emit;
-mod emit_folder;
-mod explain;
-mod failure;
-mod init;
-mod inspect;
-mod limits;
-mod login;
-mod machine;
-mod probe;
-mod render;
-mod report;
-mod report_place;
+mod console;
+mod run;
+mod screen;
 mod secret_argument;
-mod show_plan;
-mod show_workflow;
-mod signals;
-mod stdout;
-mod trace;
-mod transfer;
 mod units;
-mod verify;
-mod workflow;
-mod ww;
+mod workflow_file;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::args::{Arguments, Command, RegistryCommand};
+use crate::console::{panic, stdout, trace};
+use crate::run::limits;
 
 fn main() -> ExitCode {
     limits::begin_anew_where_memory_is_limited();
-    std::panic::set_hook(Box::new(failure::tell_panic));
-    let code = std::panic::catch_unwind(run).unwrap_or_else(|_| failure::tell_bug());
+    std::panic::set_hook(Box::new(panic::tell_panic));
+    let code = std::panic::catch_unwind(run).unwrap_or_else(|_| panic::tell_bug());
     ExitCode::from(code)
+}
+
+/// Builds container images from Python projects, without a daemon, root or a Dockerfile.
+#[derive(Parser)]
+#[command(name = "wain", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = false)]
+struct Arguments {
+    /// Tell what is asked of whom, and -vv all there is to tell; never credentials
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1000)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 the outside world (network, disk, daemon), 70 our bug.
+
+Examples:
+  wain build --load                        build the project in this folder, load it into Docker
+  wain build -t demo/api:1 --output archive:api.tar
+  wain build -c main.ww --deploy local -d  build a workflow, and run it on this machine
+  wain plan                                what would be made, reused and fetched";
+
+/// Every command; its help is that of its options.
+#[derive(Subcommand)]
+enum Command {
+    Build(Box<commands::build::Build>),
+    Plan(Box<commands::plan::Plan>),
+    Lock(Box<commands::lock::Lock>),
+    Check(commands::check::Check),
+    Explain(commands::explain::Explain),
+    Cache(commands::cache::Cache),
+    Verify(Box<commands::verify::Verify>),
+    Diff(commands::diff::Diff),
+    Analyze(commands::analyze::Analyze),
+    Push(commands::push::Push),
+    Pull(commands::pull::Pull),
+    Copy(commands::copy::Copy),
+    Tag(commands::tag::Tag),
+    Inspect(commands::inspect::Inspect),
+    Login(commands::login::Login),
+    Logout(commands::logout::Logout),
+    Registry(RegistryArguments),
+    Emit(commands::emit::Emit),
+    Deploy(commands::deploy::Deploy),
+    Init(commands::init::Init),
+    Ww(commands::ww::Ww),
+    Completions(commands::completions::Completions),
+}
+
+/// Find out about registries
+#[derive(clap::Args)]
+struct RegistryArguments {
+    #[command(subcommand)]
+    command: RegistryCommand,
+}
+
+#[derive(Subcommand)]
+enum RegistryCommand {
+    Probe(commands::probe::Probe),
 }
 
 fn run() -> u8 {
@@ -57,28 +94,32 @@ fn run() -> u8 {
         Err(answer) => return stdout::answer(&answer),
     };
     trace::begin(arguments.verbose);
-    match arguments.command {
-        Command::Build(build) => commands::build(&build),
-        Command::Plan(plan) => commands::plan(&plan),
-        Command::Lock(lock) => commands::lock(&lock),
-        Command::Check { wheels, json } => commands::check(&wheels, json),
-        Command::Explain { rule } => commands::explain(rule.as_deref()),
-        Command::Cache { command } => cache::run(&command),
-        Command::Verify(arguments) => verify::verify(&arguments),
-        Command::Analyze(arguments) => analyze::analyze(&arguments),
-        Command::Diff(arguments) => diff::diff(&arguments),
-        Command::Push(arguments) => transfer::push(&arguments),
-        Command::Pull(arguments) => transfer::pull(&arguments),
-        Command::Copy(arguments) => transfer::copy(&arguments),
-        Command::Tag(arguments) => transfer::tag(&arguments),
-        Command::Inspect(arguments) => inspect::inspect(&arguments),
-        Command::Login(arguments) => login::login(&arguments),
-        Command::Logout(arguments) => login::logout(&arguments),
-        Command::Registry { command: RegistryCommand::Probe(arguments) } => probe::probe(&arguments),
-        Command::Emit(arguments) => emit::emit(&arguments),
-        Command::Deploy { command } => deploy::run(&command),
-        Command::Init(arguments) => init::init(&arguments),
-        Command::Ww { command } => ww::run(&command),
-        Command::Completions { shell } => commands::completions(shell),
+    match &arguments.command {
+        Command::Build(arguments) => commands::build::build(arguments),
+        Command::Plan(arguments) => commands::plan::plan(arguments),
+        Command::Lock(arguments) => commands::lock::lock(arguments),
+        Command::Check(arguments) => commands::check::check(arguments),
+        Command::Explain(arguments) => commands::explain::explain(arguments),
+        Command::Cache(arguments) => commands::cache::cache(arguments),
+        Command::Verify(arguments) => commands::verify::verify(arguments),
+        Command::Diff(arguments) => commands::diff::diff(arguments),
+        Command::Analyze(arguments) => commands::analyze::analyze(arguments),
+        Command::Push(arguments) => commands::push::push(arguments),
+        Command::Pull(arguments) => commands::pull::pull(arguments),
+        Command::Copy(arguments) => commands::copy::copy(arguments),
+        Command::Tag(arguments) => commands::tag::tag(arguments),
+        Command::Inspect(arguments) => commands::inspect::inspect(arguments),
+        Command::Login(arguments) => commands::login::login(arguments),
+        Command::Logout(arguments) => commands::logout::logout(arguments),
+        Command::Registry(RegistryArguments { command: RegistryCommand::Probe(arguments) }) => {
+            commands::probe::probe(arguments)
+        }
+        Command::Emit(arguments) => commands::emit::emit(arguments),
+        Command::Deploy(arguments) => commands::deploy::deploy(arguments),
+        Command::Init(arguments) => commands::init::init(arguments),
+        Command::Ww(arguments) => commands::ww::ww(arguments),
+        Command::Completions(arguments) => {
+            commands::completions::completions(arguments, Arguments::command())
+        }
     }
 }

@@ -2,7 +2,8 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::ErrorKind;
 
-use crate::render::line;
+use crate::console::clean::{is_host, starts_with_one};
+use crate::console::line;
 
 /// The option that takes the name of a registry alone.
 const REGISTRY: &str = "--insecure-registry";
@@ -28,23 +29,6 @@ fn is_one(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     // `--base=NAME` as well.
     starts_with_one(text.rsplit_once('=').map_or(&*text, |(_, name)| name))
-}
-
-/// Whether the name of an image begins with a user and a password.
-pub(crate) fn starts_with_one(name: &str) -> bool {
-    // These are places on disk.
-    if ["layout:", "archive:", "last:"].iter().any(|place| name.starts_with(place)) {
-        return false;
-    }
-    name.split_once('/').is_some_and(|(first, _)| is_host(first))
-}
-
-/// Whether it is a host with a user and a password before it.
-fn is_host(text: &str) -> bool {
-    match text.rsplit_once('@') {
-        Some((user, host)) => user.contains(':') && !host.is_empty(),
-        None => false,
-    }
 }
 
 /// Whether a word that belongs nowhere may be a password: beside the wish to read it from standard input.

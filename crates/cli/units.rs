@@ -70,6 +70,24 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     whole.parse::<u64>().ok()?.checked_mul(*factor)?.checked_add(factor * fraction / 1000)
 }
 
+/// A number of things for people: `1 layer`, `7 layers`.
+pub(crate) fn things(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
+/// A number of bytes for people: `17.3 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +129,18 @@ mod tests {
         }
         assert_eq!(parse_age("none"), Ok(Age(None)));
         assert_eq!(parse_age("1w"), Ok(Age(Some(Duration::from_secs(604_800)))));
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (count, expected) in [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (17_300_000, "17.3 MB")] {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let told = [0_u64, 1, 2].map(|count| things(count, "layer"));
+        assert_eq!(told, ["0 layers", "1 layer", "2 layers"]);
     }
 }

@@ -86,8 +86,32 @@ def releases() -> dict[str, dict]:
     full = copy.deepcopy(sample)
     full |= {"namespace": "help-desk"}
     full["components"][4] |= {"autoscale": {"min": 1, "max": 3, "cpu": 50}, "replicas": 1, "platforms": ["linux/arm/v7"]}
-    every = {"sample": sample, "full": full, "plain": plain, "hostile": hostile, "control": control}
-    return {name: what for name, what in every.items() if not SHORT or name in ("full", "hostile")}
+    shop = json.loads((ROOT / "fixtures/releases/shop.json").read_text())
+    every = {"sample": sample, "full": full, "plain": plain, "shop": shop, "projects": projects(), "hostile": hostile, "control": control}
+    return {name: what for name, what in every.items() if not SHORT or name in ("full", "projects", "hostile")}
+
+
+def projects() -> dict:
+    """Images of projects: with and without ports, health, volumes, a group of their own, a registry."""
+
+    def application(name: str, **changes) -> dict:
+        return {key: value for key, value in component(name, kind="application", http=None, port=None).items() if key != "type"} | changes
+
+    local = {"repository": None, "digest": DIGEST, "tag": "team/keeper:latest", "loaded": True}
+    return release(
+        application("web", port=8000, ports=[9000, "8000/udp"], published=8000, group=0, read_only=False, stop_grace_period=90,
+                    http={"health": "/healthz?full=1", "ready": "/ready", "port": 9000}, health=["python", "-c", "x"],
+                    timing={"interval": 3, "timeout": 2, "retries": 5, "start_period": 31}, needs=["dns", "idle", "keeper"]),
+        application("silent", port=8001, needs=["web", "worker"]),
+        application("checked", health=["true"], timing={"interval": 60}),
+        application("worker", replicas=2, writable=["/tmp"], stop_signal="SIGINT"),
+        application("keeper", image=local, volumes={"/data": "1Gi"}),
+        services=({"name": "dns", "service": "dns", "image": "acme/dns:1", "port": "53/udp", "ports": [53], "user": 999, "group": 998},
+                  {"name": "search", "service": "search", "image": "acme/search:1", "port": 9200, "user": 999,
+                   "http": {"health": "/"}, "timing": {"start_period": 0}},
+                  {"name": "idle", "service": "idle", "image": "acme/idle:1", "user": 999}),
+        bus=None,
+    )
 
 
 class World:
@@ -150,6 +174,24 @@ def environment_of_compose(services: dict, what: dict, undo=undoubled) -> bool:
     return all(found(part) == part.get("environment", {}) for part in parts(what))
 
 
+def as_published(service: dict, part: dict) -> bool:
+    """Whether Compose gets the port, the times, the user and the grace period of a part."""
+    published, timing = part.get("published"), part.get("timing", {})
+    ports = [] if published is None else [f"127.0.0.1:{published}:{ports_of(part)[0][0]}"]
+    check = service.get("healthcheck", {})
+    times = {"interval": 5, "timeout": 5, "start_period": 30} | {key: value for key, value in timing.items() if key != "retries"}
+    rules = [
+        [port.removesuffix("/udp") for port in service.get("ports", [])] == ports,
+        bool(check) == bool(part.get("health")),
+        not check or {key: check[key] for key in times} == {key: f"{value}s" for key, value in times.items()},
+        not check or check["retries"] == timing.get("retries", 6),
+        service["user"] == f"{part['user']}:{part.get('group', part['user'])}",
+        service["stop_grace_period"] == f"{part.get('stop_grace_period', 30)}s",
+        service["read_only"] == part.get("read_only", True),
+    ]
+    return all(rules)
+
+
 def compose(world: World, name: str, what: dict) -> None:
     table = world.table
     place = world.emit(name, what, "docker-compose")
@@ -161,6 +203,8 @@ def compose(world: World, name: str, what: dict) -> None:
         for part in parts(what) if part.get("health")
     )
     table.row(name, "compose", "PyYAML, ruamel.yaml", ok=same and probes)
+    wrong = [part["service"] for part in parts(what) if not as_published(document["services"][part["service"]], part)]
+    table.row(name, "compose", "ports, checks, users", ok=not wrong, detail=" ".join(wrong))
 
     given = dict.fromkeys(secrets(what), "value")
     if (program := tool("docker-compose")) is None:
@@ -242,9 +286,68 @@ def made_in_pod(objects: dict, host: str, variable: str, made: dict) -> bool:
     return texts == {variable: f"{made['prefix']}<{made['secret']}>"} and not strays
 
 
-def restricted(objects: dict) -> list[str]:
-    """What breaks the restricted Pod Security Standard, or our own rules."""
+def ports_of(part: dict) -> list[tuple[int, str]]:
+    """Ports and protocols, the main one first, each once."""
+    main = [part["port"]] if part.get("port") is not None else []
+    texts = [str(port).partition("/") for port in [*main, *part.get("ports", [])]]
+    return list(dict.fromkeys((int(number), (protocol or "tcp").upper()) for number, _, protocol in texts))
+
+
+def http_of(part: dict) -> dict | None:
+    """The paths that say whether a part is well: components of workflows, which have a type, need not name theirs."""
+    usual = {"health": "/health", "ready": "/ready"} if "type" in part else None
+    return part.get("http", usual)
+
+
+def is_asked(part: dict) -> bool:
+    """Whether there is anything to ask: of images of others, a connection is enough."""
+    is_tcp = ports_of(part)[:1] != [] and ports_of(part)[0][1] == "TCP"
+    return http_of(part) is not None or bool(part.get("health")) or ("kind" not in part and is_tcp)
+
+
+def listening(objects: dict, what: dict) -> list[str]:
+    """What is wrong about ports and probes."""
     wrong = []
+    for part in parts(what):
+        host, ports, http = part["service"], ports_of(part), http_of(part)
+        pod = next(objects[kind, host] for kind in ("Deployment", "StatefulSet") if (kind, host) in objects)["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        service = objects.get(("Service", host))
+        served = [(port["port"], port["protocol"]) for port in (service or {"spec": {}})["spec"].get("ports", [])]
+        ingress = objects["NetworkPolicy", host]["spec"]["ingress"]
+        users = [other["service"] for other in parts(what) if {part["name"], host} & set(other.get("needs", []))]
+        is_reached = bool(ports) and (part.get("published") is not None or bool(users))
+        rules = {
+            "ports of the container": [(port["containerPort"], port["protocol"]) for port in container.get("ports", [])] == ports,
+            "ports of the Service": served == ports,
+            "a Service where there is none": (service is not None) == bool(ports or part.get("volumes")),
+            "who is let in": bool(ingress) == is_reached and all(rule.get("ports") for rule in ingress),
+        }
+        if http is not None:
+            paths = {"startupProbe": http["health"], "livenessProbe": http["health"], "readinessProbe": http.get("ready", http["health"])}
+            numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
+            for probe, path in paths.items():
+                asked = container[probe]["httpGet"]
+                port = numbers.get(asked["port"], asked["port"])
+                rules[probe] = (asked["path"], port) == (path, http.get("port", ports[0][0]))
+        if is_asked(part):
+            given = {"interval": 10, "timeout": 5, "retries": 3} | part.get("timing", {})
+            found = container["livenessProbe"]
+            rules["when it is asked"] = [found["periodSeconds"], found["timeoutSeconds"], found["failureThreshold"]] == [
+                given["interval"], given["timeout"], given["retries"]]
+            start = container["startupProbe"]
+            least = given["start_period"] + given["interval"] * given["retries"] if "start_period" in given else 300
+            rules["time to start"] = 0 <= start["periodSeconds"] * start["failureThreshold"] - least < start["periodSeconds"]
+        group = part.get("group", part["user"])
+        rules["user and group"] = (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (part["user"], group)
+        rules["grace period"] = pod["terminationGracePeriodSeconds"] == part.get("stop_grace_period", 30)
+        wrong += [f"{host}: {rule}" for rule, holds in rules.items() if not holds]
+    return wrong
+
+
+def restricted(objects: dict, what: dict) -> list[str]:
+    """What breaks the restricted Pod Security Standard, or our own rules."""
+    wrong, known = [], {part["service"]: part for part in parts(what)}
     for (kind, name), thing in objects.items():
         selector = thing.get("spec", {}).get("selector")
         if "version" in json.dumps(selector or {}):
@@ -263,8 +366,12 @@ def restricted(objects: dict) -> list[str]:
             "has a token": pod["automountServiceAccountToken"] is False,
             "lists services": pod["enableServiceLinks"] is False,
             "has a path of the host": "hostPath" not in json.dumps(pod),
-            "no digest and no version": re.search(r"(@sha256:[0-9a-f]{64}|:(?!latest$)[^:/]+)$", container["image"]),
-            "lacks a probe": {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container),
+            "no digest and no version": container["imagePullPolicy"] == "Never"
+            or re.search(r"(@sha256:[0-9a-f]{64}|:(?!latest$)[^:/]+)$", container["image"]),
+            "lacks a probe, or has one": ({"startupProbe", "readinessProbe", "livenessProbe"} & set(container))
+            == ({"startupProbe", "readinessProbe", "livenessProbe"} if is_asked(known[name]) else set()),
+            "is pulled, or not": (container["imagePullPolicy"] == "Never") == known[name]["image"].get("loaded", False)
+            if isinstance(known[name]["image"], dict) else container["imagePullPolicy"] == "IfNotPresent",
             "an emptyDir without a limit": all("sizeLimit" in volume["emptyDir"] for volume in pod.get("volumes", [])),
             "replicas beside an autoscaler": ("replicas" in thing["spec"]) != (("HorizontalPodAutoscaler", name) in objects),
             "no policy": ("NetworkPolicy", name) in objects,
@@ -296,8 +403,10 @@ def kubernetes(world: World, name: str, what: dict) -> dict:
         for variable, made in part.get("prefixed", {}).items():
             ok = made_in_pod(objects, part["service"], variable, made)
             table.row(name, "kubernetes", f"{variable} is made of {made['secret']}", ok=ok)
-    wrong = restricted(objects)
+    wrong = restricted(objects, what)
     table.row(name, "kubernetes", "restricted, and our rules", ok=not wrong, detail="\n".join(wrong))
+    wrong = listening(objects, what)
+    table.row(name, "kubernetes", "ports, probes, users", ok=not wrong, detail="\n".join(wrong))
     listed = {"kustomization.yaml", "secrets.example.yaml", ".wain-emit"} | set(kustomization["resources"])
     there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
     example = place / "secrets.example.yaml"
@@ -369,6 +478,7 @@ def helm(world: World, name: str, what: dict, objects: dict | None) -> None:
     refused = {
         "a tag for a component": ["--set", f"components.{first}.image.tag=1.0"],
         "no digest": ["--set", f"components.{first}.image.digest=null"],
+        "a tag beside a digest, local": ["--set", f"components.{first}.image.tag=1.0,components.{first}.image.local=true"],
         "a digest that is none": ["--set", f"components.{first}.image.digest=sha256:12"],
         "an unknown key": ["--set", f"components.{first}.replica=2"],
         "a number for a text": ["--set", f"components.{first}.environment.PORT=8080"],
@@ -378,6 +488,10 @@ def helm(world: World, name: str, what: dict, objects: dict | None) -> None:
         done = template(*words)
         ok = done.returncode != 0 and "schema" in done.stderr and not done.stdout
         table.row(name, "helm", f"refuses {case}", ok=ok, detail=done.stderr)
+    done = template("--set", f"components.{first}.image.digest=null,components.{first}.image.tag=a,components.{first}.image.local=true",
+                    "--set", f"components.{first}.image.repository=team/x")
+    ok = done.returncode == 0 and 'image: "team/x:a"\n          imagePullPolicy: Never' in done.stdout
+    table.row(name, "helm", "an image that was loaded", ok=ok, detail=done.stderr)
     # What the user gives is data, too.
     texts = {f"V{index}": text for index, text in enumerate(TEXTS)}
     file = chart.parent / "overrides.yaml"
@@ -415,7 +529,14 @@ def development(world: World) -> None:
     for format in ("kubernetes", "helm"):
         done = world.run(world.program, "emit", format, "-o", "deploy", cwd=project)
         ok = done.returncode == 1 and "the images of `one` are not in a registry" in done.stderr and "--registry" in done.stderr
-        table.row("development", format, "refused: not pushed", ok=ok, detail=done.stderr)
+        table.row("development", format, "refused: in files alone", ok=ok, detail=done.stderr)
+    (project / ".wain/release.json").write_text(json.dumps(release(component("one", user=None, http=None, port=None))))
+    for format, code in {"docker-compose": 0, "kubernetes": 1, "helm": 1}.items():
+        done = world.run(world.program, "emit", format, "-o", "root", cwd=project)
+        ok = done.returncode == code and (code == 0 or "runs as root" in done.stderr)
+        table.row("root", format, "the image's own user" if code == 0 else "refused: root", ok=ok, detail=done.stderr)
+    [document] = read((project / "root/compose.yaml").read_text())
+    table.row("root", "compose", "no user is set", ok="user" not in document["services"]["one"])
 
 
 def rootfs(folder: Path) -> Path:

@@ -50,14 +50,14 @@ pub(crate) fn groups(tree: &Tree) -> Vec<Group> {
 
 /// Lines that are damaged are skipped, as the C library does.
 fn read<T>(tree: &Tree, path: &[u8], parse: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
-    let text = text(tree, path).unwrap_or_default();
+    let text = tree.text(path).unwrap_or_default();
     let fields = |line: &'_ str| parse(&line.split(':').collect::<Vec<_>>());
     text.lines().take(MOST_LINES).filter_map(fields).collect()
 }
 
 /// The name of the distribution, from `PRETTY_NAME` of os-release(5).
 pub(crate) fn distribution(tree: &Tree) -> Option<String> {
-    let text = text(tree, b"etc/os-release").or_else(|| text(tree, b"usr/lib/os-release"))?;
+    let text = tree.text(b"etc/os-release").or_else(|| tree.text(b"usr/lib/os-release"))?;
     let value = text.lines().find_map(|line| line.trim().strip_prefix("PRETTY_NAME="))?;
     let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
     let inner = quote.and_then(|quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value);
@@ -66,15 +66,10 @@ pub(crate) fn distribution(tree: &Tree) -> Option<String> {
 
 /// The Debian release, from `ID` and `VERSION_CODENAME` of os-release(5); those made from Debian have other IDs.
 pub(crate) fn codename(tree: &Tree) -> Option<String> {
-    let text = text(tree, b"etc/os-release").or_else(|| text(tree, b"usr/lib/os-release"))?;
+    let text = tree.text(b"etc/os-release").or_else(|| tree.text(b"usr/lib/os-release"))?;
     let field = |name: &str| {
         let value = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='))?;
         Some(value.trim_matches(['"', '\'']))
     };
     (field("ID") == Some("debian")).then(|| field("VERSION_CODENAME").map(ToOwned::to_owned))?
-}
-
-/// The kept content of a file, links followed.
-pub(crate) fn text<'a>(tree: &'a Tree, path: &[u8]) -> Option<std::borrow::Cow<'a, str>> {
-    Some(String::from_utf8_lossy(tree.file(path)?.text.as_deref()?))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use wainwright_store::{Store, TempDir};
 
 use crate::Error;
-use crate::blobs::Span;
 use crate::gzip::Gzip;
+use crate::span::Span;
 use crate::tar_stream::{MemberKind, TarStream, invalid};
 
 /// An archive with more members than this is no image.

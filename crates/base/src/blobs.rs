@@ -1,13 +1,13 @@
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use wainwright_oci::{Descriptor, Digest, Document, Place, Reference};
+use wainwright_oci::{Descriptor, Document, Place, Reference};
 use wainwright_store::Store;
 
 use crate::Error;
 use crate::archive::Members;
 use crate::document::{LARGEST, Where};
+use crate::span::Span;
 
 /// The files of a layout: in a folder, or in an archive.
 #[derive(Debug)]
@@ -23,16 +23,6 @@ enum Files {
     Archive(Members),
     /// What has been fetched from a registry so far.
     Fetched(Store, Reference),
-}
-
-/// Where some bytes are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) path: PathBuf,
-    /// In bytes.
-    pub(crate) offset: u64,
-    /// In bytes.
-    pub(crate) size: u64,
 }
 
 impl Blobs {
@@ -129,35 +119,6 @@ impl Blobs {
 
     pub(crate) fn at<'a>(&'a self, what: &'a str) -> Where<'a> {
         Where { path: &self.shown, what }
-    }
-}
-
-impl Span {
-    /// Opens the bytes, and nothing behind them.
-    pub(crate) fn open(&self) -> io::Result<io::Take<File>> {
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.offset))?;
-        Ok(file.take(self.size))
-    }
-
-    fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open()?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// The first bytes; fewer where there are fewer.
-    pub(crate) fn head(&self, count: u64) -> io::Result<Vec<u8>> {
-        Self { size: self.size.min(count), ..self.clone() }.read()
-    }
-
-    /// Reads and hashes everything.
-    pub(crate) fn digest(&self) -> io::Result<Digest> {
-        Digest::of_reader(self.open()?)
-    }
-
-    pub(crate) fn place(self) -> Place {
-        Place::File { path: self.path, offset: self.offset }
     }
 }
 

@@ -58,7 +58,7 @@ pub enum Error {
         descriptor: Box<wainwright_oci::Descriptor>,
     },
     /// No image of that name.
-    #[error("`{}` contains no image named `{name}`; it contains {}", path.display(), list(found, "no named imagess"))]
+    #[error("`{}` contains no image named `{name}`; it contains {}", path.display(), list(found, "no named images"))]
     Name {
         /// The layout or archive.
         path: PathBuf,

@@ -11,7 +11,8 @@ use wainwright_store::Store;
 
 use crate::Error;
 use crate::apply::Failure;
-use crate::keep::{Facts, Keeper};
+use crate::facts::Facts;
+use crate::keep::Keeper;
 use crate::layer_stream::{self, LARGEST_IMAGE};
 use crate::listing::clean;
 use crate::tar_stream::{MemberKind, invalid};

@@ -1,31 +1,13 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use wainwright_oci::{Descriptor, Hasher, Image, Layer, Place, Platform, Reference};
+use wainwright_oci::{Descriptor, Hasher, Layer, Place, Platform, Reference};
 use wainwright_store::Store;
 
-use crate::blobs::{Blobs, Span};
+use crate::blobs::Blobs;
 use crate::select::Wish;
-use crate::{Error, Source, archive, docker_archive, layout};
-
-/// The image a build starts from.
-#[derive(Clone, Debug)]
-pub struct BaseImage {
-    /// Its documents, which were checked, and its layers, which are checked when they are read.
-    ///
-    /// The layers of a compressed archive are in the store; all others are where they were.
-    pub image: Image,
-    /// The best known reference: `docker.io/library/python:3.11`, or only a tag. For people; nothing is decided by it.
-    pub name: Option<String>,
-}
-
-impl BaseImage {
-    /// A variable that the config sets.
-    pub fn env(&self, name: &str) -> Option<&str> {
-        let lines = self.image.config.json.pointer("/config/Env")?.as_array()?;
-        lines.iter().find_map(|line| line.as_str()?.strip_prefix(name)?.strip_prefix('='))
-    }
-}
+use crate::span::Span;
+use crate::{BaseImage, Error, Source, archive, docker_archive, layout};
 
 /// Finds the image for a platform in an OCI layout, a tar of one, or what `docker save` writes.
 ///

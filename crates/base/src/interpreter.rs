@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wainwright_python::PythonVersion;
 
-use crate::accounts::text;
 use crate::packages::{Alpine, DebianPackage};
 use crate::tree::{Kind, Tree};
 
@@ -93,7 +92,7 @@ fn library_minor(tree: &Tree, prefix: &str) -> Option<u8> {
 /// From `#define PY_MICRO_VERSION 2` of `patchlevel.h`.
 fn patch_of_header(tree: &Tree, prefix: &str, version: PythonVersion) -> Option<u8> {
     let path = format!("{prefix}/include/python{}/patchlevel.h", version.short());
-    let header = text(tree, path.as_bytes())?;
+    let header = tree.text(path.as_bytes())?;
     let number = |name: &str| {
         header.lines().find_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["#define", found, value, ..] if found == name => value.parse::<u8>().ok(),

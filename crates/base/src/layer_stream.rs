@@ -7,9 +7,9 @@ use wainwright_store::{CacheKey, Store};
 
 use crate::Error;
 use crate::apply::{Failure, apply};
-use crate::blobs::Span;
 use crate::gzip::Gzip;
 use crate::keep::Keeper;
+use crate::span::Span;
 use crate::tar_stream::{TarStream, invalid};
 use crate::tree::Tree;
 

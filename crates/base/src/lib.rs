@@ -10,11 +10,13 @@
 mod accounts;
 mod apply;
 mod archive;
+mod base_image;
 mod blobs;
 mod docker_archive;
 mod document;
 mod error;
 mod extract;
+mod facts;
 mod gather;
 mod gzip;
 mod image;
@@ -31,6 +33,7 @@ mod offers;
 mod packages;
 mod select;
 mod source;
+mod span;
 mod survey;
 mod tar_stream;
 #[cfg(test)]
@@ -40,10 +43,11 @@ mod walk;
 mod whole;
 
 pub use accounts::{Group, User};
+pub use base_image::BaseImage;
 pub use error::Error;
 pub use extract::extract;
 pub use gather::{Gathered, gather, images_in};
-pub use image::{BaseImage, open, open_fetched};
+pub use image::{open, open_fetched};
 pub use inspect::{inspect, is_inspected};
 pub use interpreter::Interpreter;
 pub use layer_stream::{check_bytes, check_diff_id};

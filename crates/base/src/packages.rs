@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::text;
 use crate::tree::Tree;
 
 /// Packages that are read; no image has more.
@@ -25,12 +24,12 @@ pub struct DebianPackage {
 /// The packages dpkg knows to be installed, and those that images without dpkg list in `status.d`; sorted.
 pub(crate) fn debian(tree: &Tree) -> Vec<DebianPackage> {
     let mut found = Vec::new();
-    if let Some(status) = text(tree, b"var/lib/dpkg/status") {
+    if let Some(status) = tree.text(b"var/lib/dpkg/status") {
         found.extend(installed(&status));
     }
     if let Some(folder) = tree.resolve(b"var/lib/dpkg/status.d") {
         for (path, _) in tree.below(&folder).take(MOST_PACKAGES) {
-            found.extend(text(tree, path).and_then(|control| package(&control)));
+            found.extend(tree.text(path).and_then(|control| package(&control)));
         }
     }
     found.sort();
@@ -65,7 +64,7 @@ fn field<'a>(stanza: &'a str, name: &str) -> Option<&'a str> {
 
 /// Name and version of the packages in an Alpine package list, which has moved from `/lib` to `/usr/lib`.
 pub(crate) fn alpine(tree: &Tree) -> Alpine {
-    let list = text(tree, b"lib/apk/db/installed").or_else(|| text(tree, b"usr/lib/apk/db/installed"));
+    let list = tree.text(b"lib/apk/db/installed").or_else(|| tree.text(b"usr/lib/apk/db/installed"));
     let list = list.unwrap_or_default();
     let package = |stanza: &str| {
         let value = |key: &str| stanza.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);

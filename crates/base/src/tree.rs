@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::keep::Facts;
+use crate::facts::Facts;
 use crate::links::{self, Step};
 
 /// Paths of one image; more is an attack on memory.
@@ -79,6 +80,11 @@ impl Tree {
             Kind::File(facts) => Some(facts),
             _ => None,
         }
+    }
+
+    /// The kept content of a file, links followed.
+    pub(crate) fn text(&self, path: &[u8]) -> Option<Cow<'_, str>> {
+        Some(String::from_utf8_lossy(self.file(path)?.text.as_deref()?))
     }
 
     /// Where entries of a directory go that `layer` names with the parts of a path; its links are followed.

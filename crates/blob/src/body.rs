@@ -1,45 +1,14 @@
-use std::io::Write;
-
-use wainwright_oci::{Compression, Digest, Hasher, Lazy};
+use wainwright_oci::{Compression, Lazy};
 
 use crate::estargz::{Estargz, Table};
 use crate::gzip::Gzip;
 use crate::joiner::Joiner;
-use crate::produce::Part;
+use crate::options::Options;
+use crate::part::Part;
+use crate::sink::Sink;
+use crate::tar::{self, ZEROS};
 use crate::zstd::Zstd;
-use crate::{Entry, Error, Options, tar};
-
-/// Zeros for padding and for the end of the archive.
-pub(crate) const ZEROS: [u8; 2 * tar::BLOCK] = [0; 2 * tar::BLOCK];
-
-/// Hashes, counts and writes the bytes of the layer.
-pub(crate) struct Sink<'a> {
-    out: &'a mut (dyn Write + Send),
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<'a> Sink<'a> {
-    pub(crate) fn new(out: &'a mut (dyn Write + Send)) -> Self {
-        Self { out, hasher: Hasher::new(), size: 0 }
-    }
-
-    /// The digest and the number of everything written.
-    pub(crate) fn finish(self) -> (Digest, u64) {
-        (self.hasher.finish(), self.size)
-    }
-
-    /// How many bytes were written so far.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(|source| Error::Write { source })
-    }
-}
+use crate::{Entry, Error};
 
 /// The compressed form of the tar, on its way to the sink.
 pub(crate) enum Body<'a> {

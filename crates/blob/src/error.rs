@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use wainwright_fault::{Classify, Kind};
 use wainwright_oci::{Compression, Digest, ImagePath};
 
-use crate::inflate::Corrupt;
+use crate::corrupt::Corrupt;
 
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@ use flate2::{Compress, Compression, FlushCompress};
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::body::Sink;
+use crate::deflate::compress;
 use crate::joiner::GZIP_HEADER;
-use crate::produce::compress;
+use crate::sink::Sink;
 
 /// How much of the tar is deflated by itself. It decides bytes: raise the format number with it.
 const STRETCH: usize = 256 << 10;

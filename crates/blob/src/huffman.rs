@@ -1,4 +1,4 @@
-use crate::inflate::Corrupt;
+use crate::corrupt::Corrupt;
 
 /// Bits that the first look-up of a literal or length takes.
 const LITERAL_BITS: u32 = 11;

@@ -1,3 +1,4 @@
+use crate::corrupt::Corrupt;
 use crate::huffman::{Kind, Tables};
 
 /// How far back a match may reach (RFC 1951, 3.2.5).
@@ -40,23 +41,6 @@ pub(crate) struct Output<'a> {
     pub(crate) limit: usize,
     /// The next byte to write.
     pub(crate) next: usize,
-}
-
-/// Deflate data that breaks RFC 1951.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Corrupt {
-    #[error("the deflate data ends too early")]
-    Truncated,
-    #[error("a deflate block has an unknown type")]
-    BlockType,
-    #[error("a stored block contradicts its length")]
-    StoredLength,
-    #[error("a Huffman code is not well formed")]
-    Code,
-    #[error("a code stands for no symbol")]
-    Symbol,
-    #[error("a match reaches back before the start")]
-    Distance,
 }
 
 /// Inflates raw deflate data and says where its blocks stand, to the bit.

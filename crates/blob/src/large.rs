@@ -2,10 +2,11 @@ use flate2::{Compress, FlushCompress};
 use wainwright_oci::ImagePath;
 
 use crate::content::{Source, check_crc, check_tail, read_at};
+use crate::deflate::{compress, compressor};
 use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop, WINDOW};
-use crate::produce::{Blocks, Expected, Part, Plain, compress, compressor};
+use crate::part::{Blocks, Expected, Part, Plain};
 use crate::{Error, tar};
 
 /// How much of a large content is in memory at a time.

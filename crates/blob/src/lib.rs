@@ -5,6 +5,8 @@
 
 mod body;
 mod content;
+mod corrupt;
+mod deflate;
 mod entry;
 mod error;
 mod estargz;
@@ -13,10 +15,13 @@ mod huffman;
 mod inflate;
 mod joiner;
 mod large;
+mod options;
 mod ordered;
+mod part;
 mod produce;
 #[cfg(test)]
 mod readers;
+mod sink;
 mod tar;
 mod toc;
 mod write;
@@ -25,7 +30,8 @@ mod zstd;
 pub use entry::{Content, Deflated, Entry, Kind, Span};
 pub use error::{Error, MemberProblem};
 pub use estargz::LAZY_FILES;
+pub use options::Options;
 pub use ordered::try_map_ordered;
 pub use tar::{BLOCK, file_header, padding};
 pub use wainwright_oci::{Compression, Lazy};
-pub use write::{FORMAT, Options, Written, write};
+pub use write::{FORMAT, Written, write};

@@ -1,76 +1,21 @@
 use std::cell::RefCell;
-use std::ops::Range;
-use std::sync::Arc;
 
 use flate2::{Compress, FlushCompress};
 use rayon::prelude::*;
-use wainwright_oci::{Digest, ImagePath};
+use wainwright_oci::ImagePath;
 
 use crate::content::{Source, check_crc, check_tail, read_at};
+use crate::deflate::{compress, compressor};
 use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop};
 use crate::large::Large;
 use crate::ordered::try_map_ordered;
+use crate::part::{Blocks, Expected, LARGE, Part, Plain, TINY};
 use crate::{Error, tar};
 
-/// Contents above this size pass in chunks; smaller ones are made whole, several at a time.
-pub(crate) const LARGE: u64 = 4 << 20;
 /// How much a batch of small contents holds, compressed and plain together.
 const BATCH: u64 = 8 << 20;
-/// Contents up to this size are encoded together with their header; a block of their own would cost more.
-pub(crate) const TINY: usize = 64;
-/// zlib level for what arrives uncompressed.
-pub(crate) const LEVEL: u32 = 6;
-
-/// The next stretch of a layer: in order, complete, checked.
-pub(crate) struct Part<'a> {
-    /// The tar header, when an entry starts here.
-    pub(crate) header: Vec<u8>,
-    /// The content as it is.
-    pub(crate) plain: Plain,
-    /// The same content as deflate blocks; `None` for tiny contents and when nobody wants to splice.
-    pub(crate) blocks: Option<Blocks>,
-    /// CRC-32 of `plain`.
-    pub(crate) crc32: u32,
-    /// Whether the entry ends here and its content is padded.
-    pub(crate) is_end: bool,
-    /// What the hash of the whole content has to be, where nobody compared it yet.
-    pub(crate) expected: Option<Expected<'a>>,
-}
-
-/// The sha256 that RECORD gives for an entry. Whoever hashes the tar compares it, since two hashes of the same bytes cost
-/// little more than one.
-#[derive(Clone, Copy)]
-pub(crate) struct Expected<'a> {
-    pub(crate) path: &'a ImagePath,
-    pub(crate) digest: Digest,
-}
-
-/// Content bytes: made here, or shared with whoever generated them.
-pub(crate) enum Plain {
-    Owned(Vec<u8>),
-    Shared(Arc<[u8]>),
-    /// A part of a buffer that is used again ([`Producer::take_back`]).
-    Chunk(Vec<u8>, Range<usize>),
-}
-
-impl AsRef<[u8]> for Plain {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-            Self::Chunk(buffer, range) => buffer.get(range.clone()).unwrap_or_default(),
-        }
-    }
-}
-
-/// Deflate blocks, none of them marked as the last: whole bytes, then some bits of one more.
-pub(crate) struct Blocks {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) tail: Option<(u8, u32)>,
-}
-
 /// Turns entries into parts: small ones in parallel batches, large ones chunk by chunk.
 pub(crate) struct Producer<'a> {
     entries: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, &'a Entry>>>,
@@ -146,10 +91,6 @@ thread_local! {
     });
 }
 
-pub(crate) fn compressor() -> Compress {
-    Compress::new(flate2::Compression::new(LEVEL), false)
-}
-
 /// Makes one small entry.
 fn whole<'a>(entry: &'a Entry, mtime: u64, wants_blocks: bool, tools: &mut Tools) -> Result<Part<'a>, Error> {
     let header = tar::header(entry, mtime);
@@ -222,23 +163,4 @@ fn inflate_whole<'a>(
     });
     let expected = deflated.digest.map(|digest| Expected { path, digest });
     Ok(Part { header, plain: Plain::Owned(plain), blocks, crc32, is_end: true, expected })
-}
-
-/// Compresses all of `input` behind `output`.
-pub(crate) fn compress(
-    compressor: &mut Compress,
-    mut input: &[u8],
-    flush: FlushCompress,
-    output: &mut Vec<u8>,
-) {
-    loop {
-        output.reserve(input.len() / 2 + 1024);
-        let before = compressor.total_in();
-        // Writing to memory with room left cannot fail.
-        let _ = compressor.compress_vec(input, output, flush);
-        input = &input[(compressor.total_in() - before) as usize..];
-        if input.is_empty() && output.len() < output.capacity() {
-            return;
-        }
-    }
 }

@@ -74,9 +74,9 @@ impl Maker {
                 // A byte at a time would be all empty blocks.
                 let every = (*every).max(data.len() / 200 + 1);
                 for piece in data.chunks(every) {
-                    crate::produce::compress(&mut compress, piece, *flush, &mut out);
+                    crate::deflate::compress(&mut compress, piece, *flush, &mut out);
                 }
-                crate::produce::compress(&mut compress, &[], FlushCompress::Finish, &mut out);
+                crate::deflate::compress(&mut compress, &[], FlushCompress::Finish, &mut out);
                 out
             }
             Self::Tuned { level, strategy, window_bits, mem_level } => {

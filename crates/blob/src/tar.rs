@@ -5,6 +5,9 @@ use crate::entry::{Entry, Kind};
 /// Size of a tar block in bytes; headers are whole blocks and contents are padded to them.
 pub const BLOCK: usize = 512;
 
+/// Zeros for padding and for the end of the archive.
+pub(crate) const ZEROS: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
 /// The tar header of an entry: one ustar block, behind a PAX extended header where a value does not fit
 /// (POSIX.1-2001, "pax Interchange Format").
 pub(crate) fn header(entry: &Entry, mtime: u64) -> Vec<u8> {

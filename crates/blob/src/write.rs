@@ -2,35 +2,18 @@ use std::io::Write;
 
 use wainwright_oci::{Compression, Descriptor, DiffId, Hasher, Lazy, annotation, by_component};
 
-use crate::body::{Body, Sink, ZEROS};
+use crate::body::Body;
 use crate::content::check_digest;
 use crate::entry::{Entry, Kind};
-use crate::produce::{Part, Producer, Wanted};
-use crate::{Error, estargz, tar};
+use crate::options::Options;
+use crate::part::Part;
+use crate::produce::{Producer, Wanted};
+use crate::sink::Sink;
+use crate::tar::{self, ZEROS};
+use crate::{Error, estargz};
 
 /// The number of the layer format: part of every cache key, raised when the same entries give other bytes.
 pub const FORMAT: u32 = 2;
-
-/// How a layer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Modification time of every entry, in seconds since 1970.
-    pub mtime: u64,
-    /// How the tar is compressed.
-    pub compression: Compression,
-    /// Whether it can be mounted before it was fetched.
-    pub lazy: Lazy,
-}
-
-impl Options {
-    /// Whether these can go together.
-    pub fn check(&self) -> Result<(), Error> {
-        match self.lazy.goes_with(self.compression) {
-            true => Ok(()),
-            false => Err(Error::LazyNeedsGzip { compression: self.compression }),
-        }
-    }
-}
 
 /// A layer that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

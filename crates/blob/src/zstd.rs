@@ -2,7 +2,7 @@ use zstd::stream::write::Encoder;
 use zstd::zstd_safe::CParameter;
 
 use crate::Error;
-use crate::body::Sink;
+use crate::sink::Sink;
 
 /// How much of the tar one thread compresses at a time; levels with a larger window take as much as that.
 ///

@@ -1,6 +1,9 @@
+use wainwright_project::{Port, Protocol, Quantity, Timing};
+
+use crate::release::described;
 use crate::workload::{Mount, SCRATCH_MIB, Workload, WorkloadImage, secrets, workloads};
 use crate::yaml::{Map, Node, map, write};
-use crate::{Compat, Error, File, Files, Options, Profile, Quantity, Release, head};
+use crate::{Compat, Error, File, Files, Options, Profile, Release, head};
 
 /// Makes `compose.yaml`, and `.env.example` where a secret is wanted.
 ///
@@ -64,7 +67,7 @@ fn project_name(project: &str) -> String {
 /// What stands above a component.
 fn comment_of(workload: &Workload<'_>) -> Option<String> {
     let component = workload.component?;
-    let mut text = format!("{}: {} {}", workload.name, component.kind, component.type_);
+    let mut text = described(component);
     if let WorkloadImage::Local { .. } = workload.image {
         text.push_str("\nIts image is in the Docker of this machine alone; no registry has it.");
     }
@@ -78,8 +81,8 @@ fn service(workload: &Workload<'_>, all: &[Workload<'_>], release: &Release, opt
     }
     put_image(workload, &mut service);
     service.put("init", true);
-    if let Some(user) = workload.user {
-        service.put("user", format!("{user}:{user}"));
+    if let (Some(user), Some(group)) = (workload.user, workload.group) {
+        service.put("user", format!("{user}:{group}"));
     }
     service.put("read_only", workload.read_only);
     service.put("cap_drop", ["ALL"]);
@@ -92,18 +95,25 @@ fn service(workload: &Workload<'_>, all: &[Workload<'_>], release: &Release, opt
     service.put_filled("tmpfs", scratch.collect::<Vec<_>>());
     service.put_filled("volumes", mounts(workload, release, options));
     service.put_filled("environment", environment(workload));
-    if let Some(port) = workload.published {
-        service
-            .put("ports", [format!("127.0.0.1:{port}:{}", workload.ports.first().copied().unwrap_or(port))]);
+    if let (Some(published), Some(port)) = (workload.published, workload.ports.first()) {
+        service.put("ports", [published_port(published, *port)]);
     }
     service.put_filled("depends_on", depends_on(workload, all, options));
     if let Some(words) = workload.health {
-        service.put("healthcheck", healthcheck(words));
+        service.put("healthcheck", healthcheck(words, workload.timing));
     }
-    service.put("stop_grace_period", "30s");
+    service.put("stop_grace_period", format!("{}s", workload.stop_grace_period));
     service.put("restart", "unless-stopped");
     service.put_filled("deploy", deploy(workload));
     service
+}
+
+/// A port of this machine, and the one of the container that it leads to.
+fn published_port(published: u16, port: Port) -> String {
+    match port.protocol {
+        Protocol::Tcp => format!("127.0.0.1:{published}:{}", port.number),
+        Protocol::Udp => format!("127.0.0.1:{published}:{port}"),
+    }
 }
 
 fn put_image(workload: &Workload<'_>, service: &mut Map) {
@@ -195,16 +205,17 @@ fn depends_on(workload: &Workload<'_>, all: &[Workload<'_>], options: &Options) 
 }
 
 /// A check that needs neither a shell nor curl in the image.
-fn healthcheck(words: &[String]) -> Map {
+fn healthcheck(words: &[String], timing: Timing) -> Map {
+    let seconds = |set: Option<u16>, usual: u16| format!("{}s", set.unwrap_or(usual));
     let words = std::iter::once("CMD".to_owned()).chain(words.iter().map(|word| escaped(word)));
     map([
         ("test", words.collect::<Vec<_>>().into()),
         // The first check comes after the first interval. A `start_interval` would bring it forward, but `docker compose` refuses
         // it with every Engine before 25.
-        ("interval", "5s".into()),
-        ("timeout", "5s".into()),
-        ("retries", 6_u16.into()),
-        ("start_period", "30s".into()),
+        ("interval", seconds(timing.interval, 5).into()),
+        ("timeout", seconds(timing.timeout, 5).into()),
+        ("retries", timing.retries.unwrap_or(6).into()),
+        ("start_period", seconds(timing.start_period, 30).into()),
     ])
 }
 
@@ -256,7 +267,7 @@ fn memory_size(quantity: &Quantity) -> String {
 mod tests {
     use super::*;
     use crate::Image;
-    use crate::samples::{sample, shown};
+    use crate::samples::{sample, shop, shown, worker};
 
     #[test]
     fn amounts_are_written_as_compose_reads_them() {
@@ -271,6 +282,16 @@ mod tests {
     #[test]
     fn the_sample_release() {
         insta::assert_snapshot!(shown(&compose(&sample(), &Options::default()).unwrap()));
+    }
+
+    #[test]
+    fn project_with_postgres_and_redis() {
+        insta::assert_snapshot!(shown(&compose(&shop(), &Options::default()).unwrap()));
+    }
+
+    #[test]
+    fn project_without_ports() {
+        insta::assert_snapshot!(shown(&compose(&worker(), &Options::default()).unwrap()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub fn deployment(release: &Release) -> Result<Vec<u8>, Error> {
         "project": release.project,
         "version": release.version,
         "namespace": release.namespace,
-        "bus": release.bus.to_string(),
+        "bus": release.bus,
         "components": parts(true),
         "services": parts(false),
         "edges": edges,

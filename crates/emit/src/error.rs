@@ -1,4 +1,5 @@
 use wainwright_fault::{Classify, Kind};
+use wainwright_project::NotAQuantity;
 
 /// Why files for a deployment cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -19,11 +20,8 @@ pub enum Error {
         limit: usize,
     },
     /// Not an amount of processors or memory.
-    #[error("`{text}` is not an amount of CPU or memory")]
-    Quantity {
-        /// What was found.
-        text: String,
-    },
+    #[error(transparent)]
+    Quantity(#[from] NotAQuantity),
     /// Something in the release cannot be deployed.
     #[error("{place}: {reason}")]
     Invalid {
@@ -49,7 +47,7 @@ pub enum Error {
     /// A cluster cannot fetch what no registry has.
     #[error("the images of {} are not in a registry", list(components))]
     NotPushed {
-        /// The components that are on this machine alone.
+        /// The components whose images are in files alone.
         components: Vec<String>,
     },
 }
@@ -63,11 +61,12 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Json { .. } => Some("build the components again (format of the file: docs/emit.md)".into()),
-            Self::Quantity { .. } => Some("write it as `250m`, `2`, `512Mi` or `1Gi`".into()),
+            Self::Quantity(error) => Some(error.hint().into()),
             Self::Invalid { remedy, .. } | Self::Values { remedy, .. } => remedy.clone(),
-            Self::NotPushed { .. } => {
-                Some("build with `--registry HOST/PATH` to push them, and emit again".into())
-            }
+            Self::NotPushed { .. } => Some(
+                "build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine"
+                    .into(),
+            ),
             Self::TooLarge { .. } => None,
         }
     }

@@ -2,13 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Prefixed, Quantity, Resources, Service};
+use wainwright_oci::Reference;
+use wainwright_project::{Port, Prefixed, Protocol, Quantity, Resources, Timing};
+
+use crate::Service;
 
 impl Service {
+    /// A service that is known by its image, else one of which nothing is known but that.
+    ///
+    /// `volumes` are those that the user wants in the place of the usual ones.
+    pub(crate) fn known(
+        name: &str,
+        host: &str,
+        image: &str,
+        volumes: Option<&BTreeMap<String, Quantity>>,
+    ) -> Self {
+        let repository = image.parse::<Reference>().map_or(String::new(), |it| it.repository().to_owned());
+        match repository.as_str() {
+            "library/neo4j" => Self::neo4j(name, host, image, None),
+            "library/postgres" => Self::postgres(name, host, image, volumes),
+            "library/redis" => Self::redis(name, host, image),
+            "ollama/ollama" => Self::ollama(name, host, image),
+            _ => plain(name, host, image),
+        }
+    }
+
+    /// PostgreSQL, at `postgresql://postgres:PASSWORD@HOST:5432/postgres`, where `POSTGRES_PASSWORD` has the password.
+    /// Made for the images of Docker's library.
+    pub(crate) fn postgres(
+        name: &str,
+        host: &str,
+        image: &str,
+        volumes: Option<&BTreeMap<String, Quantity>>,
+    ) -> Self {
+        let usual = amounts([("/var/lib/postgresql", "5Gi")]);
+        // A folder in the volume: the top of a new one may have `lost+found`, and a database begins in an empty folder.
+        let folder = volumes.unwrap_or(&usual).keys().next().map(|path| format!("{path}/pgdata"));
+        Self {
+            port: Some(tcp(5432)),
+            // The user `postgres` of the image.
+            user: Some(if image.contains("alpine") { 70 } else { 999 }),
+            environment: folder.map(|folder| ("PGDATA".to_owned(), folder)).into_iter().collect(),
+            secrets: words(["POSTGRES_PASSWORD"]),
+            volumes: usual,
+            writable: words(["/tmp", "/var/run/postgresql"]),
+            // Over TCP: while it sets itself up it answers at its socket alone.
+            health: Some(words(["pg_isready", "--host=127.0.0.1"])),
+            resources: resources("100m", "256Mi", "1Gi"),
+            ..plain(name, host, image)
+        }
+    }
+
     /// Redis, at `redis://HOST:6379/0`. Keeps what it has in `/data`. Made for the images of Docker's library.
     pub fn redis(name: &str, host: &str, image: &str) -> Self {
         Self {
-            port: 6379,
+            port: Some(tcp(6379)),
             // The user `redis` of the image, who owns /data there.
             user: Some(999),
             volumes: amounts([("/data", "1Gi")]),
@@ -28,8 +76,8 @@ impl Service {
             None => (vec![auth], BTreeMap::new()),
         };
         Self {
-            port: 7687,
-            ports: vec![7474],
+            port: Some(tcp(7687)),
+            ports: vec![tcp(7474)],
             // The user `neo4j` of the image, who owns /data and /logs there.
             user: Some(7474),
             // It writes its configuration beside its program when it starts.
@@ -47,7 +95,7 @@ impl Service {
     /// Ollama, at `http://HOST:11434`. Models are kept; they have to be pulled once.
     pub fn ollama(name: &str, host: &str, image: &str) -> Self {
         Self {
-            port: 11434,
+            port: Some(tcp(11434)),
             user: Some(10001),
             environment: BTreeMap::from([
                 ("HOME".to_owned(), "/tmp".to_owned()),
@@ -68,7 +116,7 @@ fn plain(name: &str, host: &str, image: &str) -> Service {
         name: name.to_owned(),
         service: host.to_owned(),
         image: image.to_owned(),
-        port: 0,
+        port: None,
         ports: Vec::new(),
         environment: BTreeMap::new(),
         secrets: Vec::new(),
@@ -77,10 +125,17 @@ fn plain(name: &str, host: &str, image: &str) -> Service {
         writable: words(["/tmp"]),
         read_only: true,
         user: None,
+        group: None,
         health: None,
+        http: None,
+        timing: Timing::default(),
         needs: Vec::new(),
         resources: Resources::default(),
     }
+}
+
+fn tcp(number: u16) -> Port {
+    Port { number, protocol: Protocol::Tcp }
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -112,9 +167,10 @@ mod tests {
             Service::redis("redis", "redis", "redis:7.4"),
             Service::neo4j("graph", "graph", "neo4j:5.26", None),
             Service::ollama("ollama", "ollama", "ollama/ollama:0.9.0"),
+            Service::postgres("db", "db", "postgres:17", None),
         ];
         let sizes: Vec<usize> = services.iter().map(|service| service.volumes.len()).collect();
-        assert_eq!(sizes, [1, 2, 1]);
+        assert_eq!(sizes, [1, 2, 1, 1]);
         let named = Service::neo4j("graph", "graph", "neo4j:5.26", Some("GRAPH_PASSWORD"));
         assert_eq!((services[1].secrets.len(), named.secrets.len(), named.prefixed.len()), (1, 0, 1));
         assert!(services.iter().all(|service| {

@@ -1,11 +1,12 @@
 //! Turns a release into files that deploy it: for Docker Compose, for Kubernetes, and a chart for Helm.
 //!
-//! [`Release`] is what was built and how it runs. [`compose`](compose()), [`kubernetes`](kubernetes()) and [`helm`](helm()) make [`File`]s of it: pure functions,
+//! [`Release`] is what was built and how it runs; [`application()`] makes that of a project, the engine that of a workflow. [`compose`](compose()), [`kubernetes`](kubernetes()) and [`helm`](helm()) make [`File`]s of it: pure functions,
 //! the same bytes for the same release, and nothing is read or written. [`deployment`](deployment()) is what later programs want to know. [`overlay`](overlay()) lays what a user
 //! wants different over a release.
 //!
 //! No secret is ever in a file: a release names the environment variables that hold some, and the files refer to them.
 
+mod application;
 mod check;
 mod compose;
 mod deployment;
@@ -15,7 +16,6 @@ mod known;
 mod kubernetes;
 mod labels;
 mod overlay;
-mod quantity;
 mod release;
 #[cfg(test)]
 mod round_trip;
@@ -25,14 +25,17 @@ mod secret;
 mod workload;
 mod yaml;
 
+pub use application::{Built, application, release};
 pub use compose::compose;
 pub use deployment::deployment;
 pub use error::Error;
 pub use helm::helm;
 pub use kubernetes::kubernetes;
 pub use overlay::overlay;
-pub use quantity::Quantity;
-pub use release::{Autoscale, Bus, Component, Image, Prefixed, Profile, Release, Resources, SCHEMA, Service};
+pub use release::{
+    Autoscale, Bus, Component, Delivered, HttpHealth, Image, Profile, Release, SCHEMA, Service,
+};
+pub use wainwright_project::{Port, Prefixed, Protocol, Quantity, Resources, Timing};
 
 /// A file of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use wainwright_fault::Classify;
+use wainwright_project::{NotAQuantity, Quantity, Resources, is_dns_label};
 
-use crate::check::{is_label, is_subdomain, shown};
+use crate::check::{is_subdomain, shown};
 use crate::yaml::{Spot, read};
-use crate::{Autoscale, Error, Options, Quantity, Release, Resources};
+use crate::{Autoscale, Error, Options, Release};
 
 /// What a file of values may say.
 const TOP: &[&str] = &["components", "existingSecret", "imagePullSecrets", "namespace", "services"];
@@ -30,7 +30,9 @@ pub fn overlay(text: &[u8], release: &mut Release, options: &mut Options) -> Res
     let values = read(text)?;
     for (key, at, value) in known(&values, "the file", TOP)? {
         match key.as_str() {
-            "namespace" => release.namespace = optional(value, |value| name(value, is_label, "a DNS label"))?,
+            "namespace" => {
+                release.namespace = optional(value, |value| name(value, is_dns_label, "a DNS label"))?;
+            }
             "existingSecret" => {
                 options.existing_secret =
                     optional(value, |value| name(value, is_subdomain, "the name of a Secret"))?;
@@ -70,7 +72,7 @@ fn components(values: &Spot, release: &mut Release) -> Result<(), Error> {
         for (key, _, value) in known(values, "a component", COMPONENT)? {
             match key.as_str() {
                 "replicas" => part.replicas = value.number(key)?,
-                "user" => part.user = value.number(key)?,
+                "user" => part.user = optional(value, |value| value.number(key))?,
                 "disruption" => part.disruption = optional(value, |value| value.number(key))?,
                 "published" => part.published = optional(value, |value| value.number(key))?,
                 "autoscale" => part.autoscale = autoscale(value, part.autoscale.take())?,
@@ -147,7 +149,10 @@ fn resources(value: &Spot, resources: &mut Resources) -> Result<(), Error> {
 
 fn amount(value: &Spot) -> Result<Option<Quantity>, Error> {
     optional(value, |value| {
-        value.text("an amount")?.parse().map_err(|error: Error| value.error(error.to_string(), error.hint()))
+        value
+            .text("an amount")?
+            .parse()
+            .map_err(|error: NotAQuantity| value.error(error.to_string(), Some(error.hint().into())))
     })
 }
 

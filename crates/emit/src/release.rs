@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wainwright_oci::Digest;
+use wainwright_oci::{Digest, Reference};
+use wainwright_project::{Port, Prefixed, Quantity, Resources, Timing};
 
-use crate::{Error, Quantity};
+use crate::Error;
 
 /// The largest release file that is read; one of a thousand components has a tenth of it.
 const MOST_BYTES: usize = 16 << 20;
-/// The schema that is written and read.
+/// The schema that is written and read. A field that is added keeps it; one that changes its meaning raises it.
 pub const SCHEMA: u32 = 1;
+/// The tag that stands for another image every week.
+const LATEST: &str = "latest";
 
 /// What was built, and how it is meant to run: the content of `.wain/release.json`, as docs/emit.md describes it.
 ///
@@ -27,11 +29,12 @@ pub struct Release {
     /// The Kubernetes namespace to deploy to, if the project names one.
     #[serde(default)]
     pub namespace: Option<String>,
-    /// How components reach each other.
-    pub bus: Bus,
+    /// How components of a workflow reach each other; absent for what is no workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<Bus>,
     /// What the images were built for.
     pub profile: Profile,
-    /// The images that were built, in the order of the workflow.
+    /// The images that were built: those of a workflow in its order, or that of a project.
     #[serde(default)]
     pub components: Vec<Component>,
     /// Images of others that the components need.
@@ -62,26 +65,32 @@ pub enum Profile {
 }
 
 /// An image that was built, and how it runs.
+///
+/// Fields that came later are left out of the file where they have their default: files of workflows stay as they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
-    /// As the workflow calls it: `Support_Agent`.
+    /// As the project or the workflow calls it: `Support_Agent`.
     pub name: String,
     /// Its host name, a DNS label: `support-agent`.
     pub service: String,
-    /// `agent` of `agent llm`.
+    /// `agent` of `agent llm` in a workflow; `application` for a project.
     pub kind: String,
     /// `llm` of `agent llm`.
-    #[serde(rename = "type")]
-    pub type_: String,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
     /// Where its image is.
     pub image: Image,
     /// What the image runs on: `linux/amd64`; empty where nobody knows.
     #[serde(default)]
     pub platforms: Vec<String>,
-    /// Where it serves `/health`, `/ready` and everything else.
-    pub port: u16,
-    /// The port of the machine that leads to it, for components that are an entry to the workflow.
+    /// The port that others use, if it listens at all.
+    #[serde(default)]
+    pub port: Option<Port>,
+    /// Further ports it listens on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// The port of the machine that leads to `port`, for components that are reached from outside.
     #[serde(default)]
     pub published: Option<u16>,
     /// What the image starts. For readers: nothing that is emitted replaces it.
@@ -90,8 +99,18 @@ pub struct Component {
     /// A command in the container that ends with 0 as long as all is well.
     #[serde(default)]
     pub health: Option<Vec<String>>,
-    /// The user and group it runs as; not root.
-    pub user: u32,
+    /// HTTP paths that answer as long as all is well; absent in files for the paths that components of workflows have.
+    #[serde(default = "HttpHealth::of_workflow", skip_serializing_if = "HttpHealth::is_of_workflow")]
+    pub http: Option<HttpHealth>,
+    /// When its health is checked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timing: Timing,
+    /// The user it runs as, not root; absent for the image's own, which may be root or a name.
+    #[serde(default)]
+    pub user: Option<u32>,
+    /// The group it runs as; absent for the one with the number of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
     /// Environment variables; never a secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -107,6 +126,9 @@ pub struct Component {
     /// Absolute paths it writes to; what is not among `volumes` is gone with the container.
     #[serde(default)]
     pub writable: Vec<String>,
+    /// Whether everything else in the container stays as it is in the image.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub read_only: bool,
     /// Absolute paths that outlive the container, and how large they are.
     #[serde(default)]
     pub volumes: BTreeMap<String, Quantity>,
@@ -122,9 +144,40 @@ pub struct Component {
     /// How many may be away while machines are maintained, in Kubernetes.
     #[serde(default)]
     pub disruption: Option<u16>,
+    /// The signal that stops it. For readers: it is in the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Seconds from that signal until it is killed; absent for 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace_period: Option<u16>,
     /// Files and folders of the project that are mounted below `/app` while it is developed.
     #[serde(default)]
     pub sources: Vec<String>,
+}
+
+/// HTTP paths that answer `GET` with a status from 200 to 399 as long as all is well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpHealth {
+    /// Whether it works: otherwise it is started again.
+    pub health: String,
+    /// Whether it wants requests: otherwise it gets none. Absent for the same path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// Where it answers; absent for the main port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+impl HttpHealth {
+    /// What every component of a workflow answers.
+    pub fn of_workflow() -> Option<Self> {
+        Some(Self { health: "/health".into(), ready: Some("/ready".into()), port: None })
+    }
+
+    fn is_of_workflow(http: &Option<Self>) -> bool {
+        *http == Self::of_workflow()
+    }
 }
 
 /// Where an image is.
@@ -139,24 +192,42 @@ pub struct Image {
     /// Its name in the Docker of this machine: `demo-assistant:0.1.0`.
     #[serde(default)]
     pub tag: Option<String>,
+    /// Whether the build put it there. Otherwise it was written to files, and somebody has to load it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub loaded: bool,
 }
 
-/// What a container takes of a machine. What is absent is not limited, or not asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resources {
-    /// Processors it is sure of: `250m`.
-    #[serde(default)]
-    pub cpu: Option<Quantity>,
-    /// Memory it is sure of: `256Mi`.
-    #[serde(default)]
-    pub memory: Option<Quantity>,
-    /// Processors it never gets more of.
-    #[serde(default)]
-    pub cpu_limit: Option<Quantity>,
-    /// Memory it is ended above.
-    #[serde(default)]
-    pub memory_limit: Option<Quantity>,
+/// Where a build put an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// In the registry of its first tag, whatever else has it.
+    Registry,
+    /// In the Docker of this machine, and in no registry.
+    Docker,
+    /// In files alone.
+    Files,
+}
+
+impl Image {
+    /// The image with these names.
+    pub fn of(tags: &[Reference], digest: Digest, delivered: Delivered) -> Self {
+        let is_pushed = delivered == Delivered::Registry;
+        let repository = |tag: &Reference| format!("{}/{}", tag.registry(), tag.repository());
+        // Of several local names one that stands for this image alone.
+        let local = tags.iter().find(|tag| tag.tag() != Some(LATEST)).or(tags.first());
+        Self {
+            repository: tags.first().filter(|_| is_pushed).map(repository),
+            digest,
+            tag: local.filter(|_| !is_pushed).map(short),
+            loaded: delivered == Delivered::Docker,
+        }
+    }
+}
+
+/// A name as Docker shows it: without the registry that it assumes.
+fn short(tag: &Reference) -> String {
+    let text = tag.to_string();
+    text.strip_prefix("docker.io/library/").map_or(text.clone(), str::to_owned)
 }
 
 /// How the number of containers follows the load.
@@ -172,6 +243,8 @@ pub struct Autoscale {
 }
 
 /// An image of others that components need: a database, a cache, a model server.
+///
+/// Fields that came later are left out of the file where they have their default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -181,11 +254,12 @@ pub struct Service {
     pub service: String,
     /// `redis@sha256:...`, or `redis:7.4`; never `latest`.
     pub image: String,
-    /// Where it listens.
-    pub port: u16,
-    /// Where it listens besides.
+    /// The port that others use, if it listens at all.
     #[serde(default)]
-    pub ports: Vec<u16>,
+    pub port: Option<Port>,
+    /// Further ports it listens on.
+    #[serde(default)]
+    pub ports: Vec<Port>,
     /// Environment variables; never a secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -207,9 +281,18 @@ pub struct Service {
     /// The user and group it runs as; absent for what the image says, which Kubernetes refuses when that is root.
     #[serde(default)]
     pub user: Option<u32>,
+    /// The group it runs as; absent for the one with the number of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
     /// A command in the container that ends with 0 as long as all is well.
     #[serde(default)]
     pub health: Option<Vec<String>>,
+    /// HTTP paths that answer as long as all is well, for Kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpHealth>,
+    /// When its health is checked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timing: Timing,
     /// Which services it asks, by their names.
     #[serde(default)]
     pub needs: Vec<String>,
@@ -218,14 +301,10 @@ pub struct Service {
     pub resources: Resources,
 }
 
-/// A value that is a text and then a secret: `neo4j/`, and what `GRAPH_PASSWORD` is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prefixed {
-    /// What stands before the secret: letters, digits and `-._:/@`.
-    pub prefix: String,
-    /// The name of the secret.
-    pub secret: String,
+/// What a component is, for a comment: `assistant: agent llm`, or `shop: application`.
+pub(crate) fn described(component: &Component) -> String {
+    let Component { name, kind, type_, .. } = component;
+    type_.as_ref().map_or_else(|| format!("{name}: {kind}"), |type_| format!("{name}: {kind} {type_}"))
 }
 
 /// A message without the texts that it quotes: one of them may be a secret that stands in the wrong place.
@@ -242,6 +321,16 @@ fn one() -> u16 {
 
 fn yes() -> bool {
     true
+}
+
+// serde hands fields over by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Release {
@@ -265,14 +354,5 @@ impl Release {
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
         text
-    }
-}
-
-impl fmt::Display for Bus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Redis => "redis",
-        })
     }
 }

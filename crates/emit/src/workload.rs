@@ -1,12 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::Reference;
+use wainwright_project::{Port, Prefixed, Protocol, Quantity, Resources, Timing};
 
 use crate::check::path_name;
-use crate::{Autoscale, Component, Error, Prefixed, Quantity, Release, Resources, Service};
+use crate::{Autoscale, Component, Error, HttpHealth, Release, Service};
 
 /// How much a path may hold that is written to and not kept, in MiB.
 pub(crate) const SCRATCH_MIB: u16 = 256;
+/// Seconds from the signal to stop until a container is killed.
+pub(crate) const STOP_GRACE_PERIOD: u16 = 30;
 
 /// What runs, a component or a service, in the one shape that everything that is emitted is made of.
 #[derive(Debug)]
@@ -19,9 +22,11 @@ pub(crate) struct Workload<'a> {
     pub(crate) component: Option<&'a Component>,
     pub(crate) image: WorkloadImage<'a>,
     /// Where it listens; the first is the one that others ask.
-    pub(crate) ports: Vec<u16>,
+    pub(crate) ports: Vec<Port>,
     pub(crate) published: Option<u16>,
     pub(crate) user: Option<u32>,
+    /// Present where `user` is.
+    pub(crate) group: Option<u32>,
     pub(crate) read_only: bool,
     pub(crate) environment: &'a BTreeMap<String, String>,
     /// Variables that are secrets; sorted.
@@ -40,7 +45,10 @@ pub(crate) struct Workload<'a> {
     pub(crate) replicas: u16,
     pub(crate) autoscale: Option<&'a Autoscale>,
     pub(crate) disruption: Option<u16>,
+    pub(crate) stop_grace_period: u16,
     pub(crate) health: Option<&'a [String]>,
+    pub(crate) http: Option<&'a HttpHealth>,
+    pub(crate) timing: Timing,
 }
 
 /// Where an image is.
@@ -48,7 +56,7 @@ pub(crate) struct Workload<'a> {
 pub(crate) enum WorkloadImage<'a> {
     /// In a registry: the repository, a tag or nothing, a digest or nothing; one of both is there.
     Registry { repository: String, tag: Option<&'a str>, digest: Option<String> },
-    /// In the Docker of this machine alone, by this name.
+    /// In no registry: in the Docker of this machine, or in files until somebody loads it, by this name.
     Local { tag: &'a str },
 }
 
@@ -61,6 +69,14 @@ impl WorkloadImage<'_> {
             Self::Registry { repository, tag, .. } => format!("{repository}:{}", tag.unwrap_or_default()),
             Self::Local { tag } => (*tag).to_owned(),
         }
+    }
+}
+
+/// The repository and the tag of an image in Docker.
+pub(crate) fn local_parts(name: &str) -> (&str, &str) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "latest"),
     }
 }
 
@@ -117,10 +133,11 @@ fn of_component(component: &Component) -> Workload<'_> {
         host: &component.service,
         component: Some(component),
         image,
-        ports: vec![component.port],
+        ports: ports(component.port, &component.ports),
         published: component.published,
-        user: Some(component.user),
-        read_only: true,
+        user: component.user,
+        group: component.group.filter(|_| component.user.is_some()).or(component.user),
+        read_only: component.read_only,
         environment: &component.environment,
         secrets: sorted(&component.secrets),
         prefixed: Vec::new(),
@@ -132,25 +149,23 @@ fn of_component(component: &Component) -> Workload<'_> {
         replicas: component.replicas,
         autoscale: component.autoscale.as_ref(),
         disruption: component.disruption,
+        stop_grace_period: component.stop_grace_period.unwrap_or(STOP_GRACE_PERIOD),
         health: component.health.as_deref(),
+        http: component.http.as_ref(),
+        timing: component.timing,
     }
 }
 
 fn of_service(service: &Service) -> Workload<'_> {
-    let mut ports = vec![service.port];
-    for port in &service.ports {
-        if !ports.contains(port) {
-            ports.push(*port);
-        }
-    }
     Workload {
         name: &service.name,
         host: &service.service,
         component: None,
         image: image_of_service(&service.image),
-        ports,
+        ports: ports(service.port, &service.ports),
         published: None,
         user: service.user,
+        group: service.group.filter(|_| service.user.is_some()).or(service.user),
         read_only: service.read_only,
         environment: &service.environment,
         secrets: sorted(&service.secrets),
@@ -163,8 +178,22 @@ fn of_service(service: &Service) -> Workload<'_> {
         replicas: 1,
         autoscale: None,
         disruption: None,
+        stop_grace_period: STOP_GRACE_PERIOD,
         health: service.health.as_deref(),
+        http: service.http.as_ref(),
+        timing: service.timing,
     }
+}
+
+/// The main port and the others, each once.
+fn ports(main: Option<Port>, others: &[Port]) -> Vec<Port> {
+    let mut ports: Vec<Port> = main.into_iter().collect();
+    for port in others {
+        if !ports.contains(port) {
+            ports.push(*port);
+        }
+    }
+    ports
 }
 
 /// The parts of a reference, with its repository in full: not every cluster looks for `redis` where Docker does.
@@ -198,12 +227,21 @@ fn volumes(volumes: &BTreeMap<String, Quantity>) -> Vec<Mount<'_>> {
 
 /// How a part is asked whether it is well.
 pub(crate) enum Probe<'a> {
-    /// By HTTP, at `/health` and `/ready`: what every component answers.
-    Http,
+    /// By HTTP.
+    Http(&'a HttpHealth),
     /// By a command in its container.
     Command(&'a [String]),
-    /// By a connection to its port.
+    /// By a connection to its main port.
     Port,
+}
+
+/// The numbers of the three probes of Kubernetes, in seconds.
+pub(crate) struct Probes {
+    pub(crate) timeout: u32,
+    pub(crate) interval: u32,
+    pub(crate) retries: u32,
+    pub(crate) startup_interval: u32,
+    pub(crate) startup_retries: u32,
 }
 
 impl<'a> Workload<'a> {
@@ -223,26 +261,55 @@ impl<'a> Workload<'a> {
         !self.volumes.is_empty()
     }
 
-    /// How it is asked whether it is well.
-    pub(crate) fn probe(&self) -> Probe<'a> {
-        match (self.component, self.health) {
-            (Some(_), _) => Probe::Http,
-            (None, Some(words)) => Probe::Command(words),
-            (None, None) => Probe::Port,
+    /// How it is asked whether it is well. A project that does not say how is not asked; of images of others, a connection says
+    /// enough.
+    pub(crate) fn probe(&self) -> Option<Probe<'a>> {
+        let connection = || {
+            let is_tcp = self.ports.first().is_some_and(|port| port.protocol == Protocol::Tcp);
+            (self.component.is_none() && is_tcp).then_some(Probe::Port)
+        };
+        let command = || self.health.map(Probe::Command);
+        self.http.map(Probe::Http).or_else(command).or_else(connection)
+    }
+
+    /// How Kubernetes asks it, where it asks at all.
+    pub(crate) fn probes(&self) -> Option<Probes> {
+        let Timing { interval, timeout, retries, start_period } = self.timing;
+        let (interval, retries) = (u32::from(interval.unwrap_or(10)), u32::from(retries.unwrap_or(3)));
+        let startup_interval = interval.min(5);
+        // Five minutes to start, unless the project knows better: then what a check of Docker's would allow.
+        let startup = start_period.map_or(300, |seconds| u32::from(seconds) + interval * retries);
+        self.probe().map(|_| Probes {
+            timeout: timeout.unwrap_or(5).into(),
+            interval,
+            retries,
+            startup_interval,
+            startup_retries: startup.div_ceil(startup_interval).max(1),
+        })
+    }
+
+    /// Whether Kubernetes needs a Service for it: to be reached, or to give its pods names.
+    pub(crate) fn has_service(&self) -> bool {
+        !self.ports.is_empty() || self.is_stateful()
+    }
+
+    /// The name of one of its ports: `http` where that is spoken, else `port-7687` or `udp-53`.
+    pub(crate) fn port_name(&self, port: Port) -> String {
+        let speaks_http = |http: &HttpHealth| match http.port {
+            Some(number) => port == Port { number, protocol: Protocol::Tcp },
+            None => self.ports.first() == Some(&port),
+        };
+        let is_http = self.component.is_some() && self.http.is_some_and(speaks_http);
+        match (is_http, port.protocol) {
+            (true, _) => "http".into(),
+            (false, Protocol::Tcp) => format!("port-{}", port.number),
+            (false, Protocol::Udp) => format!("udp-{}", port.number),
         }
     }
 
-    /// The name of one of its ports: `http`, or `port-7687` where nobody said what is spoken.
-    pub(crate) fn port_name(&self, port: u16) -> String {
-        match self.component {
-            Some(_) => "http".into(),
-            None => format!("port-{port}"),
-        }
-    }
-
-    /// The name of the port that others ask.
-    pub(crate) fn main_port_name(&self) -> String {
-        self.port_name(self.ports.first().copied().unwrap_or_default())
+    /// The name of the main port.
+    pub(crate) fn main_port_name(&self) -> Option<String> {
+        self.ports.first().map(|port| self.port_name(*port))
     }
 
     /// The processors its image runs on, as Go names them; sorted. Empty where nobody knows.

@@ -99,7 +99,7 @@ pub enum Error {
         reason: String,
     },
     /// Another process writes to the same layout, and does not come to an end.
-    #[error("another process has been writing to `{}` for more than more than {seconds} s", path.display())]
+    #[error("another process has been writing to `{}` for more than {seconds} s", path.display())]
     Busy {
         /// The folder.
         path: PathBuf,

@@ -362,7 +362,7 @@ impl Classify for Error {
             Self::Excluded { .. } => "select only one of them".into(),
             Self::HashConflict { .. } => "one of the hashes is wrong; lock again and review the change".into(),
             Self::OtherAlgorithm { place, .. } | Self::NoHash { place, .. } if Tool::of(&place.file).own_command().is_some() => {
-                format!("lock again (`{}`), from an index that offers sha256 hashes hashes", Tool::of(&place.file).command())
+                format!("lock again (`{}`), from an index that offers sha256 hashes", Tool::of(&place.file).command())
             }
             Self::OtherAlgorithm { .. } => {
                 "lock again with sha256 hashes (`uv lock`, `uv pip compile --generate-hashes`), from an index that offers them"

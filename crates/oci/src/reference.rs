@@ -72,7 +72,7 @@ impl FromStr for Reference {
             return Err(refuse("the repository is missing"));
         }
         if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(refuse("repository repository names are lower-case"));
+            return Err(refuse("repository names are lower-case"));
         }
         if !path.split('/').all(is_component) {
             return Err(refuse(

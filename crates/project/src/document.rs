@@ -105,6 +105,11 @@ impl<'a> Item<'a> {
         self.source.refuse(self.value.span(), what.to_string(), Some(remedy.to_string()))
     }
 
+    /// An error that points at this value, with a hint where there is one.
+    pub(crate) fn refuse_maybe(&self, what: impl Display, remedy: Option<String>) -> Error {
+        self.source.refuse(self.value.span(), what.to_string(), remedy)
+    }
+
     fn wrong_type(&self, expected: &str) -> Error {
         let found = match self.value.get_ref() {
             DeValue::String(_) => "a string",
@@ -187,7 +192,7 @@ impl<'a> Item<'a> {
 }
 
 /// The known word with the fewest changes, when they are few.
-fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }

@@ -1,17 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 use wainwright_fault::Classify;
 use wainwright_oci::{Compression, Lazy, Platform, Reference};
 use wainwright_python::{Bytecode, ExtraName, PackageName, PythonVersion, Slim};
 
+use crate::deploy;
 use crate::document::{Item, Table};
+use crate::items::{checked, command, distinct, map, number_or_text, volume, volume_sizes};
 use crate::rules::Rules;
 use crate::values::{
     Port, User, check_absolute, check_debian_package, check_env_name, check_label_key, check_signal,
     check_url, cut,
 };
-use crate::{AllowedClash, BuildSdists, Error};
+use crate::{AllowedClash, BuildSdists, Deploy, Error};
 
 /// What the user decided about the image; what is absent is decided later.
 ///
@@ -78,9 +79,11 @@ pub struct Settings {
     pub lazy: Option<Lazy>,
     /// Whether the modules of wheels are compiled.
     pub bytecode: Option<Bytecode>,
+    /// How the image is meant to run.
+    pub deploy: Deploy,
 }
 
-/// Every key, as written.
+/// Every key, as written; [`deploy::KEYS`] are the others.
 const KEYS: [&str; 30] = [
     "allow-clash",
     "annotations",
@@ -117,7 +120,7 @@ const KEYS: [&str; 30] = [
 impl Settings {
     /// Reads and checks a table of settings.
     pub(crate) fn read(table: &Table<'_>) -> Result<Self, Error> {
-        table.allow_only(&KEYS)?;
+        table.allow_only(&[&KEYS[..], &deploy::KEYS].concat())?;
         let get = |key| table.get(key);
         let list = |key| get(key).map_or(Ok(Vec::new()), |item: Item<'_>| item.array());
         Ok(Self {
@@ -131,7 +134,7 @@ impl Settings {
             user: get("user").map(|item| number_or_text(&item)).transpose()?,
             workdir: get("workdir").map(|item| checked(&item, check_absolute)).transpose()?,
             ports: distinct(list("ports")?, number_or_text)?,
-            volumes: distinct(list("volumes")?, volume)?,
+            volumes: volumes(get("volumes"))?,
             labels: map(get("labels"), check_label_key)?,
             annotations: map(get("annotations"), check_label_key)?,
             stop_signal: get("stop-signal").map(|item| signal(&item)).transpose()?,
@@ -154,7 +157,17 @@ impl Settings {
             compression: get("compression").map(|item| oci_word(&item)).transpose()?,
             lazy: get("lazy").map(|item| oci_word(&item)).transpose()?,
             bytecode: get("bytecode").map(|item| item.parse()).transpose()?,
+            deploy: Deploy::read(table)?,
         })
+    }
+}
+
+/// Paths, with the sizes of their volumes or without.
+fn volumes(item: Option<Item<'_>>) -> Result<Vec<String>, Error> {
+    let Some(item) = item else { return Ok(Vec::new()) };
+    match item.table() {
+        Ok(_) => Ok(volume_sizes(&item)?.into_keys().collect()),
+        Err(_) => distinct(item.array()?, volume),
     }
 }
 
@@ -180,23 +193,6 @@ fn slim(item: &Item<'_>) -> Result<BTreeSet<Slim>, Error> {
     Ok(distinct(items, |item| item.parse())?.into_iter().collect())
 }
 
-/// Reads every value of an array, and refuses one that stands there twice.
-fn distinct<T: Ord + Clone>(
-    items: Vec<Item<'_>>,
-    read: impl Fn(&Item<'_>) -> Result<T, Error>,
-) -> Result<Vec<T>, Error> {
-    let mut seen = BTreeSet::new();
-    let mut values = Vec::with_capacity(items.len());
-    for item in items {
-        let value = read(&item)?;
-        if !seen.insert(value.clone()) {
-            return Err(item.refuse(format!("`{}` lists this twice", item.key)));
-        }
-        values.push(value);
-    }
-    Ok(values)
-}
-
 /// Where a cache is: a reference, with or without a tag.
 fn cache(item: &Item<'_>) -> Result<String, Error> {
     let text = item.string()?;
@@ -204,26 +200,6 @@ fn cache(item: &Item<'_>) -> Result<String, Error> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(item.refuse(error)),
     }
-}
-
-fn checked(item: &Item<'_>, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Error> {
-    let text = item.string()?;
-    check(text).map_err(|what| item.refuse(what))?;
-    Ok(text.to_owned())
-}
-
-/// A table of strings whose keys follow a grammar; the strings are kept byte for byte.
-fn map(
-    item: Option<Item<'_>>,
-    check: impl Fn(&str) -> Result<(), String>,
-) -> Result<BTreeMap<String, String>, Error> {
-    let Some(item) = item else { return Ok(BTreeMap::new()) };
-    let mut map = BTreeMap::new();
-    for (key, (_, item)) in item.table()?.items() {
-        check(key).map_err(|what| item.refuse(what))?;
-        map.insert(key.to_owned(), item.string()?.to_owned());
-    }
-    Ok(map)
 }
 
 /// What a project may say about registries. Whom passwords are shown, and where encryption is not needed, is for the user to
@@ -260,13 +236,6 @@ fn check_host(text: &str) -> Result<(), String> {
             Err(format!("`{}` is not a host with an optional port", shown.escape_debug()))
         }
     }
-}
-
-fn number_or_text<T: std::str::FromStr<Err: Display>>(item: &Item<'_>) -> Result<T, Error> {
-    if item.is_integer() {
-        return item.integer()?.to_string().parse().map_err(|error: T::Err| item.refuse(error));
-    }
-    item.parse()
 }
 
 /// The name becomes part of an image's name, and of file names.
@@ -309,30 +278,6 @@ fn oci_word<T: std::str::FromStr<Err = wainwright_oci::Error>>(item: &Item<'_>) 
         Some(hint) => item.refuse_with(error.to_string(), &hint),
         None => item.refuse(error),
     })
-}
-
-fn command(item: &Item<'_>) -> Result<Vec<String>, Error> {
-    if item.is_string() {
-        let words: Vec<String> =
-            item.string()?.split_whitespace().map(|word| format!("\"{}\"", cut(word))).collect();
-        return Err(item.refuse_with(
-            format!("`{}` must be an array, because no shell splits the command", item.key),
-            format!("write {} = [{}]", item.key, words.join(", ")),
-        ));
-    }
-    let words = item.strings()?;
-    if words.first().is_none_or(String::is_empty) {
-        return Err(item.refuse(format!("`{}` is empty", item.key)));
-    }
-    Ok(words)
-}
-
-fn volume(item: &Item<'_>) -> Result<String, Error> {
-    let path = checked(item, check_absolute)?;
-    if path == "/" {
-        return Err(item.refuse("the whole image cannot be a volume"));
-    }
-    Ok(path)
 }
 
 fn signal(item: &Item<'_>) -> Result<String, Error> {

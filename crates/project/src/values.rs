@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wainwright_fault::Classify;
+use wainwright_oci::Reference;
+
 /// A port a container listens on (OCI image-spec, "config", `ExposedPorts`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Port {
@@ -50,6 +55,38 @@ impl FromStr for Port {
             Ok(number) if number > 0 => Ok(Self { number, protocol }),
             _ => Err(refuse()),
         }
+    }
+}
+
+/// A number, or `"53/udp"`.
+impl Serialize for Port {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.protocol {
+            Protocol::Tcp => serializer.serialize_u16(self.number),
+            Protocol::Udp => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Port;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Port, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Port, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -105,6 +142,58 @@ pub(crate) fn check_env_name(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The longest key of a ConfigMap in Kubernetes, and so the longest name of a variable there.
+const LONGEST_VARIABLE: usize = 253;
+
+/// Whether shells, Compose and Kubernetes all accept the name of an environment variable.
+pub fn is_variable(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= LONGEST_VARIABLE
+        && name.bytes().all(is_inner)
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+/// [`is_variable`] with a reason.
+pub(crate) fn check_variable(name: &str) -> Result<(), String> {
+    match is_variable(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{}` is not the name of a variable: letters, digits and `_`, no digit first",
+            // What follows `=` may be a secret value.
+            cut(name.split('=').next().unwrap_or_default())
+        )),
+    }
+}
+
+/// Whether a name is a DNS label as Kubernetes requires it for services (RFC 1035).
+pub fn is_dns_label(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 63
+        && name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(is_inner)
+}
+
+/// Checks that the image of a service is pinned: by a tag that is not `latest`, or by a digest; not by both, which some
+/// readers of deployment files refuse.
+///
+/// # Errors
+/// The reason, and a hint where there is one.
+pub fn check_pinned(text: &str) -> Result<(), (String, Option<String>)> {
+    let reference: Reference =
+        text.parse().map_err(|error: wainwright_oci::Error| (error.to_string(), error.hint()))?;
+    match (reference.tag(), reference.digest()) {
+        (Some("latest"), _) => Err((
+            format!("`{text}` is a moving tag"),
+            Some("use a version or a digest: `redis:7.4`, `redis@sha256:...`".into()),
+        )),
+        (Some(_), Some(_)) => {
+            Err((format!("`{text}` has both a tag and a digest"), Some("remove the tag".into())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key of a label or annotation.
@@ -191,6 +280,35 @@ mod tests {
         }
         for text in ["0", "65536", "", "http", "80/", "80/sctp", "+80", "-1", "80:80", " 80"] {
             assert!(text.parse::<Port>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn port_in_json_is_number_or_text() {
+        let read = |text: &str| serde_json::from_str::<Port>(text);
+        for text in ["8000", "\"53/udp\""] {
+            assert_eq!(serde_json::to_string(&read(text).unwrap()).unwrap(), text);
+        }
+        assert_eq!(read("\"80/tcp\"").unwrap(), read("80").unwrap());
+        for text in ["0", "-1", "65536", "true", "null", "\"80/sctp\""] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn label_and_variable_names() {
+        for (name, is_label, is_name) in [
+            ("db", true, true),
+            ("a-1", true, false),
+            ("1a", false, false),
+            ("a-", false, false),
+            ("A_1", false, true),
+            ("", false, false),
+            (&"a".repeat(63), true, true),
+            (&"a".repeat(64), false, true),
+            (&"a".repeat(254), false, false),
+        ] {
+            assert_eq!((is_dns_label(name), is_variable(name)), (is_label, is_name), "{name}");
         }
     }
 

@@ -9,14 +9,17 @@
 mod error;
 mod fetch;
 mod file;
+mod flag;
 mod for_uv;
 mod html;
 mod index;
 mod ini;
+mod layer;
 mod link;
 mod netrc;
 mod page;
 mod pip;
+mod places;
 mod settings;
 mod uv;
 
@@ -25,4 +28,5 @@ pub use fetch::{Fetched, Location, Wanted, WantedSdist, Warning};
 pub use file::{Filename, IndexFile};
 pub use index::Index;
 pub use link::{FindLinks, IndexUrl};
-pub use settings::{DEFAULT_INDEX, IndexOptions, IndexSettings, Places};
+pub use places::Places;
+pub use settings::{DEFAULT_INDEX, IndexOptions, IndexSettings};

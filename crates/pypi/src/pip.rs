@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::flag::read_flag;
 use crate::ini::Ini;
-use crate::settings::{Layer, Places};
+use crate::layer::Layer;
+use crate::places::Places;
 use crate::{Error, FindLinks, IndexUrl};
 
 /// What pip would use: each setting from the first place that has it, variables before files.
@@ -90,13 +92,4 @@ fn from_values(values: &BTreeMap<&str, (&str, String)>, base: &Path) -> Result<L
 /// `2026-01-31`
 fn is_day(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
-}
-
-/// What `strtobool` takes.
-pub(crate) fn read_flag(value: &str, place: &str) -> Result<bool, Error> {
-    match value.trim().to_lowercase().as_str() {
-        "1" | "y" | "yes" | "t" | "true" | "on" => Ok(true),
-        "0" | "n" | "no" | "f" | "false" | "off" => Ok(false),
-        _ => Err(Error::Setting { place: place.to_owned(), reason: "it must be true or false".into() }),
-    }
 }

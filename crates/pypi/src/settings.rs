@@ -1,26 +1,14 @@
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use wainwright_http::{Auth, Secret, Url, is_same_server, take_credentials};
 
+use crate::layer::Layer;
 use crate::netrc::Netrc;
+use crate::places::Places;
 use crate::{Error, FindLinks, IndexUrl, pip, uv};
 
 /// The index that pip and uv use when nothing else is said.
 pub const DEFAULT_INDEX: &str = "https://pypi.org/simple/";
-
-/// Where to look for settings. Everything is handed in: this crate reads no environment.
-#[derive(Clone, Copy)]
-pub struct Places<'a> {
-    /// The environment variables.
-    pub vars: &'a BTreeMap<String, String>,
-    /// The user's home directory, for `~/.config/pip/pip.conf`, `~/.config/uv/uv.toml` and `~/.netrc`.
-    pub home: Option<&'a Path>,
-    /// The folder of system-wide settings, usually `/etc`.
-    pub etc: &'a Path,
-    /// The folder of `pyproject.toml`; relative paths begin here.
-    pub project_root: &'a Path,
-}
 
 /// What a command line, or the head of a requirements file, says about indexes.
 #[derive(Clone, Default)]
@@ -200,55 +188,6 @@ impl IndexSettings {
     }
 }
 
-impl Places<'_> {
-    /// A variable that says something.
-    pub(crate) fn var(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-
-    /// The user's configuration folder (XDG base directories).
-    pub(crate) fn config_home(&self) -> Option<PathBuf> {
-        let chosen = self.var("XDG_CONFIG_HOME").map(PathBuf::from);
-        chosen.or_else(|| self.home.map(|home| home.join(".config")))
-    }
-}
-
-/// What one source of settings says.
-#[derive(Default)]
-pub(crate) struct Layer {
-    pub(crate) default: Option<IndexUrl>,
-    pub(crate) extra: Vec<IndexUrl>,
-    pub(crate) explicit: Vec<IndexUrl>,
-    pub(crate) find_links: Vec<FindLinks>,
-    pub(crate) no_index: Option<bool>,
-    pub(crate) exclude_newer: Option<String>,
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
-impl Layer {
-    /// Adds a weaker source whose lists come after these.
-    pub(crate) fn append(&mut self, weaker: Self) {
-        self.default = self.default.take().or(weaker.default);
-        self.extra.extend(weaker.extra);
-        self.explicit.extend(weaker.explicit);
-        self.find_links.extend(weaker.find_links);
-        self.no_index = self.no_index.or(weaker.no_index);
-        self.exclude_newer = self.exclude_newer.take().or(weaker.exclude_newer);
-        self.ca_file = self.ca_file.take().or(weaker.ca_file);
-    }
-
-    /// Adds a weaker source whose lists count only where there is none.
-    pub(crate) fn fill_from(&mut self, mut weaker: Self) {
-        if !self.extra.is_empty() {
-            weaker.extra.clear();
-        }
-        if !self.find_links.is_empty() {
-            weaker.find_links.clear();
-        }
-        self.append(weaker);
-    }
-}
-
 fn from_options(options: &IndexOptions, places: &Places<'_>) -> Result<Layer, Error> {
     let base = places.project_root;
     let mut layer = Layer {
@@ -294,6 +233,8 @@ fn in_url(password: &Secret) -> Option<Secret> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use wainwright_http::Secret;
 
     use super::*;

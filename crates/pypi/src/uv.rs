@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use wainwright_http::{Auth, Secret};
 
+use crate::flag::read_flag;
 use crate::ini::is_absent;
-use crate::pip::read_flag;
-use crate::settings::{Layer, Places};
+use crate::layer::Layer;
+use crate::places::Places;
 use crate::{Error, FindLinks, IndexUrl};
 
 /// What uv would use: variables before files, lists joined, the strongest first.

@@ -31,10 +31,12 @@ pub enum Error {
         reason: &'static str,
     },
     /// No kind of files that can be left out.
-    #[error("`{}` is not one of {}", text.escape_debug(), crate::Slim::ALL.map(crate::Slim::name).join(", "))]
+    #[error("`{}` is not one of {}", text.escape_debug(), known)]
     Slim {
         /// What was found.
         text: String,
+        /// All kinds there are.
+        known: String,
     },
 }
 

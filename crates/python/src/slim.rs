@@ -69,7 +69,7 @@ impl FromStr for Slim {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| Error::Slim { text: text.into() })
+            .ok_or_else(|| Error::Slim { text: text.into(), known: Self::ALL.map(Self::name).join(", ") })
     }
 }
 

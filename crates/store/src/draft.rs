@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempPath;
 use wainwright_oci::Digest;
 
-use crate::{Error, Store};
+use crate::{Error, Store, owner};
 
 /// Large enough that small writes cost no system calls, small enough for one per job.
 const BUFFER: usize = 256 * 1024;
@@ -18,8 +18,31 @@ pub struct Draft {
     path: TempPath,
 }
 
+impl Store {
+    /// A new blob to write: a temporary file in the store.
+    pub fn draft(&self) -> Result<Draft, Error> {
+        let folder = self.tmp();
+        let make = || tempfile::Builder::new().prefix(owner::prefix()).tempfile_in(&folder);
+        let (file, path) = self.with_tmp(make)?.into_parts();
+        Ok(Draft::new(self.clone(), file, path))
+    }
+
+    /// Stores bytes that are at hand.
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        if !(self.contains(&digest, Some(bytes.len() as u64)) && self.verify(&digest)?) {
+            let mut draft = self.draft()?;
+            draft.file()?.write_all(bytes).map_err(|source| {
+                Error::disk_sized("write", &self.path(&digest), Some(bytes.len() as u64), source)
+            })?;
+            draft.commit(&digest)?;
+        }
+        Ok(digest)
+    }
+}
+
 impl Draft {
-    pub(crate) fn new(store: Store, file: File, path: TempPath) -> Self {
+    fn new(store: Store, file: File, path: TempPath) -> Self {
         Self { store, writer: BufWriter::with_capacity(BUFFER, file), path }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use wainwright_fault::{Classify, Kind};
 use wainwright_oci::Digest;
 
-use crate::lock::Names;
+use crate::processes::Names;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ mod guard;
 mod lock;
 mod memo;
 mod owner;
+mod processes;
 mod prune;
 mod store;
 mod survey;

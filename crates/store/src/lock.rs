@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Error;
+use crate::processes::Names;
 
 /// How often we look whether the others are done.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,22 +45,6 @@ pub struct Waiting {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "waiting for {} to release the cache `{}`", Names(&self.processes), self.path.display())
-    }
-}
-
-/// Processes in a sentence.
-pub(crate) struct Names<'a>(pub(crate) &'a [u32]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => f.write_str("another process"),
-            [one] => write!(f, "process {one}"),
-            [first, more @ ..] => {
-                write!(f, "processes {first}")?;
-                more.iter().try_for_each(|process| write!(f, ", {process}"))
-            }
-        }
     }
 }
 

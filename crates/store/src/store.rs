@@ -12,7 +12,7 @@ use wainwright_oci::{Digest, Hasher};
 
 use crate::guard::{check_folder, create_folder, open_regular, remove_anything};
 use crate::lock::{Hold, Patience, Share, take};
-use crate::{Draft, Error, owner};
+use crate::{Error, owner};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -205,31 +205,10 @@ impl Store {
         }
     }
 
-    /// A new blob to write: a temporary file in the store.
-    pub fn draft(&self) -> Result<Draft, Error> {
-        let folder = self.tmp();
-        let make = || tempfile::Builder::new().prefix(owner::prefix()).tempfile_in(&folder);
-        let (file, path) = self.with_tmp(make)?.into_parts();
-        Ok(Draft::new(self.clone(), file, path))
-    }
-
     /// A folder on the store's file system for work in progress, removed when dropped.
     pub fn scratch(&self) -> Result<TempDir, Error> {
         let folder = self.tmp();
         self.with_tmp(|| tempfile::Builder::new().prefix(owner::prefix()).tempdir_in(&folder))
-    }
-
-    /// Stores bytes that are at hand.
-    pub fn put(&self, bytes: &[u8]) -> Result<Digest, Error> {
-        let digest = Digest::of(bytes);
-        if !(self.contains(&digest, Some(bytes.len() as u64)) && self.verify(&digest)?) {
-            let mut draft = self.draft()?;
-            draft.file()?.write_all(bytes).map_err(|source| {
-                Error::disk_sized("write", &self.path(&digest), Some(bytes.len() as u64), source)
-            })?;
-            draft.commit(&digest)?;
-        }
-        Ok(digest)
     }
 
     /// Renames a temporary file to its place, over whatever stands there.
@@ -265,7 +244,7 @@ impl Store {
     }
 
     /// Makes something in the temporary folder, which a cleaner may have taken away since the store was opened.
-    fn with_tmp<T>(&self, make: impl Fn() -> io::Result<T>) -> Result<T, Error> {
+    pub(crate) fn with_tmp<T>(&self, make: impl Fn() -> io::Result<T>) -> Result<T, Error> {
         let made = self.unless_abandoned(|| match make() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 create_folder(&self.tmp()).and_then(|()| make())

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_fault::Classify;
 use wainwright_oci::Reference;
+use wainwright_project::{is_dns_label, is_http_path, is_variable};
 
-use crate::{Prefixed, Resources, secret};
+use crate::{HttpHealth, Port, Prefixed, Protocol, Timing, secret};
 
 /// What Linux takes as one string of the environment (`MAX_ARG_STRLEN`), its name, `=` and the final zero among it.
 const LONGEST_VARIABLE: usize = 128 << 10;
-/// The longest key of a ConfigMap, and so the longest name of a variable.
-const LONGEST_NAME: usize = 253;
 /// The longest path, which keeps the names of volumes made of it within a DNS label.
 const LONGEST_PATH: usize = 60;
 
@@ -29,7 +28,7 @@ pub(super) fn check_part(name: &str, host: &str) -> Result<(), Fault> {
     if !is_project(name) && !is_project(name.trim_matches('_')) {
         return fault("invalid name: use up to 63 letters and digits, with `.`, `_` and `-` between them");
     }
-    match is_label(host) {
+    match is_dns_label(host) {
         true => Ok(()),
         false => fault(format!(
             "its host name `{}` is not a DNS label: use a lower-case letter, then up to 62 lower-case letters, digits and `-`",
@@ -46,15 +45,6 @@ pub(super) fn is_project(name: &str) -> bool {
         && name.bytes().all(is_inner)
         && is_edge(name.bytes().next())
         && is_edge(name.bytes().next_back())
-}
-
-/// A DNS label as Kubernetes wants it for services (RFC 1035).
-pub(crate) fn is_label(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name.len() <= 63
-        && name.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && !name.ends_with('-')
-        && name.bytes().all(is_inner)
 }
 
 /// The name of an object of Kubernetes: DNS labels with dots between (RFC 1123).
@@ -76,24 +66,38 @@ pub(super) fn check_repository(text: &str) -> Result<(), Fault> {
     text.parse::<Reference>().map(drop).map_err(|error| (error.to_string(), error.hint()))
 }
 
-/// A reference with a tag that is not `latest`, or with a digest; not with both, which some readers refuse.
-pub(super) fn check_tagged(text: &str) -> Result<(), Fault> {
+/// The name of an image in the Docker of this machine. Nothing pulls it, so `latest` is as good as any tag.
+pub(super) fn check_local(text: &str) -> Result<(), Fault> {
     let reference: Reference =
         text.parse().map_err(|error: wainwright_oci::Error| (error.to_string(), error.hint()))?;
-    match (reference.tag(), reference.digest()) {
-        (Some("latest"), _) => fault_with(
-            format!("`{text}` is a moving tag"),
-            "use a version or a digest: `redis:7.4`, `redis@sha256:...`",
-        ),
-        (Some(_), Some(_)) => fault_with(format!("`{text}` has both a tag and a digest"), "remove the tag"),
-        _ => Ok(()),
+    match reference.digest() {
+        Some(_) => fault(format!("`{}` has a digest, and images in Docker go by a tag", shown(text))),
+        None => Ok(()),
     }
 }
 
-pub(super) fn check_ports(ports: impl Iterator<Item = u16>) -> Result<(), Fault> {
-    let mut ports = ports;
-    match ports.any(|port| port == 0) {
-        true => fault("0 is not a port"),
+pub(super) fn check_http(http: Option<&HttpHealth>, port: Option<Port>) -> Result<(), Fault> {
+    let Some(http) = http else { return Ok(()) };
+    if let Some(path) = std::iter::once(&http.health).chain(&http.ready).find(|path| !is_http_path(path)) {
+        return fault(format!("its health is asked at `{}`, which is not a path of a URL", shown(path)));
+    }
+    let is_there = match (http.port, port) {
+        (Some(port), _) => port != 0,
+        (None, Some(port)) => port.protocol == Protocol::Tcp,
+        (None, None) => false,
+    };
+    match is_there {
+        true => Ok(()),
+        false => fault_with(
+            "its health is a path, and it listens on no TCP port",
+            "name the port in the settings: `ports = [8000]`",
+        ),
+    }
+}
+
+pub(super) fn check_times(timing: &Timing) -> Result<(), Fault> {
+    match [timing.interval, timing.timeout, timing.retries].contains(&Some(0)) {
+        true => fault("the interval, timeout and retries of its health are at least 1"),
         false => Ok(()),
     }
 }
@@ -134,14 +138,6 @@ fn check_text(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a text can be the name of a variable that shells, Compose and ConfigMaps take.
-fn is_variable(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.len() <= LONGEST_NAME
-        && name.bytes().all(is_inner)
-        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
-}
-
 pub(super) fn check_variables(
     environment: &BTreeMap<String, String>,
     secrets: &[String],
@@ -149,7 +145,7 @@ pub(super) fn check_variables(
     for name in environment.keys().chain(secrets) {
         if !is_variable(name) {
             return fault(format!(
-                "`{}` is not a variable name: use letters, digits and `_`, at most {LONGEST_NAME}",
+                "`{}` is not a variable name: use letters, digits and `_`, at most 253",
                 // What follows may be the value.
                 shown(name.split('=').next().unwrap_or_default())
             ));
@@ -227,26 +223,6 @@ pub(crate) fn path_name(path: &str) -> String {
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
     if name.is_empty() { "path".into() } else { name }
-}
-
-pub(super) fn check_resources(resources: &Resources) -> Result<(), Fault> {
-    for (what, wanted, limit) in [
-        ("cpu", &resources.cpu, &resources.cpu_limit),
-        ("memory", &resources.memory, &resources.memory_limit),
-    ] {
-        if let (Some(wanted), Some(limit)) = (wanted, limit)
-            && wanted.milli() > limit.milli()
-        {
-            return fault(format!("it requests {wanted} of {what}, but its limit is {limit}"));
-        }
-    }
-    // Less than a program needs to start: somebody forgot the unit.
-    let smallest =
-        [&resources.memory, &resources.memory_limit].into_iter().flatten().min_by_key(|size| size.milli());
-    if let Some(size) = smallest.filter(|size| size.units() < 1 << 20) {
-        return fault_with(format!("{size} of memory is less than 1Mi"), "add a unit: `256Mi`");
-    }
-    Ok(())
 }
 
 pub(super) fn check_source(path: &str) -> Result<(), Fault> {

@@ -5,15 +5,16 @@ mod fields;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wainwright_oci::Platform;
+use wainwright_project::{check_pinned, is_dns_label};
 
 use crate::release::SCHEMA;
 use crate::{Component, Error, Release, Service};
 
 use fields::{
-    Fault, check_command, check_part, check_paths, check_ports, check_prefixed, check_repository,
-    check_resources, check_source, check_tagged, check_user, check_variables, fault, fault_with, is_project,
+    Fault, check_command, check_http, check_local, check_part, check_paths, check_prefixed, check_repository,
+    check_source, check_times, check_user, check_variables, fault, fault_with, is_project,
 };
-pub(crate) use fields::{is_label, is_subdomain, path_name, secret_part, shown};
+pub(crate) use fields::{is_subdomain, path_name, secret_part, shown};
 
 /// More components than a project has; each costs some kilobytes of files.
 const MOST_PARTS: usize = 1000;
@@ -57,7 +58,7 @@ impl Release {
         if !begins || self.version.len() > 128 || !self.version.bytes().all(is_inner) {
             return fault(format!("version `{}` is invalid", shown(&self.version)));
         }
-        if let Some(namespace) = self.namespace.as_ref().filter(|name| !is_label(name)) {
+        if let Some(namespace) = self.namespace.as_ref().filter(|name| !is_dns_label(name)) {
             return fault(format!("namespace `{}` is not a DNS label", shown(namespace)));
         }
         match self.components.len() + self.services.len() {
@@ -165,7 +166,9 @@ fn cycle<'a>(
 impl Component {
     fn check(&self) -> Result<(), Fault> {
         check_part(&self.name, &self.service)?;
-        for (what, word) in [("kind", &self.kind), ("type", &self.type_)] {
+        for (what, word) in
+            std::iter::once(("kind", &self.kind)).chain(self.type_.iter().map(|it| ("type", it)))
+        {
             let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
             if !word.starts_with(|letter: char| letter.is_ascii_lowercase())
                 || word.ends_with('_')
@@ -179,7 +182,7 @@ impl Component {
             check_repository(repository)?;
         }
         if let Some(tag) = &self.image.tag {
-            check_tagged(tag)?;
+            check_local(tag)?;
         }
         if self.image.repository.is_none() && self.image.tag.is_none() {
             return fault_with(
@@ -193,14 +196,20 @@ impl Component {
                 _ => return fault(format!("`{}` is not a platform of Linux", shown(platform))),
             }
         }
-        check_ports(std::iter::once(self.port).chain(self.published))?;
+        match (self.port, self.published) {
+            (None, Some(_)) => return fault("it is published, and has no port"),
+            (_, Some(0)) => return fault("0 is not a port"),
+            _ => {}
+        }
+        check_http(self.http.as_ref(), self.port)?;
+        check_times(&self.timing)?;
         for (what, words) in [("command", Some(&self.command)), ("health", self.health.as_ref())] {
             words.map_or(Ok(()), |words| check_command(what, words))?;
         }
-        check_user(self.user)?;
+        self.user.map_or(Ok(()), check_user)?;
         check_variables(&self.environment, &[&self.secrets[..], &self.optional[..]].concat())?;
         check_paths(self.writable.iter().chain(self.volumes.keys()))?;
-        check_resources(&self.resources)?;
+        self.resources.check().map_err(|(reason, hint)| (reason, hint.map(str::to_owned)))?;
         if self.replicas > 1000 {
             return fault(format!("{} replicas are more than 1000", self.replicas));
         }
@@ -221,6 +230,9 @@ impl Component {
         if self.disruption.is_some_and(|count| count == 0) {
             return fault("a disruption of 0 would block the maintenance of machines");
         }
+        if self.stop_grace_period == Some(0) {
+            return fault("a grace period of 0 seconds lets nothing stop by itself");
+        }
         self.sources.iter().try_for_each(|path| check_source(path))
     }
 }
@@ -228,8 +240,9 @@ impl Component {
 impl Service {
     fn check(&self) -> Result<(), Fault> {
         check_part(&self.name, &self.service)?;
-        check_tagged(&self.image)?;
-        check_ports(std::iter::once(self.port).chain(self.ports.iter().copied()))?;
+        check_pinned(&self.image)?;
+        check_http(self.http.as_ref(), self.port)?;
+        check_times(&self.timing)?;
         self.health.as_ref().map_or(Ok(()), |words| check_command("health", words))?;
         self.user.map_or(Ok(()), check_user)?;
         // Kubernetes gets the secret under a name of its own as well.
@@ -238,7 +251,7 @@ impl Service {
         check_variables(&self.environment, &[&self.secrets[..], &made].concat())?;
         self.prefixed.iter().try_for_each(|(name, value)| check_prefixed(name, value))?;
         check_paths(self.writable.iter().chain(self.volumes.keys()))?;
-        check_resources(&self.resources)
+        self.resources.check().map_err(|(reason, hint)| (reason, hint.map(str::to_owned)))
     }
 }
 

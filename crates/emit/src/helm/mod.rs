@@ -29,7 +29,7 @@ const CONSTANT: &[(&str, &str)] = &[
 /// the release stands in a template: whatever a value holds, it is data. The schema refuses images without a digest.
 ///
 /// # Errors
-/// When the release cannot be deployed, or an image is in no registry.
+/// When the release cannot be deployed, an image is in files alone, or would run as root.
 pub fn helm(release: &Release, options: &Options) -> Result<Files, Error> {
     let workloads = workloads(release)?;
     check(&workloads)?;
@@ -63,13 +63,22 @@ fn chart(release: &Release) -> Map {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{sample, shown};
+    use crate::samples::{sample, shop, shown};
 
     #[test]
     fn the_sample_release() {
         let mut files = helm(&sample(), &Options::default()).unwrap();
         files.retain(|file| ["Chart.yaml", "values.yaml"].contains(&file.path.as_str()));
         insta::assert_snapshot!(shown(&files));
+    }
+
+    #[test]
+    fn project_with_postgres_and_redis() {
+        let mut files = helm(&shop(), &Options::default()).unwrap();
+        files.retain(|file| file.path == "values.yaml");
+        let text = shown(&files);
+        // What comes before it says the same for every release.
+        insta::assert_snapshot!(text.split_once("\ncomponents:").unwrap().1);
     }
 
     #[test]

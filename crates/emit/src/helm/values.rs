@@ -1,7 +1,10 @@
+use wainwright_project::{Port, Protocol, Timing};
+
 use crate::kubernetes::{resources, secret_name};
-use crate::workload::{Mount, Probe, SCRATCH_MIB, Workload, WorkloadImage};
+use crate::release::described;
+use crate::workload::{Mount, Probe, SCRATCH_MIB, STOP_GRACE_PERIOD, Workload, WorkloadImage, local_parts};
 use crate::yaml::{Map, Node, map};
-use crate::{Options, Release};
+use crate::{HttpHealth, Options, Release};
 
 /// The values of a chart: what may be changed, with what it means beside it.
 pub(super) fn values(workloads: &[Workload<'_>], release: &Release, options: &Options) -> Map {
@@ -47,7 +50,8 @@ pub(super) fn values(workloads: &[Workload<'_>], release: &Release, options: &Op
 /// What a part's keys mean; said once.
 const KEYS: &str = "
   kind          a label, and nothing more
-  image         repository and digest: a tag could come to stand for another image
+  image         repository and digest: a tag could come to stand for another image. `tag` and `local: true` in the place of the
+                digest: the image is loaded into the cluster, and never pulled
   replicas      how many run, unless `autoscale` decides
   autoscale     null, or `min` and `max` replicas and how busy they are meant to be: `cpu`, in percent of what is requested
   disruption    null, or how many may be away while machines are maintained
@@ -58,9 +62,13 @@ const KEYS: &str = "
   serviceType   ClusterIP, NodePort or LoadBalancer
   open          whether everybody may ask it
   callers       who may ask it otherwise: host names
-  ports         where it listens; the first is asked whether it is well
-  probe         how it is asked: `http: true` (/health and /ready), `command`, or empty for a connection
-  user          user and group it runs as; null for the image's own, which may not be root
+  ports         where it listens, with a `protocol` that is not TCP; the first is asked whether it is well
+  probe         how it is asked: `http: true` (/health and /ready), `path` (and `ready`, another path; `port`, a number),
+                `command`, or empty for a connection; null for not at all. When, in seconds: `interval` (10), `timeout` (5),
+                `retries` (3), `startPeriod` (until it has started; without it, five minutes)
+  user          user it runs as; null for the image's own, which may not be root
+  group         group it runs as, where it has not the number of the user
+  stopGracePeriod  seconds to stop, where they are not 30
   readOnly      whether its files stay as they are in the image
   writable      paths that are empty at every start
   volumes       paths that are kept; with one, it becomes a StatefulSet
@@ -71,11 +79,7 @@ fn group(workloads: &[&Workload<'_>]) -> Map {
     for workload in workloads {
         match workload.component {
             Some(part) => {
-                group.put_said(
-                    &format!("{}: {} {}", part.name, part.kind, part.type_),
-                    workload.host,
-                    values_of(workload),
-                );
+                group.put_said(&described(part), workload.host, values_of(workload));
             }
             None => group.put(workload.host, values_of(workload)),
         }
@@ -95,15 +99,7 @@ fn values_of(workload: &Workload<'_>) -> Map {
         });
         mounts.collect::<Vec<_>>().into()
     };
-    let ports = workload
-        .ports
-        .iter()
-        .map(|port| map([("name", workload.port_name(*port).into()), ("port", (*port).into())]));
-    let probe = match workload.probe() {
-        Probe::Http => map([("http", true.into())]),
-        Probe::Command(words) => map([("command", words.to_vec().into())]),
-        Probe::Port => Map::default(),
-    };
+    let ports = workload.ports.iter().map(|port| port_of(workload, *port));
     let prefixed: Map = workload
         .prefixed
         .iter()
@@ -113,7 +109,7 @@ fn values_of(workload: &Workload<'_>) -> Map {
             (*name, value)
         })
         .collect();
-    map([
+    let mut values = map([
         ("kind", workload.kind().into()),
         ("image", image(workload).into()),
         ("replicas", workload.replicas.into()),
@@ -127,13 +123,46 @@ fn values_of(workload: &Workload<'_>) -> Map {
         ("open", workload.published.is_some().into()),
         ("callers", workload.users.clone().into()),
         ("ports", ports.collect::<Vec<_>>().into()),
-        ("probe", probe.into()),
+        ("probe", probe(workload).into()),
         ("user", workload.user.into()),
         ("readOnly", workload.read_only.into()),
         ("writable", mounts(&workload.writable)),
         ("volumes", mounts(&workload.volumes)),
         ("architectures", workload.architectures().into()),
-    ])
+    ]);
+    values.put_some("group", workload.group.filter(|group| Some(*group) != workload.user));
+    values.put_some(
+        "stopGracePeriod",
+        Some(workload.stop_grace_period).filter(|seconds| *seconds != STOP_GRACE_PERIOD),
+    );
+    values
+}
+
+fn port_of(workload: &Workload<'_>, port: Port) -> Map {
+    let mut value = map([("name", workload.port_name(port).into()), ("port", port.number.into())]);
+    value.put_some("protocol", (port.protocol == Protocol::Udp).then_some("UDP"));
+    value
+}
+
+fn probe(workload: &Workload<'_>) -> Option<Map> {
+    let mut probe = match workload.probe()? {
+        Probe::Http(http) if Some(http) == HttpHealth::of_workflow().as_ref() => map([("http", true.into())]),
+        Probe::Http(http) => {
+            let mut probe = map([("path", http.health.as_str().into())]);
+            probe.put_some("ready", http.ready.as_deref());
+            probe.put_some("port", http.port);
+            probe
+        }
+        Probe::Command(words) => map([("command", words.to_vec().into())]),
+        Probe::Port => Map::default(),
+    };
+    let Timing { interval, timeout, retries, start_period } = workload.timing;
+    for (key, number) in
+        [("interval", interval), ("timeout", timeout), ("retries", retries), ("startPeriod", start_period)]
+    {
+        probe.put_some(key, number);
+    }
+    Some(probe)
 }
 
 fn image(workload: &Workload<'_>) -> Map {
@@ -144,6 +173,9 @@ fn image(workload: &Workload<'_>) -> Map {
         WorkloadImage::Registry { repository, tag, .. } => {
             map([("repository", repository.into()), ("tag", tag.unwrap_or_default().into())])
         }
-        WorkloadImage::Local { tag } => map([("repository", (*tag).into())]),
+        WorkloadImage::Local { tag } => {
+            let (repository, tag) = local_parts(tag);
+            map([("repository", repository.into()), ("tag", tag.into()), ("local", true.into())])
+        }
     }
 }

@@ -21,33 +21,34 @@ const MOST_CONFIG: usize = (1 << 20) - (16 << 10);
 /// and is not part of the kustomization.
 ///
 /// # Errors
-/// When the release cannot be deployed, or an image is in no registry.
+/// When the release cannot be deployed, an image is in files alone, or would run as root.
 pub fn kubernetes(release: &Release, options: &Options) -> Result<Files, Error> {
     let workloads = workloads(release)?;
     check(&workloads)?;
     check_kustomize(&workloads)?;
     let cluster = Cluster::new(release, options);
     let mut files = Vec::new();
-    let mut add = |path: String, documents: &[Map]| {
+    let mut add = |path: String, comment: &str, documents: &[Map]| {
         let text: Vec<String> = documents.iter().map(write).collect();
-        let bytes = format!("{}{}", cluster.head, text.join("---\n")).into_bytes();
+        let bytes = format!("{}{comment}{}", cluster.head, text.join("---\n")).into_bytes();
         files.push(File { path, bytes });
     };
     let mut resources = Vec::new();
     if let Some(namespace) = &release.namespace {
         resources.push("namespace.yaml".to_owned());
-        add("namespace.yaml".into(), &[cluster.namespace(namespace)]);
+        add("namespace.yaml".into(), "", &[cluster.namespace(namespace)]);
     }
     resources.push("serviceaccount.yaml".into());
-    add("serviceaccount.yaml".into(), &[cluster.service_account()]);
+    add("serviceaccount.yaml".into(), "", &[cluster.service_account()]);
     for workload in &workloads {
         let folder = if workload.component.is_some() { "components" } else { "services" };
         let path = format!("{folder}/{}.yaml", workload.host);
         resources.push(path.clone());
-        add(path, &objects::of(workload, &cluster));
+        add(path, &comment_of(workload), &objects::of(workload, &cluster));
     }
     add(
         "kustomization.yaml".into(),
+        "",
         &[map([
             ("apiVersion", "kustomize.config.k8s.io/v1beta1".into()),
             ("kind", "Kustomization".into()),
@@ -64,13 +65,26 @@ pub fn kubernetes(release: &Release, options: &Options) -> Result<Files, Error> 
     Ok(files)
 }
 
-/// What a cluster asks for besides: images that it can fetch, and names that it takes.
+/// How an image gets into a cluster that cannot fetch it.
+fn comment_of(workload: &Workload<'_>) -> String {
+    match &workload.image {
+        WorkloadImage::Registry { .. } => String::new(),
+        WorkloadImage::Local { tag } => format!(
+            "# The image is in no registry. Load it into the cluster first: `kind load docker-image {tag}`, `minikube image load {tag}`.\n"
+        ),
+    }
+}
+
+/// What a cluster asks for besides: images that it can have, users that are not root, and names that it takes.
 pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
-    let is_local = |workload: &&Workload<'_>| matches!(workload.image, WorkloadImage::Local { .. });
-    let local: Vec<String> =
-        workloads.iter().filter(is_local).map(|workload| workload.name.to_owned()).collect();
-    if !local.is_empty() {
-        return Err(Error::NotPushed { components: local });
+    let is_missing = |workload: &&Workload<'_>| {
+        let is_loaded = workload.component.is_some_and(|component| component.image.loaded);
+        matches!(workload.image, WorkloadImage::Local { .. }) && !is_loaded
+    };
+    let missing: Vec<String> =
+        workloads.iter().filter(is_missing).map(|workload| workload.name.to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(Error::NotPushed { components: missing });
     }
     for workload in workloads {
         let invalid = |reason: String, remedy: &str| Error::Invalid {
@@ -78,6 +92,13 @@ pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
             reason,
             remedy: Some(remedy.to_owned()),
         };
+        // The image says who it is: root, or a name, which no cluster can tell from root.
+        if workload.component.is_some() && workload.user.is_none() {
+            return Err(invalid(
+                "its image runs as root, or as a user without a number".into(),
+                "set `user = 65532` in the settings and build again, or `user` in a file for --values",
+            ));
+        }
         if workload.is_stateful() && workload.host.len() > LONGEST_STATEFUL {
             return Err(invalid(
                 format!(
@@ -222,7 +243,7 @@ pub(crate) fn secret_name(release: &Release, options: &Options) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{sample, shown, told};
+    use crate::samples::{sample, shop, shown, told, worker};
 
     #[test]
     fn the_sample_release() {
@@ -246,7 +267,12 @@ mod tests {
         });
         insta::assert_snapshot!(local, @"
         no registry has the images of `out`, `tools`
-          hint: build with `--registry HOST/PATH` to push them, and emit again
+          hint: build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine
+        ");
+        let root = check(|release| release.components[4].user = None);
+        insta::assert_snapshot!(root, @"
+        `notes`: its image runs as root, or as a user without a number
+          hint: set `user = 65532` in the settings and build again, or `user` in a file for --values
         ");
         let long = check(|release| release.components[4].service = "n".repeat(53));
         insta::assert_snapshot!(long, @"
@@ -274,6 +300,28 @@ mod tests {
         `out`: its environment has 1080085 bytes; the limit of a ConfigMap is 1032192
           hint: move large values into files of the project
         ");
+    }
+
+    #[test]
+    fn project_with_postgres_and_redis() {
+        insta::assert_snapshot!(shown(&kubernetes(&shop(), &Options::default()).unwrap()));
+    }
+
+    #[test]
+    fn project_without_ports_gets_no_service() {
+        let files = kubernetes(&worker(), &Options::default()).unwrap();
+        let file = files.iter().find(|file| file.path == "components/worker.yaml").unwrap();
+        insta::assert_snapshot!(String::from_utf8_lossy(&file.bytes));
+    }
+
+    #[test]
+    fn image_in_docker_alone_is_never_pulled() {
+        let mut release = sample();
+        let image = &mut release.components[0].image;
+        (image.repository, image.tag, image.loaded) = (None, Some("demo:1".into()), true);
+        let text = shown(&kubernetes(&release, &Options::default()).unwrap());
+        assert!(text.contains("`kind load docker-image demo:1`"), "{text}");
+        assert!(text.contains("image: demo:1\n          imagePullPolicy: Never\n"), "{text}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
+use wainwright_project::{Port, Protocol};
+
 use crate::workload::Workload;
-use crate::yaml::{Map, Node, map};
+use crate::yaml::{Map, map};
 
 use super::{Cluster, pod};
 
@@ -8,9 +10,10 @@ pub(super) fn of(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Vec<Map> {
     let config = (!workload.environment.is_empty()).then(|| config_map(workload, cluster));
     let scaler = workload.autoscale.is_some().then(|| autoscaler(workload, cluster));
     let budget = workload.disruption.map(|count| disruption_budget(workload, count, cluster));
-    let rest = [service(workload, cluster), runner(workload, cluster)];
+    let service = workload.has_service().then(|| service(workload, cluster));
+    let runner = [runner(workload, cluster)];
     let last = [network_policy(workload, cluster)];
-    config.into_iter().chain(rest).chain(scaler).chain(budget).chain(last).collect()
+    config.into_iter().chain(service).chain(runner).chain(scaler).chain(budget).chain(last).collect()
 }
 
 fn config_map(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
@@ -31,14 +34,22 @@ fn service(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
         let name = workload.port_name(*port);
         map([
             ("name", name.as_str().into()),
-            ("port", (*port).into()),
+            ("port", port.number.into()),
             ("targetPort", name.as_str().into()),
-            ("protocol", "TCP".into()),
+            ("protocol", protocol(*port).into()),
         ])
     });
-    spec.put("ports", ports.collect::<Vec<_>>());
+    spec.put_filled("ports", ports.collect::<Vec<_>>());
     object.put("spec", spec);
     object
+}
+
+/// A protocol as Kubernetes names it.
+pub(super) fn protocol(port: Port) -> &'static str {
+    match port.protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    }
 }
 
 /// What starts the pods of a part: a StatefulSet where something is kept.
@@ -113,16 +124,21 @@ fn disruption_budget(workload: &Workload<'_>, count: u16, cluster: &Cluster<'_>)
 /// Lets in who asks it according to the release; an entry lets in everybody.
 fn network_policy(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     let mut object = cluster.object("networking.k8s.io/v1", "NetworkPolicy", workload.host, Some(workload));
-    let ports = workload.ports.iter().map(|port| map([("protocol", "TCP".into()), ("port", (*port).into())]));
-    let ports: Node = ports.collect::<Vec<_>>().into();
+    let ports = workload
+        .ports
+        .iter()
+        .map(|port| map([("protocol", protocol(*port).into()), ("port", port.number.into())]));
+    let ports: Vec<Map> = ports.collect();
     let from = workload
         .users
         .iter()
         .map(|host| map([("podSelector", map([("matchLabels", cluster.selector(host).into())]).into())]));
     let from: Vec<Map> = from.collect();
     let ingress = match (workload.published, from.is_empty()) {
-        (Some(_), _) => vec![map([("ports", ports)])],
-        (None, false) => vec![map([("from", from.into()), ("ports", ports)])],
+        // An empty list of ports would stand for all of them.
+        _ if ports.is_empty() => Vec::new(),
+        (Some(_), _) => vec![map([("ports", ports.into())])],
+        (None, false) => vec![map([("from", from.into()), ("ports", ports.into())])],
         (None, true) => Vec::new(),
     };
     object.put(

@@ -3,10 +3,11 @@ use std::fmt::Write as _;
 use wainwright_oci::Digest;
 
 use crate::check::secret_part;
-use crate::workload::{Probe, SCRATCH_MIB, Workload};
+use crate::workload::{Probe, Probes, SCRATCH_MIB, Workload, WorkloadImage};
 use crate::yaml::{Map, Node, map};
 
 use super::Cluster;
+use super::objects::protocol;
 
 /// The template of a part's pods.
 pub(super) fn template(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
@@ -19,7 +20,7 @@ pub(super) fn template(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
         ("serviceAccountName", cluster.project.as_str().into()),
         ("automountServiceAccountToken", false.into()),
         ("enableServiceLinks", false.into()),
-        ("terminationGracePeriodSeconds", 30_u16.into()),
+        ("terminationGracePeriodSeconds", workload.stop_grace_period.into()),
         ("securityContext", pod_security(workload).into()),
     ]);
     let logins = cluster.image_pull_secrets.iter().map(|name| map([("name", name.into())]));
@@ -53,9 +54,9 @@ fn checksum(workload: &Workload<'_>) -> String {
 
 fn pod_security(workload: &Workload<'_>) -> Map {
     let mut security = map([("runAsNonRoot", true.into())]);
-    if let Some(user) = workload.user {
-        for key in ["runAsUser", "runAsGroup", "fsGroup"] {
-            security.put(key, user);
+    if let (Some(user), Some(group)) = (workload.user, workload.group) {
+        for (key, number) in [("runAsUser", user), ("runAsGroup", group), ("fsGroup", group)] {
+            security.put(key, number);
         }
         security.put("fsGroupChangePolicy", "OnRootMismatch");
     }
@@ -93,16 +94,16 @@ fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     let mut container = map([
         ("name", workload.host.into()),
         ("image", workload.image.reference().into()),
-        ("imagePullPolicy", "IfNotPresent".into()),
+        ("imagePullPolicy", pull_policy(&workload.image).into()),
     ]);
     let ports = workload.ports.iter().map(|port| {
         map([
             ("name", workload.port_name(*port).into()),
-            ("containerPort", (*port).into()),
-            ("protocol", "TCP".into()),
+            ("containerPort", port.number.into()),
+            ("protocol", protocol(*port).into()),
         ])
     });
-    container.put("ports", ports.collect::<Vec<_>>());
+    container.put_filled("ports", ports.collect::<Vec<_>>());
     if !workload.environment.is_empty() {
         container.put("envFrom", [map([("configMapRef", map([("name", workload.host.into())]).into())])]);
     }
@@ -118,10 +119,14 @@ fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
             .push(map([("name", (*name).into()), ("value", format!("{}$({part})", value.prefix).into())]));
     }
     container.put_filled("env", variables);
-    // Five minutes to start, half a minute to answer again, and no traffic as long as it says that it is not ready.
-    container.put("startupProbe", probe(workload, "/health", 5, 60));
-    container.put("readinessProbe", probe(workload, "/ready", 10, 3));
-    container.put("livenessProbe", probe(workload, "/health", 10, 3));
+    if let (Some(how), Some(numbers)) = (workload.probe(), workload.probes()) {
+        let Probes { timeout, interval, retries, startup_interval, startup_retries } = numbers;
+        let probe =
+            |is_ready, interval, retries| probe(workload, &how, is_ready, (interval, timeout, retries));
+        container.put("startupProbe", probe(false, startup_interval, startup_retries));
+        container.put("readinessProbe", probe(true, interval, retries));
+        container.put("livenessProbe", probe(false, interval, retries));
+    }
     container.put_filled("resources", resources(workload));
     container.put("securityContext", container_security(workload));
     let mounts = workload
@@ -133,18 +138,35 @@ fn container(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     container
 }
 
-fn probe(workload: &Workload<'_>, path: &str, period: u16, failures: u16) -> Map {
+/// Nothing pulls what is in no registry: the image is loaded into the cluster, or the pod fails at once and says so.
+fn pull_policy(image: &WorkloadImage<'_>) -> &'static str {
+    match image {
+        WorkloadImage::Registry { .. } => "IfNotPresent",
+        WorkloadImage::Local { .. } => "Never",
+    }
+}
+
+fn probe(
+    workload: &Workload<'_>,
+    how: &Probe<'_>,
+    is_ready: bool,
+    (interval, timeout, retries): (u32, u32, u32),
+) -> Map {
     let port: Node = workload.main_port_name().into();
-    let (how, what) = match workload.probe() {
-        Probe::Http => ("httpGet", map([("path", path.into()), ("port", port)])),
+    let (how, what) = match how {
+        Probe::Http(http) => {
+            let path = http.ready.as_ref().filter(|_| is_ready).unwrap_or(&http.health);
+            let port = http.port.map_or(port, Node::from);
+            ("httpGet", map([("path", path.into()), ("port", port)]))
+        }
         Probe::Command(words) => ("exec", map([("command", words.to_vec().into())])),
         Probe::Port => ("tcpSocket", map([("port", port)])),
     };
     map([
         (how, what.into()),
-        ("periodSeconds", period.into()),
-        ("timeoutSeconds", 5_u16.into()),
-        ("failureThreshold", failures.into()),
+        ("periodSeconds", interval.into()),
+        ("timeoutSeconds", timeout.into()),
+        ("failureThreshold", retries.into()),
     ])
 }
 

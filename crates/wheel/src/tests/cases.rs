@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::installing::layout;
+use super::maker::layout;
 use crate::{Error, Warning, Wheel};
 
 fn judge(path: &Path) -> Result<Vec<Warning>, Error> {

@@ -2,15 +2,10 @@
 
 use std::fmt::Write as _;
 
-use wainwright_oci::{Digest, ImagePath};
-use wainwright_python::PythonVersion;
+use wainwright_oci::Digest;
 
-use super::maker::{Maker, greet};
+use super::maker::{Maker, greet, layout};
 use crate::{FileContent, Layout};
-
-pub(super) fn layout() -> Layout {
-    Layout::venv(ImagePath::new("app/.venv").unwrap(), PythonVersion::new(3, 11))
-}
 
 /// Mode, path and kind of everything installed, one line each.
 fn tree(maker: &Maker) -> String {

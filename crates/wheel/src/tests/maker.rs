@@ -4,9 +4,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use wainwright_oci::Digest;
+use wainwright_oci::{Digest, ImagePath};
+use wainwright_python::PythonVersion;
 
-use crate::{Error, Limits, Wheel};
+use crate::{Error, Layout, Limits, Wheel};
 
 /// A wheel called `greet` with one module; change it, then open it.
 pub(super) fn greet() -> Maker {
@@ -168,7 +169,7 @@ impl Maker {
     /// Everything there is to refuse.
     pub(super) fn judge(&self) -> Result<Wheel, Error> {
         let wheel = self.open()?;
-        wheel.install(&super::installing::layout())?;
+        wheel.install(&layout())?;
         wheel.check()?;
         Ok(wheel)
     }
@@ -237,4 +238,9 @@ impl Part {
         out.extend(&self.name);
         out.extend(&self.extra);
     }
+}
+
+/// Where the wheels of these tests are installed.
+pub(super) fn layout() -> Layout {
+    Layout::venv(ImagePath::new("app/.venv").unwrap(), PythonVersion::new(3, 11))
 }

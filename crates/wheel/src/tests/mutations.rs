@@ -2,8 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::installing::layout;
-use super::maker::{greet, open};
+use super::maker::{greet, layout, open};
 
 fn sample() -> Vec<u8> {
     greet()

@@ -5,6 +5,7 @@ mod directory;
 mod end;
 mod extra;
 mod local;
+mod member;
 mod name;
 mod tree;
 
@@ -16,6 +17,7 @@ use crate::source::Source;
 use crate::warning::Warnings;
 
 pub(crate) use data::{head, pour, read_all};
+pub(crate) use member::Member;
 pub(crate) use tree::{check_tree, same_but_for_case};
 
 /// How much a wheel may ask for.
@@ -34,21 +36,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { members: 1_000_000, directory: 128 << 20, unpacked: 64 << 30 }
     }
-}
-
-/// A file or directory of the archive, after its two headers were found to agree.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    /// Canonical: without a trailing slash.
-    pub(crate) name: String,
-    pub(crate) is_directory: bool,
-    pub(crate) is_executable: bool,
-    pub(crate) is_deflated: bool,
-    /// Where the data starts in the file.
-    pub(crate) offset: u64,
-    pub(crate) compressed_size: u64,
-    pub(crate) size: u64,
-    pub(crate) crc32: u32,
 }
 
 /// Reads the directory and all headers, and of data only what stands at directories: it has to be nothing.

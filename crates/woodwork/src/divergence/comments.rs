@@ -1,4 +1,4 @@
-use super::Finder;
+use super::finder::Finder;
 use crate::codes::{self, Code};
 use crate::syntax::{Content, Dict, Tree, Value};
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::Finder;
+use super::finder::Finder;
 use crate::codes;
 use crate::syntax::{Content, Dict, Entry, Value};
 

@@ -1,4 +1,4 @@
-use super::Finder;
+use super::finder::Finder;
 use crate::codes;
 use crate::span::Span;
 use crate::syntax::{Node, Tree};

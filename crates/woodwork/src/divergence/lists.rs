@@ -1,4 +1,5 @@
-use super::{Finder, Inside, strings};
+use super::finder::{Finder, Inside};
+use super::strings;
 use crate::codes;
 use crate::span::Span;
 use crate::syntax::{Content, Dict, Value};

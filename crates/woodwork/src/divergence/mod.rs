@@ -6,22 +6,18 @@
 
 mod comments;
 mod dicts;
+mod finder;
 mod headers;
 mod lines;
 mod lists;
 mod strings;
 
-use std::collections::BTreeSet;
-
+use finder::{Finder, Inside, MOST};
 use lines::Lines;
 
-use crate::codes::{self, Code};
-use crate::problem::{Problem, Stage};
-use crate::span::Span;
+use crate::codes;
+use crate::problem::Problem;
 use crate::syntax::{Content, Dict, Node, Tree, Value};
-
-/// Warnings of this sort that are told.
-const MOST: usize = 200;
 
 /// Every construct that is read differently, and what is read alike and may not be meant.
 pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
@@ -39,22 +35,6 @@ pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
     finder.found.sort_by_key(|problem| problem.at);
     finder.found.truncate(MOST);
     finder.found
-}
-
-/// Where a value stands.
-#[derive(Clone, Copy, Default)]
-struct Inside {
-    list: bool,
-    /// A dictionary in a list.
-    item: bool,
-    dict: bool,
-}
-
-struct Finder<'t> {
-    source: &'t str,
-    lines: Lines,
-    names: BTreeSet<&'t str>,
-    found: Vec<Problem>,
 }
 
 impl<'t> Finder<'t> {
@@ -101,30 +81,5 @@ impl<'t> Finder<'t> {
             }
             Content::Env(_) | Content::Boolean(_) | Content::Reference { .. } => {}
         }
-    }
-
-    /// A text that begins with "it" is about the command.
-    fn tell(&mut self, code: &'static Code, at: Span, text: &str, hint: &str) {
-        // Many more than are told: those that are told are the first of the file.
-        if self.found.len() < 64 * MOST {
-            let text =
-                text.strip_prefix("it ").map_or_else(|| text.into(), |rest| format!("`woodwork` {rest}"));
-            self.found.push(Problem::new(self.source, Stage::Parse, code, at, text).hint(hint));
-        }
-    }
-
-    /// The text from one place to another.
-    fn between(&self, start: usize, end: usize) -> &'t str {
-        self.source.get(start..end).unwrap_or_default()
-    }
-
-    /// Whether two places are in one line.
-    fn is_one_line(&self, start: usize, end: usize) -> bool {
-        self.lines.number(start) == self.lines.number(end)
-    }
-
-    /// What is before a place in its line.
-    fn before(&self, at: usize) -> &'t str {
-        self.between(self.lines.at(at).start, at)
     }
 }

@@ -1,4 +1,5 @@
-use super::{Finder, Inside, comments};
+use super::comments;
+use super::finder::{Finder, Inside};
 use crate::codes;
 use crate::parse::is_word;
 use crate::span::Span;

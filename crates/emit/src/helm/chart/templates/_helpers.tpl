@@ -56,11 +56,12 @@ A reference by digest, or by tag for images of others that have none.
 How a part is asked whether it is well. Takes a dict of workload and path.
 */}}
 {{- define "wain.probe" -}}
-{{- $port := (first .workload.ports).name -}}
-{{- if .workload.probe.http -}}
+{{- $port := "" -}}
+{{- with .workload.ports }}{{ $port = include "wain.text" (first .).name }}{{ end -}}
+{{- if or .workload.probe.http .workload.probe.path -}}
 httpGet:
   path: {{ include "wain.text" .path }}
-  port: {{ include "wain.text" $port }}
+  port: {{ with .workload.probe.port }}{{ int . }}{{ else }}{{ $port }}{{ end }}
 {{- else if .workload.probe.command -}}
 exec:
   command:
@@ -69,7 +70,7 @@ exec:
     {{- end }}
 {{- else -}}
 tcpSocket:
-  port: {{ include "wain.text" $port }}
+  port: {{ $port }}
 {{- end -}}
 {{- end -}}
 

@@ -1,0 +1,427 @@
+//! `wain deploy`: what was built last, run on this machine by a Compose tool.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand, ValueHint};
+use wainwright_emit::{Compat, Options, Profile, Release};
+use wainwright_engine::Output;
+use wainwright_fault::Classify;
+
+use crate::console::exit::OUTSIDE;
+use crate::console::{line, print, tell};
+use crate::run::signals::until_signal;
+
+/// Run on this machine what was built last, by `docker compose`, `docker-compose` or `podman-compose`
+#[derive(Args)]
+pub(crate) struct Deploy {
+    #[command(subcommand)]
+    command: DeployCommand,
+}
+
+#[derive(Subcommand)]
+enum DeployCommand {
+    /// Start everything, wait until it is well, and print where it answers
+    ///
+    /// The Compose file is .wain/deploy/compose.yaml. Secrets are taken from the environment, or from `.env` beside the
+    /// workflow.
+    Up {
+        #[command(flatten)]
+        place: DeployPlace,
+
+        /// Leave it running; without this, logs are shown until Ctrl-C, which ends it
+        #[arg(long, short)]
+        detach: bool,
+    },
+    /// End everything, and remove its containers, networks and volumes
+    Down {
+        #[command(flatten)]
+        place: DeployPlace,
+    },
+    /// Say how each component is; exits with 1 unless all are well
+    Status {
+        #[command(flatten)]
+        place: DeployPlace,
+    },
+    /// Show what components say
+    Logs {
+        #[command(flatten)]
+        place: DeployPlace,
+
+        /// Go on until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+}
+
+#[derive(Args)]
+struct DeployPlace {
+    /// The folder of the project
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    path: PathBuf,
+}
+
+/// How long containers may take until all of them are well.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often they are asked.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// What went wrong, for a person, and the exit code.
+struct Failure {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+}
+
+fn failure(code: u8, message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure { message: message.into(), hint: Some(hint.into()), code }
+}
+
+/// A program that reads Compose files.
+struct Tool {
+    /// The program and its first words.
+    words: Vec<&'static str>,
+    /// Which program has the containers.
+    engine: &'static str,
+    compat: Compat,
+}
+
+/// `wain deploy`
+pub(crate) fn deploy(arguments: &Deploy) -> u8 {
+    let done = match &arguments.command {
+        DeployCommand::Up { place, detach } => up(&place.path, *detach),
+        DeployCommand::Down { place } => down(place),
+        DeployCommand::Status { place } => status(place),
+        DeployCommand::Logs { place, follow } => logs(place, *follow),
+    };
+    told(done)
+}
+
+/// Starts what was built last in a project.
+pub(crate) fn start(root: &Path, detach: bool) -> u8 {
+    told(up(root, detach))
+}
+
+/// Where images have to go so that they can be started.
+pub(crate) fn output(root: &Path) -> Output {
+    match Tool::find() {
+        Some(Tool { engine: "podman", .. }) => Output::Archive(folder(root).join("images")),
+        _ => Output::Docker,
+    }
+}
+
+fn told(done: Result<u8, Failure>) -> u8 {
+    done.unwrap_or_else(|failure| {
+        line(&tell(&io::Error::other(failure.message), failure.hint));
+        failure.code
+    })
+}
+
+fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
+    let release = release(root)?;
+    demand_secrets(&release, root)?;
+    let file = folder(root).join("compose.yaml");
+    let tool = Tool::find().ok_or_else(|| {
+        failure(
+            OUTSIDE,
+            "there is no `docker compose`, `docker-compose` or `podman-compose` on this machine",
+            format!(
+                "install one of them and run `wain deploy up`; or write a Compose file with \
+                 `wain emit docker-compose -o {}`",
+                folder(root).display()
+            ),
+        )
+    })?;
+    let options = Options {
+        compat: tool.compat,
+        // From `.wain/deploy`.
+        to_project: (release.profile == Profile::Development).then(|| "../..".to_owned()),
+        ..Options::default()
+    };
+    let files = wainwright_emit::compose(&release, &options).map_err(|error| Failure {
+        hint: error.hint(),
+        message: error.to_string(),
+        code: 1,
+    })?;
+    for file in files {
+        let path = folder(root).join(&file.path);
+        let written = fs::create_dir_all(path.parent().unwrap_or(root)).map_err(|error| error.to_string());
+        let written = written
+            .and_then(|()| wainwright_engine::replace(&path, &file.bytes).map_err(|error| error.to_string()));
+        written
+            .map_err(|error| failure(OUTSIDE, error, "free some space, or look at the rights of .wain"))?;
+    }
+    if tool.engine == "podman" {
+        load_into_podman(&release, root)?;
+    }
+    // A container of an earlier workflow would stay for ever.
+    tool.run(&release, root, &file, &["up", "-d", "--remove-orphans"], io::stderr())?;
+    wait(&tool, &release, root, &file)?;
+    let mut urls = String::new();
+    for component in &release.components {
+        if let Some(port) = component.published {
+            urls.push_str(&format!("http://127.0.0.1:{port}/input {}\n", component.name));
+        }
+    }
+    let printed = print(&urls);
+    if detach || printed != 0 {
+        return Ok(printed);
+    }
+    let mut logs = tool.command(&release, root, &file);
+    logs.args(["logs", "--follow"]);
+    follow(logs);
+    down(&DeployPlace { path: root.to_owned() })
+}
+
+/// Shows what a command says until it ends, or a signal comes: that ends the command, and not this program.
+fn follow(command: Command) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(until_signal(async {
+        // Dropped at a signal, it is killed.
+        if let Ok(mut child) = tokio::process::Command::from(command).kill_on_drop(true).spawn() {
+            let _ = child.wait().await;
+        }
+    }));
+}
+
+fn down(place: &DeployPlace) -> Result<u8, Failure> {
+    let (tool, release, file) = deployed(place)?;
+    tool.run(&release, &place.path, &file, &["down", "--volumes", "--remove-orphans"], io::stderr())?;
+    line("nothing of it runs any more");
+    Ok(0)
+}
+
+fn status(place: &DeployPlace) -> Result<u8, Failure> {
+    let (tool, release, file) = deployed(place)?;
+    let mut text = String::new();
+    let mut are_well = true;
+    for (service, state) in tool.states(&release, &place.path, &file) {
+        are_well &= matches!(state.as_str(), "healthy" | "running");
+        text.push_str(&format!("{state:<10} {service}\n"));
+    }
+    let printed = print(&text);
+    Ok(if printed == 0 && !are_well { 1 } else { printed })
+}
+
+fn logs(place: &DeployPlace, follow: bool) -> Result<u8, Failure> {
+    let (tool, release, file) = deployed(place)?;
+    let words: &[&str] = if follow { &["logs", "--follow"] } else { &["logs"] };
+    tool.run(&release, &place.path, &file, words, Stdio::inherit())?;
+    Ok(0)
+}
+
+/// What runs of a project, and what runs it.
+fn deployed(place: &DeployPlace) -> Result<(Tool, Release, PathBuf), Failure> {
+    let release = release(&place.path)?;
+    let file = folder(&place.path).join("compose.yaml");
+    if !file.is_file() {
+        return Err(failure(1, "nothing was deployed from here", "run `wain deploy up`"));
+    }
+    let tool = Tool::find()
+        .ok_or_else(|| failure(OUTSIDE, "the Compose tool is gone", "install the one that started it"))?;
+    Ok((tool, release, file))
+}
+
+/// Where the Compose file of `wain deploy` is.
+fn folder(root: &Path) -> PathBuf {
+    root.join(".wain").join("deploy")
+}
+
+fn release(root: &Path) -> Result<Release, Failure> {
+    let path = root.join(".wain").join("release.json");
+    let text = fs::read(&path).map_err(|error| {
+        failure(1, format!("`{}` cannot be read: {error}", path.display()), "run `wain build` first")
+    })?;
+    Release::read(&text).map_err(|error| Failure {
+        hint: Some("run `wain build` again".into()),
+        message: format!("`{}`: {error}", path.display()),
+        code: 1,
+    })
+}
+
+/// Demands that every secret has a value, here or in `.env`: a container without it would only end.
+fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(root.join(".env")).unwrap_or_default();
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("export ").trim_start());
+    let in_file: BTreeSet<&str> =
+        lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim()).collect();
+    let of_services = release.services.iter().flat_map(|service| {
+        service.secrets.iter().chain(service.prefixed.values().map(|value| &value.secret))
+    });
+    let names = release.components.iter().flat_map(|component| &component.secrets).chain(of_services);
+    let missing: BTreeSet<&str> = names
+        .map(String::as_str)
+        .filter(|name| std::env::var_os(name).is_none() && !in_file.contains(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.into_iter().collect();
+    let (verb, first) =
+        (if names.len() == 1 { "has" } else { "have" }, names.first().copied().unwrap_or_default());
+    Err(failure(
+        1,
+        format!("{} {verb} no value", names.join(", ")),
+        format!(
+            "`export {first}=...`, or write it into a file `.env` beside the workflow, which goes into no image"
+        ),
+    ))
+}
+
+/// podman has no daemon that images could be sent to.
+fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
+    for service in services(release) {
+        let archive = folder(root).join("images").join(format!("{service}.tar"));
+        if !archive.is_file() {
+            continue;
+        }
+        let status =
+            Command::new("podman").arg("load").arg("--input").arg(&archive).stdout(io::stderr()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            let message = format!("podman does not load `{}`", archive.display());
+            return Err(failure(OUTSIDE, message, "its own words stand above"));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until every container is well.
+fn wait(tool: &Tool, release: &Release, root: &Path, file: &Path) -> Result<(), Failure> {
+    let start = Instant::now();
+    loop {
+        let states = tool.states(release, root, file);
+        let unwell = |(_, state): &&(String, String)| !matches!(state.as_str(), "healthy" | "running");
+        if !states.iter().any(|one| unwell(&one)) {
+            return Ok(());
+        }
+        let has_ended = states.iter().any(|(_, state)| matches!(state.as_str(), "exited" | "dead"));
+        if has_ended || start.elapsed() > PATIENCE {
+            let list: Vec<String> = states
+                .iter()
+                .filter(unwell)
+                .map(|(service, state)| format!("{service} is {state}"))
+                .collect();
+            return Err(failure(
+                OUTSIDE,
+                list.join(", "),
+                "`wain deploy logs` shows why; `wain deploy down` ends the rest",
+            ));
+        }
+        sleep(BETWEEN);
+    }
+}
+
+/// The services of a release that are started by themselves.
+fn services(release: &Release) -> Vec<String> {
+    release.components.iter().map(|component| component.service.clone()).collect()
+}
+
+impl Tool {
+    /// The first that answers.
+    fn find() -> Option<Self> {
+        let answer = |words: &[&str]| {
+            let (program, rest) = words.split_first()?;
+            let output = Command::new(program).args(rest).stdin(Stdio::null()).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        if answer(&["docker", "compose", "version"]).is_some() {
+            let words = vec!["docker", "compose"];
+            return Some(Self { words, engine: "docker", compat: Compat::Specification });
+        }
+        if let Some(said) = answer(&["docker-compose", "--version"]) {
+            let is_old = said.contains("version 1.");
+            let compat = if is_old { Compat::Compose129 } else { Compat::Specification };
+            return Some(Self { words: vec!["docker-compose"], engine: "docker", compat });
+        }
+        answer(&["podman-compose", "--version"])?;
+        Some(Self { words: vec!["podman-compose"], engine: "podman", compat: Compat::Specification })
+    }
+
+    fn command(&self, release: &Release, root: &Path, file: &Path) -> Command {
+        let mut words = self.words.iter();
+        let mut command = Command::new(words.next().copied().unwrap_or_default());
+        command.args(words).arg("--project-name").arg(&release.project).arg("--file").arg(file);
+        let environment = root.join(".env");
+        if environment.is_file() {
+            command.arg("--env-file").arg(environment);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    fn run(
+        &self,
+        release: &Release,
+        root: &Path,
+        file: &Path,
+        words: &[&str],
+        stdout: impl Into<Stdio>,
+    ) -> Result<(), Failure> {
+        let mut command = self.command(release, root, file);
+        let name = self.words.join(" ");
+        let failed = |what: String| {
+            failure(OUTSIDE, format!("`{name} {}` {what}", words.join(" ")), "its own words stand above")
+        };
+        let status = command.args(words).stdout(stdout).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(failed(format!("failed ({status})"))),
+            Err(error) => Err(failed(format!("cannot be started: {error}"))),
+        }
+    }
+
+    /// How the containers of all components are: `healthy`, `starting`, `exited`; `absent` where there is none.
+    fn states(&self, release: &Release, root: &Path, file: &Path) -> Vec<(String, String)> {
+        let mut list = self.command(release, root, file);
+        list.args(["ps", "-q"]);
+        // Without it Docker Compose 2 leaves out what has ended; podman-compose lists all, and knows no such option.
+        if self.engine == "docker" {
+            list.arg("-a");
+        }
+        let ids = said(&mut list).unwrap_or_default();
+        let format = "{{index .Config.Labels \"com.docker.compose.service\"}} \
+                      {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}} {{.State.Status}} {{.Id}}";
+        let mut inspect = Command::new(self.engine);
+        inspect.args(["inspect", "--format", format]).args(ids.lines());
+        let found = if ids.is_empty() { String::new() } else { said(&mut inspect).unwrap_or_default() };
+        let mut states: BTreeMap<&str, String> = BTreeMap::new();
+        for line in found.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [service, health, state, id] = words[..] else { continue };
+            let now = match (health, state) {
+                ("starting", "running") if self.is_well(release, service, id) => "healthy",
+                (health, "running") => health,
+                (_, state) => state,
+            };
+            // Of several containers the one that is worst off counts.
+            let worst = states.entry(service).or_insert_with(|| now.to_owned());
+            if !matches!(now, "healthy" | "running") {
+                *worst = now.to_owned();
+            }
+        }
+        let of_component = |service: String| {
+            let state = states.get(service.as_str()).cloned().unwrap_or_else(|| "absent".into());
+            (service, state)
+        };
+        services(release).into_iter().map(of_component).collect()
+    }
+
+    /// Whether a container is well by now: the engine looks every few seconds only.
+    fn is_well(&self, release: &Release, service: &str, id: &str) -> bool {
+        let component = release.components.iter().find(|component| component.service == service);
+        let Some(words) = component.and_then(|component| component.health.as_ref()) else { return false };
+        said(Command::new(self.engine).args(["exec", id]).args(words)).is_some()
+    }
+}
+
+/// What a command says if it succeeds.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -63,7 +63,7 @@ fn a_damaged_layer_in_the_middle_of_a_pipe_is_not_followed_by_a_second_archive()
     let build = || shop.build().with(&["--output", "archive:-", "--progress", "quiet"]);
     let (code, told) = build_to(&mut build(), piped);
     assert_eq!(code, 3, "{told}");
-    assert!(told.contains("the archive in `-` breaks off in the middle: "), "{told}");
+    assert!(told.contains("the archive in `-` is incomplete: "), "{told}");
     let (broken, file) =
         (fs::read(shop.path("piped.tar")).unwrap(), fs::read(shop.path("file.tar")).unwrap());
     assert!(broken.len() < file.len() && broken[..500] == file[..500], "{}", broken.len());
@@ -103,12 +103,12 @@ fn what_is_in_the_way_is_named_and_left_alone() {
     fs::set_permissions(&read_only, permissions).unwrap();
     shop.write("file", "precious");
     for (output, code, words) in [
-        ("archive:folder", 1, "`folder` is a folder, and cannot become a file"),
-        ("archive:read-only.tar", 3, "`read-only.tar` may not be replaced: it is read-only"),
+        ("archive:folder", 1, "`folder` is a folder and cannot be replaced by a file"),
+        ("archive:read-only.tar", 3, "cannot replace `read-only.tar`: it is read-only"),
         ("archive:file/x.tar", 3, "cannot write `file/x.tar`"),
         ("archive:/dev/full", 3, "no space left to write `/dev/full`"),
-        ("layout:file", 1, "`file` is a file, and cannot become an OCI layout"),
-        ("layout:project", 1, "`project` is not an OCI layout that can be changed"),
+        ("layout:file", 1, "`file` is a file and cannot be replaced by an OCI layout"),
+        ("layout:project", 1, "`project` is not an OCI layout"),
         ("layout:-", 2, "`layout:-` is not an output"),
     ] {
         let ran = run(&mut shop.build().with(&["--output", output, "--progress", "quiet"]));

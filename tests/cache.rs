@@ -94,7 +94,7 @@ fn folders_of_others_are_safe() {
         let refused = run(&mut shop.wain(&["cache"]).with(&words).with(&["--cache-dir", "project"]));
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
         assert!(
-            refused.stderr.contains("is not a cache of ours: it holds other files"),
+            refused.stderr.contains("is not a Wainwright cache: it contains other files"),
             "{}",
             refused.stderr
         );

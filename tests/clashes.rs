@@ -121,13 +121,13 @@ fn nobody_takes_a_part_of_the_environment() {
         ran.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or(&ran.stderr).to_owned()
     };
     let data = |path: &str| wheel("evil").file(&format!("evil-1.0.data/data/{path}"), "x");
-    insta::assert_snapshot!(check(data("bin/python")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/data/bin/python`: a script called `python` would take the place of the interpreter");
+    insta::assert_snapshot!(check(data("bin/python")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/data/bin/python`: a script called `python` would replace the interpreter");
     insta::assert_snapshot!(check(data("bin/python3.13/x")), @"error: E-BASE: `evil-1.0-py3-none-any.whl` would replace `/app/.venv/bin/python3.13` of the Python environment");
-    insta::assert_snapshot!(check(data("pyvenv.cfg")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/data/pyvenv.cfg`: it would take the place of the environment's configuration");
-    insta::assert_snapshot!(check(data("lib64")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/lib64`: it would take the place of a directory of the environment");
-    insta::assert_snapshot!(check(data("bin")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/bin`: it would take the place of a directory of the environment");
-    insta::assert_snapshot!(check(data("lib")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/lib`: it would take the place of a directory of the environment");
-    insta::assert_snapshot!(check(data("../../etc/passwd")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `evil-1.0.data/data/../../etc/passwd`: its name climbs with `..`");
+    insta::assert_snapshot!(check(data("pyvenv.cfg")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/data/pyvenv.cfg`: it would replace the configuration of the environment");
+    insta::assert_snapshot!(check(data("lib64")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/lib64`: it would replace a directory of the environment");
+    insta::assert_snapshot!(check(data("bin")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/bin`: it would replace a directory of the environment");
+    insta::assert_snapshot!(check(data("lib")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DATA): `evil-1.0.data/data/lib`: it would replace a directory of the environment");
+    insta::assert_snapshot!(check(data("../../etc/passwd")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `evil-1.0.data/data/../../etc/passwd`: its name contains `..`");
     insta::assert_snapshot!(check(data("/etc/passwd")), @"error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `evil-1.0.data/data//etc/passwd`: its name is not canonical");
 }
 
@@ -142,8 +142,8 @@ fn a_script_of_the_project_is_not_that_of_a_package() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let error: Vec<&str> = ran.stderr.lines().skip_while(|line| !line.starts_with("error: ")).collect();
     insta::assert_snapshot!(error.join("\n"), @"
-    error: E-CLASH: `/app/.venv/bin/tool` is in both the project and `tool-1.0-py3-none-any.whl`, and not the same
-      hint: rename the script or module of the project, or leave the package out (`wain explain E-CLASH`)
+    error: E-CLASH: `/app/.venv/bin/tool` differs between the project and `tool-1.0-py3-none-any.whl`
+      hint: rename the script or module of the project, or remove the package (`wain explain E-CLASH`)
     ");
 }
 

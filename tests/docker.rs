@@ -143,7 +143,7 @@ fn a_daemon_that_dies_in_the_middle_is_named_and_can_be_tried_again() {
     });
     let ran = load(&bench.shop, "first", "demo/api:1", &killing.host());
     assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
-    for part in ["no complete answer from the Docker daemon at", "--output archive:FILE"] {
+    for part in ["no complete response from the Docker daemon at", "--output archive:FILE"] {
         assert!(ran.stderr.contains(part), "{}", ran.stderr);
     }
     bench.docker.kill();
@@ -160,7 +160,7 @@ fn a_full_disk_of_the_daemon_is_told_in_its_words() {
     let ran = load(&shop, "first", "demo/api:1", &docker.host());
     drop(docker);
     assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
-    for part in ["could not load the image: ", "no space left on device", "--output archive:FILE"] {
+    for part in ["failed to load the image: ", "no space left on device", "--output archive:FILE"] {
         assert!(ran.stderr.contains(part), "{}", ran.stderr);
     }
 }

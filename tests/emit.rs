@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use wainwright_testing::{Ran, With as _, run};
+use wainwright_testing::{Ran, run};
 
 use crate::{WAIN, workshop};
 
@@ -185,7 +185,7 @@ fn wrong_input_is_told_and_nothing_is_written() {
             1,
             "values.yaml, line 3, column 5: there is no key `replica`\n  hint: did you mean `replicas`?",
         ),
-        (&["helm", "-o", "x", "--values", "secret.yaml"], 1, "its name says that it is a secret"),
+        (&["helm", "-o", "x", "--values", "secret.yaml"], 1, "its name looks like that of a secret"),
         (&["kubernetes", "-o", "x", "--namespace", "Help"], 1, "namespace `Help` is not a DNS label"),
         (&["helm", "-o", "x", "--compose-compat", "1.29"], 2, "`docker-compose` alone"),
         (&["swarm", "-o", "x"], 2, "possible values: docker-compose, kubernetes, helm"),

@@ -78,7 +78,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--base", "Python:3.13"]), @"
-    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base: `Python:3.13` is not the name of an image: names are lower-case; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
+    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base: `Python:3.13` is not an image reference: names are lower-case; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
 
     For more information, try '--help'.
     ");
@@ -88,7 +88,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "-t", "Upper/Case"]), @"
-    error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not the name of an image: names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
+    error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not an image reference: names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
 
     For more information, try '--help'.
     ");
@@ -120,39 +120,39 @@ fn layers_for_lazy_pulling_are_gzip() {
 fn a_rule_is_explained() {
     let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
     insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"
-    E-ZIPDIFF, for wheels: The directory, the headers of members with their extra fields and data descriptors, and the end records all say the same; compressed data ends where its size says.
+    E-ZIPDIFF, for wheels: The directory, the headers of members with their extra fields and data descriptors, and the end records agree; compressed data ends where its size says.
     A wheel that breaks it is refused.
 
     Why: Where two headers differ, two readers install two different programs.
-    What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    What to do: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
     ");
     insta::assert_snapshot!(explain(&["W-PTH"]).ok().stdout, @"
-    W-PTH, for wheels: A `.pth` file, `sitecustomize` or `usercustomize` lies at the top of site-packages.
-    It is told, and nothing more.
+    W-PTH, for wheels: A `.pth` file, `sitecustomize` or `usercustomize` is at the top of site-packages.
+    It is a warning only.
 
     Why: Its code runs at every start of the interpreter.
     What to do: Look at it if you did not expect it.
     ");
     // A name of two rules.
     insta::assert_snapshot!(explain(&["E-PATH"]).ok().stdout, @"
-    E-PATH, for wheels: Names are relative, with `/` between plain components.
+    E-PATH, for wheels: Names are relative paths of plain components with `/` between them.
     A wheel that breaks it is refused.
 
-    Why: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory.
-    What to do: Do not install it by other means before someone has looked at it: no build tool writes this by accident.
+    Why: `..`, a drive letter, a backslash or a leading `/` can point outside the directory.
+    What to do: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
 
-    E-PATH, for workflows: Files are named relative to the folder of the workflow, with `/`, and lie in it.
-    A workflow that breaks it is refused.
+    E-PATH, for workflows: File paths are relative to the folder of the workflow, with `/`, and inside it.
+    A workflow that breaks it is rejected.
 
-    Why: Images hold what the project has, at the same places below `/app`.
-    What to do: Move the file into the project, or name it from there.
+    Why: Images contain the files of the project at the same paths below `/app`.
+    What to do: Move the file into the project, or correct the path.
     ");
     insta::assert_snapshot!(explain(&["d-comma"]).ok().stdout, @"
-    D-COMMA, for workflows: No comma stands behind a value.
-    It is told, and an error with `--ww-compat engine`.
+    D-COMMA, for workflows: No comma follows a value.
+    It is a warning, and an error with `--ww-compat engine`.
 
-    Why: The `woodwork` command takes the comma for a part of the value, or loses the next key.
-    What to do: Write every key in a line of its own, without a comma.
+    Why: The `woodwork` command reads the comma as part of the value, or drops the next key.
+    What to do: Write every key on its own line, without a comma.
     ");
     insta::assert_snapshot!("rules", explain(&[]).ok().stdout);
     let unknown = explain(&["E-ZIPDIF"]);

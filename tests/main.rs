@@ -16,6 +16,7 @@ mod docker;
 mod documentation;
 mod emit;
 mod equality;
+mod errors_page;
 mod foreign;
 mod golden;
 mod help;

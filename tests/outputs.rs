@@ -180,7 +180,7 @@ fn every_compression_is_taken_by_those_who_read_it() {
         let api = run(docker.docker().args(["version", "--format", "{{.Server.APIVersion}}"])).ok().stdout;
         if compression == "zstd" && api.trim_end() < "1.42" {
             assert_eq!(ran.code, 1, "{}", ran.stderr);
-            assert!(ran.stderr.contains("layers compressed with zstd need 23 or newer"), "{}", ran.stderr);
+            assert!(ran.stderr.contains("layers compressed with zstd require 23 or newer"), "{}", ran.stderr);
         } else {
             ran.ok();
             run(docker.docker().args(["image", "rm", "demo/api:1"])).ok();

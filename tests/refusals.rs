@@ -56,7 +56,7 @@ fn a_wrong_hash_in_the_lockfile() {
     fs::write(&path, format!("{before}sha256 = \"{}{}", "0".repeat(64), &hash[64..])).unwrap();
     insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
     error: `greet-1.0-py3-none-any.whl` does not match the lockfile: expected sha256:0000000000000000000000000000000000000000000000000000000000000000, but `file:///work/project/../wheels/greet-1.0-py3-none-any.whl` has sha256:d8c0dbae87772cc95349a49c1f939b33fbedb018a4c6dcaa8ea53c04f8458b0a
-      hint: the index may have replaced the file, or something on the way answers in its place; run `uv lock` (or your tool's command) again and look at the change
+      hint: the index may have replaced the file, or a proxy answers instead; run `uv lock` (or the command of your tool) again and review the change
     ");
 }
 
@@ -82,30 +82,30 @@ fn hostile_wheels() {
         refuse(&shop, &mut shop.build().pinned(&shop), 1)
     };
     insta::assert_snapshot!(check(wheel("evil").file("../../../../etc/cron.d/evil", "x")), @"
-    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `../../../../etc/cron.d/evil`: its name climbs with `..`
-      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-PATH`.
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `../../../../etc/cron.d/evil`: its name contains `..`
+      hint: `..`, a drive letter, a backslash or a leading `/` can point outside the directory. Do not install it by other means before someone has inspected it: no build tool writes this by accident. See `wain explain E-PATH`.
     ");
     insta::assert_snapshot!(check(wheel("evil").file("/etc/cron.d/evil", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-PATH): `/etc/cron.d/evil`: its name is absolute
-      hint: `..`, a drive letter, a backslash or a leading `/` can lead out of the directory. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-PATH`.
+      hint: `..`, a drive letter, a backslash or a leading `/` can point outside the directory. Do not install it by other means before someone has inspected it: no build tool writes this by accident. See `wain explain E-PATH`.
     ");
     insta::assert_snapshot!(check(wheel("evil").file("evil/.wh.passwd", "x")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-WHITEOUT): `evil/.wh.passwd`: in an image this name deletes other files
-      hint: In an image layer such a file deletes its sibling, or its whole directory. Rename the file if it is yours; ask the project about a wheel that has one before you install it by other means. See `wain explain E-WHITEOUT`.
+      hint: In an image layer such a file deletes its sibling, or its whole directory. Rename the file if it is yours; before you install such a wheel by other means, ask the project about it. See `wain explain E-WHITEOUT`.
     ");
     insta::assert_snapshot!(check(wheel("evil").program("evil-1.0.data/scripts/python", "x")), @"
-    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/scripts/python`: a script called `python` would take the place of the interpreter
-      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.data/scripts/python`: a script called `python` would replace the interpreter
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has inspected it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
     ");
     insta::assert_snapshot!(
         check(wheel("evil").metadata("entry_points.txt", "[console_scripts]\npython3 = evil:main\n")), @"
-    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.dist-info/entry_points.txt`: line 2: a script called `python3` would take the place of the interpreter
-      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
+    error: wheel `evil-1.0-py3-none-any.whl` is refused (E-SCRIPT): `evil-1.0.dist-info/entry_points.txt`: line 2: a script called `python3` would replace the interpreter
+      hint: A script called `python` would run instead of Python; odd names break shells. Do not install it by other means before someone has inspected it: no build tool writes this by accident. See `wain explain E-SCRIPT`.
     "
     );
     insta::assert_snapshot!(check(wheel("evil").file("evil/a.py", "1").file("evil/a.py", "2")), @"
     error: wheel `evil-1.0-py3-none-any.whl` is refused (E-DUP): `evil/a.py`: this path appears twice
-      hint: Readers that keep the first and readers that keep the last would install different programs. Do not install it by other means before someone has looked at it: no build tool writes this by accident. See `wain explain E-DUP`.
+      hint: Some readers keep the first file and others the last, so they would install different programs. Do not install it by other means before someone has inspected it: no build tool writes this by accident. See `wain explain E-DUP`.
     ");
 }
 
@@ -116,8 +116,8 @@ fn two_wheels_with_one_path() {
     shop.lock(&[wheel("one").file("same/__init__.py", "1")]);
     shop.lock(&[wheel("two").file("same/__init__.py", "2")]);
     insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
-    error: E-CLASH: `/app/.venv/lib/python3.13/site-packages/same/__init__.py` is in both `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`, and not the same
-      hint: leave one of the packages out, or say whose file stays: --allow-clash PACKAGE (`wain explain E-CLASH`)
+    error: E-CLASH: `/app/.venv/lib/python3.13/site-packages/same/__init__.py` differs between `one-1.0-py3-none-any.whl` and `two-1.0-py3-none-any.whl`
+      hint: remove one of the packages, or choose the package that wins with --allow-clash PACKAGE (`wain explain E-CLASH`)
     ");
 }
 
@@ -159,7 +159,7 @@ fn a_signature_by_an_unknown_key() {
     let mut build = shop.wain(&["build", "project", "--mirror", &mirror]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
     error: `file:///work/debian/dists/trixie/InRelease` has no good signature: the key 03C847FE89FFBDFC2873789E0271162E568DAD47 is not in the keyring
-      hint: for an archive of your own, add its keyring; for Debian's, use another mirror and be careful with this one
+      hint: for your own archive, add its keyring; for Debian's archive, use another mirror and do not trust this one
     ");
 }
 
@@ -170,15 +170,15 @@ fn no_network_when_it_is_needed() {
     build.args(["--mirror", "https://debian.example/debian"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
     error: cannot read the Debian archive
-      cause: `https://debian.example/debian/dists/trixie/InRelease` is not at hand, and this run is offline
+      cause: cannot fetch `https://debian.example/debian/dists/trixie/InRelease`: --offline is set
       hint: run once without `--offline` to fetch it
     ");
     let mut build = shop.wain(&["build", "project"]);
     build.args(["--mirror", "http://127.0.0.1:9/debian"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
     error: cannot read the Debian archive
-      cause: no complete answer from `http://127.0.0.1:9/debian/dists/trixie/InRelease` (5 tries): Connection refused (os error 111)
-      hint: check the network; behind a proxy set HTTPS_PROXY, and NO_PROXY for servers inside
+      cause: no complete response from `http://127.0.0.1:9/debian/dists/trixie/InRelease` (5 tries): Connection refused (os error 111)
+      hint: check the network; behind a proxy, set HTTPS_PROXY, and NO_PROXY for internal servers
     ");
 }
 
@@ -215,7 +215,7 @@ fn no_lockfile_and_nothing_to_lock() {
     shop.write("project/requirements.txt", format!("fast==1.0 --hash=sha256:{hash}\ngreet==1.0\n"));
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
     error: /work/project/requirements.txt:2: `greet` has no hash
-      hint: lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
+      hint: lock with sha256 hashes: `uv pip compile --generate-hashes`, or `uv export` in a uv project
     ");
 }
 
@@ -227,7 +227,7 @@ fn a_stale_lockfile() {
     shop.write("project/uv.lock", include_str!("../fixtures/projects/hello/uv.lock"));
     shop.write("project/src/hello/__init__.py", "");
     insta::assert_snapshot!(refuse(&shop, &mut shop.build().pinned(&shop), 1), @"
-    error: `/work/project/uv.lock` does not match `pyproject.toml`: `rich` is not in it
+    error: `/work/project/uv.lock` does not match `pyproject.toml`: `rich` is missing from it
       hint: run `uv lock`
     ");
 }
@@ -244,7 +244,7 @@ fn no_base_and_no_pin() {
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"
     error: cannot read `base`
       cause: No such file or directory (os error 2)
-      hint: check that the path is right and that you may read it
+      hint: check that the path is correct and readable
     ");
 }
 
@@ -256,7 +256,7 @@ fn a_place_that_cannot_be_written() {
     insta::assert_snapshot!(refuse(&shop, &mut build, 3), @"
     error: cannot write to `file/image`
       cause: Not a directory (os error 20)
-      hint: check the path and the rights of its folder, or write somewhere else
+      hint: check the path and the permissions of its folder, or use another output
     ");
 }
 
@@ -266,7 +266,7 @@ fn no_daemon() {
     let mut build = shop.build().pinned(&shop).with(&["--load"]);
     build.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
     insta::assert_snapshot!(refuse_as_it_is(&shop, &mut build, 3), @"
-    error: no complete answer from the Docker daemon at `/nonexistent/docker.sock`: the socket does not exist
+    error: no complete response from the Docker daemon at `/nonexistent/docker.sock`: the socket does not exist
       hint: check that it is running, or write an archive with `--output archive:FILE` and load it with `docker load -i FILE`
     ");
 }

@@ -36,7 +36,7 @@ fn a_checked_login_opens_the_registry_to_everybody() {
     assert!(refused.stderr.contains("wain login"), "{}", refused.stderr);
     let (code, said) = login(&shop, &[&address, "-u", "ann", "--password-stdin"], "CANARY-wrong\n");
     assert_eq!(code, 3, "{said}");
-    assert!(said.contains("does not take the password of ann") && !said.contains("CANARY"), "{said}");
+    assert!(said.contains("rejected the password of ann") && !said.contains("CANARY"), "{said}");
     let config = shop.path("home/.docker/config.json");
     assert!(!config.exists(), "nothing is kept that the registry does not take");
 

@@ -129,6 +129,6 @@ fn of_two_addresses_the_one_that_answers_is_taken() {
         return;
     }
     let pushed = in_own(&[WAIN, "push", "last:project", &name]).ok();
-    assert!(!pushed.stderr.contains("tried again"), "{}", pushed.stderr);
+    assert!(!pushed.stderr.contains("retrying"), "{}", pushed.stderr);
     in_own(&[WAIN, "pull", &name, "-o", "layout:out"]).ok();
 }

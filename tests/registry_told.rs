@@ -103,13 +103,13 @@ fn tags_that_moved_are_told_from_those_that_did_not() {
     run(&mut shop.wain(&["push", "last:project", &name])).ok();
     let strict = Proxy::start(Some(&server.address()), None, |asked| {
         match asked.kind == Kind::PutManifest && asked.target.ends_with("/B") {
-            true => Act::Answer(Reply::refusal(403, "DENIED", "that tag may not move")),
+            true => Act::Answer(Reply::refusal(403, "DENIED", "the tag is immutable")),
             false => Act::Pass,
         }
     });
     let name = format!("{}/team/api:1", strict.address());
     let said = fails(&shop, &["tag", &name, "A", "B", "C"], 3);
-    assert!(said.contains("that tag may not move") && said.contains("(moved: A; not moved: B, C)"), "{said}");
+    assert!(said.contains("the tag is immutable") && said.contains("(moved: A; not moved: B, C)"), "{said}");
     let said = fails(&shop, &["tag", &name, "B", "C"], 3);
     assert!(said.contains(": none; those that do not: B, C"), "{said}");
 }
@@ -182,7 +182,7 @@ fn layers_that_unpack_to_something_else_are_loaded_by_nobody() {
     run(&mut shop.wain(&["pull", &format!("{}/name:1", right.address()), "-o", "archive:right"])).ok();
     let cut = Shelf::new().layer(media_type::LAYER_GZIP, zipped[..20].to_vec(), Digest::of(tar())).start();
     let said = fails(&shop, &["pull", &format!("{}/name:1", cut.address()), "-o", "archive:cut"], 1);
-    assert!(said.contains("layer 1, ") && said.contains("cannot be read"), "{said}");
+    assert!(said.contains("cannot read layer 1, "), "{said}");
     // A layout is a copy of what the digests name; it is seen as a base, and by what unpacks it.
     run(&mut shop.wain(&["pull", &name, "-o", "layout:copy"])).ok();
     let said = fails(&shop, &["build", "project", "--base", "layout:copy", "-o", "layout:out"], 1);
@@ -211,20 +211,20 @@ fn sizes_and_digests_that_are_none_are_told() {
     let pull = |server: &Proxy, expected: &[&str]| {
         let said = fails(&shop, &["pull", &format!("{}/name:1", server.address()), "-o", "layout:out"], 1);
         expected.iter().for_each(|words| assert!(said.contains(words), "`{words}` is not in {said}"));
-        assert!(!said.contains("tried again"), "{said}");
+        assert!(!said.contains("retrying"), "{said}");
     };
     let larger = shelf().change(|manifest| manifest["layers"][0]["size"] = 1025.into());
-    pull(&larger, &["has 1024 bytes where 1025 were expected"]);
+    pull(&larger, &["has 1024 bytes instead of 1025"]);
     let smaller = shelf().change(|manifest| manifest["layers"][0]["size"] = 1023.into());
-    pull(&smaller, &["has 1024 bytes where 1023 were expected"]);
+    pull(&smaller, &["has 1024 bytes instead of 1023"]);
     let endless = shelf().change(|manifest| manifest["layers"][0]["size"] = i64::MAX.into());
-    pull(&endless, &["`layers[0].size` is 9223372036854775807, and a blob has 1 TiB at most"]);
+    pull(&endless, &["`layers[0].size` is 9223372036854775807; the limit is 1 TiB"]);
     let sha512 = format!("sha512:{}", "0".repeat(128));
     let foreign = shelf().change(|manifest| manifest["layers"][0]["digest"] = json!(sha512));
     pull(&foreign, &["/name:1", "sha512:000", "sha256"]);
     let name = format!("127.0.0.1:1/name@{sha512}");
     let said = fails(&shop, &["pull", &name, "-o", "layout:out"], 2);
-    assert!(said.contains("what follows `@` is not a sha256 digest"), "{said}");
+    assert!(said.contains("the part after `@` is not a sha256 digest"), "{said}");
 }
 
 #[test]
@@ -292,8 +292,8 @@ fn of_two_images_for_one_platform_the_digest_says_which() {
     });
     let name = format!("{}/team/api:twins", twins.address());
     let said = fails(&shop, &["pull", &name, "--platform", "linux/amd64", "-o", "layout:out"], 1);
-    assert!(said.contains("more than one image for linux/amd64"), "{said}");
-    assert!(said.contains("`@sha256:...` in a layout or a registry"), "{said}");
+    assert!(said.contains("several images for linux/amd64"), "{said}");
+    assert!(said.contains("`@sha256:...` (layout, registry)"), "{said}");
     let pinned = format!("{}/team/api@{}", twins.address(), digests[1]);
     let pull = run(&mut shop.wain(&["pull", &pinned, "--platform", "linux/amd64", "-o", "layout:out"]));
     assert_eq!(pull.digest(), digests[1]);

@@ -78,8 +78,8 @@ fn the_lockfile_is_removed() {
 fn the_network_is_removed() {
     let Some(kept) = Kept::new() else { return };
     insta::assert_snapshot!(kept.refused("ann:CANARY-7@", &["--offline"], 3), @"
-    error: cannot fetch `fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` of the package index `http://index.example/simple/`
-      cause: `http://index.example/packages/fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` is not at hand, and this run is offline
+    error: cannot fetch `fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` from the package index `http://index.example/simple/`
+      cause: cannot fetch `http://index.example/packages/fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl`: --offline is set
       hint: run once without `--offline` to fetch it
     ");
     let built = kept.built(&[]);
@@ -92,28 +92,28 @@ fn the_network_is_removed() {
 fn the_password_of_the_index_is_removed() {
     let Some(kept) = Kept::new() else { return };
     insta::assert_snapshot!(kept.refused("", &[], 3), @"
-    error: cannot fetch `fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` of the package index `http://index.example/simple/`
-      cause: `http://index.example/packages/fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` answered 401 Unauthorized
-      hint: the index wants credentials or does not accept these: put them in its URL (`https://user:password@host/simple/` as --index-url, UV_INDEX or PIP_INDEX_URL), in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD
+    error: cannot fetch `fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` from the package index `http://index.example/simple/`
+      cause: `http://index.example/packages/fast-1.0-cp313-cp313-manylinux_2_17_x86_64.whl` returned 401 Unauthorized
+      hint: the index requires credentials or rejects these: set them in its URL (`https://user:password@host/simple/` as --index-url, UV_INDEX or PIP_INDEX_URL), in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD
     ");
     let wrong = kept.refused("ann:CANARY-8@", &[], 3);
-    assert!(wrong.contains("403 Forbidden") && wrong.contains("does not accept these"), "{wrong}");
+    assert!(wrong.contains("403 Forbidden") && wrong.contains("rejects these"), "{wrong}");
     fs::remove_file(kept.shop.path("project/pylock.toml")).unwrap();
     insta::assert_snapshot!(kept.refused("", &[], 3), @"
-    error: uv could not ask a package index:
+    error: uv failed to query a package index:
         error: No solution found when resolving dependencies
           cause: Because greet was not found in the package registry and you require greet, we can conclude that your requirements are unsatisfiable.
         
         hint: An index URL (http://index.example/simple/) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)
-      hint: put credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; the next index is not asked, since anybody could have put a package of that name there
+      hint: set credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; other indexes are not tried, because anyone could publish a package of that name there
     ");
     // A lockfile that names hashes alone has the index asked.
     let hash = wainwright_oci::Digest::of(wheel("greet").needs("fast").bytes()).hex();
     kept.shop.write("project/requirements.txt", format!("greet==1.0 --hash=sha256:{hash}\n"));
     insta::assert_snapshot!(kept.refused("", &[], 3), @"
-    error: the package index `http://index.example/simple/` does not say whether it has `greet`
-      cause: `http://index.example/simple/greet/` answered 401 Unauthorized
-      hint: the index wants credentials: put them in its URL, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; the next index is not asked, since anybody could have put a package of that name there
+    error: cannot look up `greet` on the package index `http://index.example/simple/`
+      cause: `http://index.example/simple/greet/` returned 401 Unauthorized
+      hint: the index requires credentials: set them in its URL, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; other indexes are not tried, because anyone could publish a package of that name there
     ");
 }
 

@@ -450,7 +450,7 @@ fn a_folder_that_only_its_backend_understands_needs_permission() {
     assert_eq!(refused.code, 1);
     insta::assert_snapshot!(error(&refused), @"
     error: 1 package cannot be put together without running code
-      foo: it comes from the folder `../lib`, and only its build backend `backend` knows what is in it
+      foo: it comes from the folder `../lib`, and its content depends on its build backend `backend`
       hint: `--build-sdists=foo` builds it here, which runs code of the package
     ");
     build(&shop, &path, &["--build-sdists"]).ok();
@@ -541,7 +541,7 @@ fn build_requirements_that_are_not_to_be_had_are_named() {
             &["--build-sdists", "--offline"],
             "hint: build once with a network: the wheel is kept",
         ),
-        ("evil @ file:///tmp/evil", &["--build-sdists"], "it requires `evil` from an address"),
+        ("evil @ file:///tmp/evil", &["--build-sdists"], "it requires `evil` from a URL"),
     ] {
         let _ = fs::remove_file(shop.path("project/pylock.toml"));
         sdist("foo").write(&shop, "src/foo-1.0");

@@ -231,7 +231,7 @@ fn a_file_of_the_project_does_not_carry_a_password_into_the_image() {
     let ran = run(&mut shop.wain(&["build", "project", "--base", "layout:base"]));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("`requirements.txt` holds the password of a package index"),
+        ran.stderr.contains("`requirements.txt` contains the password of a package index"),
         "{}",
         ran.stderr
     );

@@ -78,5 +78,5 @@ fn a_kind_that_is_none_is_refused() {
     shop.write("project/wainwright.toml", "slim = [\"tests\", \"tests\"]\n");
     let refused = run(&mut shop.build());
     assert_eq!(refused.code, 1);
-    assert!(refused.stderr.contains("names this twice"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("lists this twice"), "{}", refused.stderr);
 }

@@ -258,7 +258,7 @@ fn a_package_that_wants_a_newer_base_is_refused() {
     let refused = needy.build(&[]);
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     let told = last_lines(&refused);
-    assert!(told.contains("`libc6 (>= ") && told.contains("wanted by lib"), "{told}");
+    assert!(told.contains("`libc6 (>= ") && told.contains("required by lib"), "{told}");
     assert!(told.contains("and the base has `libc6 2.1-1`") && told.contains("hint:"), "{told}");
     assert!(!needy.shop.path("project/wain.lock").exists() && !needy.layout().exists());
 }

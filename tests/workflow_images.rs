@@ -219,8 +219,8 @@ fn scripts_behind_links_to_folders_are_found_and_links_that_leave_are_refused() 
     let refused = build(&[]);
     assert_eq!(refused.code, 1);
     insta::assert_snapshot!(refused.stderr, @"
-    error: the link `nearly` leads out of the project, to `../wheels`
-      hint: put a copy in its place, point it inside the project, or leave it out with `exclude` in the settings, or in .dockerignore
+    error: the link `nearly` points outside the project, to `../wheels`
+      hint: replace it with a copy, point it inside the project, or exclude it with `exclude` in the settings or in .dockerignore
     ");
     // Round and round.
     fs::remove_file(shop.path("project/nearly")).unwrap();
@@ -575,22 +575,22 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
       hint: name a function at the top of the script
 
     a script outside
-    error: project/main.ww:5:26: E-HOOK: `../base/index.json.py` is no script of the project: it leaves the project by `..`
+    error: project/main.ww:5:26: E-HOOK: `../base/index.json.py` is not a script of the project: it leaves the project with `..`
       5 |             script_path: "../base/index.json.py"
         |                          ^^^^^^^^^^^^^^^^^^^^^^^
-      hint: name it relative to the folder of the project, with `/`
-      hint: `wain ww check project/main.ww` tells this without building anything
+      hint: write a path relative to the folder of the project, with `/`
+      hint: `wain ww check project/main.ww` checks the workflow without building
 
     a link to nothing
     error: project/main.ww:3:9: there is no `link.py` in the project, which a hook or pipe of `door` needs
       hint: paths are relative to the folder of the workflow; look at .dockerignore and .gitignore too
 
     a circle
-    error: project/main.ww:1:1: E-CYCLE: components refer to each other in a circle: a -> b -> c -> a
+    error: project/main.ww:1:1: E-CYCLE: components refer to each other in a cycle: a -> b -> c -> a
       1 | a = input api {
         | ^
-      hint: remove one of these references: each component is made of those that are there already
-      hint: `wain ww check project/main.ww` tells this without building anything
+      hint: remove one of these references
+      hint: `wain ww check project/main.ww` checks the workflow without building
 
     no image
     error: `project/main.ww` has no component that becomes an image
@@ -625,7 +625,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
       hint: build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine
 
     more than its limit
-    error: component `door`: it asks for 2Gi of memory, and its limit is 1Gi
+    error: component `door`: it requests 2Gi of memory, but its limit is 1Gi
 
     values for nobody
     error: values.yaml, line 2, column 3: there is no component `window`

@@ -47,11 +47,11 @@ fn errors_have_a_place_a_line_and_a_way_out() {
     let (code, stdout, stderr) = check(&text, &[]);
     assert_eq!((code, stdout.as_str()), (1, "refused            main.ww: 1 error, 1 warning\n"));
     insta::assert_snapshot!(stderr, @r"
-    main.ww:6:15: D-COMMENT-TRAILING: engine-divergence: `woodwork` takes a comment behind a value for a part of the value
+    main.ww:6:15: D-COMMENT-TRAILING: engine-divergence: `woodwork` reads a comment after a value as part of the value
       6 |     to: modle # why
         |               ^^^^^
-      hint: put the comment into a line of its own
-    main.ww:6:9: E-REF-UNKNOWN: `in` refers to `modle`, and there is no such component
+      hint: put the comment on its own line
+    main.ww:6:9: E-REF-UNKNOWN: `in` refers to `modle`, which does not exist
       6 |     to: modle # why
         |         ^^^^^
       hint: did you mean `model`?

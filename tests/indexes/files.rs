@@ -47,7 +47,7 @@ pub(super) fn rows() -> Vec<Row> {
                 vec![("project/pylock.toml", text)]
             })
             .private(|asked| is_page(asked).then(other_hash))
-            .says(&["matches the lockfile, but the index names sha256:0000"])
+            .says(&["matches the lockfile, but the index lists the digest sha256:0000"])
             .keeps_public_out(),
         locked("no_hash", "the page names no sha256")
             .private(|asked| is_page(asked).then(|| alter(|text| text.replace("#sha256=", "#md5=")))),
@@ -87,14 +87,14 @@ pub(super) fn rows() -> Vec<Row> {
             .private(|asked| {
                 is_page(asked).then(|| alter(|text| text.replace("/packages/", "/packages/..%2f..%2f")))
             })
-            .fails(1, &["knows `greet`, but has no file of version 1.0"])
+            .fails(1, &["has `greet`, but no file of version 1.0"])
             .keeps_public_out()
             .mends(),
         locked("local_link", "the page links to a file of this machine")
             .private(|asked| {
                 is_page(asked).then(|| html("<a href='file:///etc/greet-1.0-py3-none-any.whl'>x</a>"))
             })
-            .fails(3, &["leads to `file:///etc/greet-1.0-py3-none-any.whl`, which is not followed"])
+            .fails(3, &["to `file:///etc/greet-1.0-py3-none-any.whl`: only http and https"])
             .mends(),
         locked("yanked", "the wheel that was locked is yanked")
             .private(|asked| {
@@ -125,7 +125,7 @@ pub(super) fn rows() -> Vec<Row> {
             .private(|asked| {
                 is_page(asked).then(|| Act::Answer(Reply::ok("hello").header("Content-Type", "text/plain")))
             })
-            .fails(3, &["is not a page of a package index: it is `text/plain`", "login page"])
+            .fails(3, &["is not a package index page: it is `text/plain`", "login page"])
             .keeps_public_out()
             .mends(),
         locked("page_moved", "the page is on another server, which must not see the password")
@@ -137,7 +137,7 @@ pub(super) fn rows() -> Vec<Row> {
             .keeps_public_out(),
         locked("page_cut", "the page ends in the middle, always")
             .private(|asked| is_page(asked).then(|| Act::Alter(Box::new(|reply| reply.cut(50)))))
-            .fails(3, &["does not say whether it has `greet`"])
+            .fails(3, &["cannot look up `greet`"])
             .keeps_public_out()
             .mends(),
         locked("netrc", "none, with the password in ~/.netrc")

@@ -14,7 +14,7 @@ pub(super) fn rows() -> Vec<Row> {
             .fails(1, &["greet", "md5"]),
         locked("weak_pylock", "the lockfile has a sha1 and no sha256")
             .project(|world| pylock(world, &[(&format!("sha1 = \"{}\"", "0".repeat(40)), None)]))
-            .fails(1, &["`greet` is locked by sha1 only"]),
+            .fails(1, &["`greet` has only sha1 hashes"]),
         locked("no_hash_locked", "the lockfile has no hash")
             .project(|world| pylock(world, &[("", None)]))
             .fails(1, &["greet-1.0-py3-none-any.whl", "hash"]),

@@ -44,7 +44,7 @@ pub(super) fn rows() -> Vec<Row> {
             .check(|world| locked_version(world, "2.0")),
         modern("newer_nothing", "every version is newer than --exclude-newer")
             .words(|_| vec!["--exclude-newer".into(), "2020-01-01T00:00:00Z".into()])
-            .fails(1, &["uv cannot resolve `requirements.txt`", "exclude-newer", "2020-01-01"]),
+            .fails(1, &["uv failed to resolve `requirements.txt`", "exclude-newer", "2020-01-01"]),
         modern("newer_nonsense", "--exclude-newer is no time")
             .words(|_| vec!["--exclude-newer".into(), "yesterday, say".into()])
             .fails(1, &["yesterday, say", "exclude-newer"]),

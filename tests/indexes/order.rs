@@ -17,7 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         locked("nobody", "no index knows the name")
             .private(|asked| is_page(asked).then(|| status(404)))
             .public(|asked| is_page(asked).then(|| status(404)))
-            .fails(1, &["no package index knows `greet`; asked: `http://127.0.0.1:", "--extra-index-url"])
+            .fails(1, &["package `greet` not found; tried: `http://127.0.0.1:", "--extra-index-url"])
             .mends(),
         locked("links_once", "wheels on one page of links, which is asked for once")
             .project(|world| {
@@ -82,7 +82,7 @@ pub(super) fn rows() -> Vec<Row> {
             }),
         open("no_uv_password", "unlocked: there is no password")
             .vars(|_| vec![("UV_INDEX_CORP_USERNAME", String::new()), ("UV_INDEX_CORP_PASSWORD", String::new())])
-            .fails(3, &["uv could not ask a package index", "127.0.0.1:", "UV_INDEX_<NAME>_PASSWORD"])
+            .fails(3, &["uv failed to query a package index", "127.0.0.1:", "UV_INDEX_<NAME>_PASSWORD"])
             .keeps_public_out(),
         locked("no_password", "there is no password")
             .vars(|_| vec![("UV_INDEX_CORP_USERNAME", String::new()), ("UV_INDEX_CORP_PASSWORD", String::new())])
@@ -105,14 +105,14 @@ pub(super) fn rows() -> Vec<Row> {
         }),
     ];
     for (name, name_open, what, script) in faults {
-        let fails: &[&str] = &["the package index `http://127.0.0.1:", "does not say whether it has `greet`"];
+        let fails: &[&str] = &["cannot look up `greet` on the package index `http://127.0.0.1:"];
         let fault: &'static str = Box::leak(format!("the first index {what}").into_boxed_str());
         rows.push(locked(name, fault).private(script).fails(3, fails).keeps_public_out().mends());
         let fault: &'static str = Box::leak(format!("unlocked: the first index {what}").into_boxed_str());
         rows.push(
             open(name_open, fault)
                 .private(script)
-                .fails(3, &["uv could not ask a package index"])
+                .fails(3, &["uv failed to query a package index"])
                 .keeps_public_out()
                 .mends()
                 .check(|world| demand(world.pylock().is_empty(), || world.pylock())),

@@ -54,7 +54,7 @@ fn challenges() -> Vec<Row> {
     vec![
         pull("challenge_missing", "401 without a challenge")
             .script(|_, _| Some(Act::Answer(Reply::status(401))))
-            .fails(&["does not say how", "basic and bearer"]),
+            .fails(&["does not name a scheme", "basic and bearer"]),
         refused("challenge_negotiate", "a challenge that we cannot meet", "Negotiate").fails(&["negotiate"]),
         refused("challenge_no_realm", "Bearer without a realm", "Bearer service=\"x\"")
             .fails(&["names no token server"]),
@@ -69,7 +69,7 @@ fn challenges() -> Vec<Row> {
                 let long = format!("Bearer realm=\"{}\"", "x".repeat(64 << 10));
                 Some(Act::Answer(Reply::status(401).header("www-authenticate", long)))
             })
-            .fails(&["does not say how"]),
+            .fails(&["does not name a scheme"]),
     ]
 }
 
@@ -168,15 +168,15 @@ fn tokens() -> Vec<Row> {
         push("token_none", "no token in the answer")
             .wants_token()
             .script(token_body(r#"{"expires_in":300}"#))
-            .fails(&["gave no token"]),
+            .fails(&["did not send a token"]),
         push("token_number", "the token is a number")
             .wants_token()
             .script(token_body(r#"{"token":7}"#))
-            .fails(&["gave no token"]),
+            .fails(&["did not send a token"]),
         push("token_letters", "a token with line ends in it")
             .wants_token()
             .script(token_body(r#"{"token":"CANARY\r\nx: y"}"#))
-            .fails(&["gave no token"]),
+            .fails(&["did not send a token"]),
         push("token_huge", "a token server that never stops")
             .wants_token()
             .always(Token, || {
@@ -231,7 +231,7 @@ fn realms() -> Vec<Row> {
                 let realm = "http://tokens.evil.test/token";
                 asked.authorization().is_none().then(|| Act::Answer(world.challenge_to(realm)))
             })
-            .says("asked without credentials"),
+            .says("no credentials are sent"),
         pull("realm_alike", "the token server has a name that only begins alike")
             .proxied()
             .login(true)
@@ -251,7 +251,7 @@ fn realms() -> Vec<Row> {
             .encrypted()
             .login(true)
             .script(|_, world| Some(Act::Answer(world.challenge_to("http://registry.example/token"))))
-            .fails(&["leave the encrypted connection"]),
+            .fails(&["the target is not encrypted"]),
         pull("realm_named", "the token server is another host, which the user named")
             .login(true)
             .tune(|settings, world| {
@@ -262,7 +262,7 @@ fn realms() -> Vec<Row> {
                 let realm = format!("http://{}/v2/", world.stranger.address());
                 asked.authorization().is_none().then(|| Act::Answer(world.challenge_to(&realm)))
             })
-            .fails(&["gave no token"])
+            .fails(&["did not send a token"])
             .stranger_is_trusted(),
     ]
 }

@@ -15,7 +15,7 @@ pub(super) fn rows() -> Vec<Row> {
         push("certs_d_none", "a registry that knows its clients, and we have nothing to show")
             .known_clients()
             .tune(|settings, _| settings.hosts.certificates.clear())
-            .fails(&["certificate of `registry.example`"]),
+            .fails(&["TLS connection to `registry.example`"]),
         pull("no_proxy", "the registry is named in NO_PROXY, and cannot be reached without")
             .proxied()
             .tune(|settings, _| {
@@ -80,7 +80,7 @@ pub(super) fn rows() -> Vec<Row> {
                     Reply::status(200).header("x", "y".repeat(200)).pace(1, Duration::from_millis(50)),
                 )
             })
-            .fails(&["nothing came for 5 s"]),
+            .fails(&["no data for 5 s"]),
         pull("header_control", "a control character in a header")
             .always(GetManifest, || Act::Answer(Reply::status(200).header("warning", "299 - \"a\u{1}b\"")))
             .fails(&["/manifests/1", "(exit 3)"])

@@ -528,7 +528,7 @@ def development(world: World) -> None:
         table.row("development", "compose", "Docker Compose 2", ok=ok, detail=done.stderr)
     for format in ("kubernetes", "helm"):
         done = world.run(world.program, "emit", format, "-o", "deploy", cwd=project)
-        ok = done.returncode == 1 and "no registry has the images of `one`" in done.stderr and "--registry" in done.stderr
+        ok = done.returncode == 1 and "the images of `one` are not in a registry" in done.stderr and "--registry" in done.stderr
         table.row("development", format, "refused: in files alone", ok=ok, detail=done.stderr)
     (project / ".wain/release.json").write_text(json.dumps(release(component("one", user=None, http=None, port=None))))
     for format, code in {"docker-compose": 0, "kubernetes": 1, "helm": 1}.items():

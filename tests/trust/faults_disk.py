@@ -117,9 +117,9 @@ def read_only(table, shop: Shop, expected: str) -> None:
         ("cache, cold", {"WAIN_CACHE_DIR": f"{folder}/cache"}, [], 3, "--no-cache"),
         ("HOME", {"HOME": str(folder), "WAIN_CACHE_DIR": None}, [], 3, "--no-cache"),
         ("HOME, --no-cache", {"HOME": str(folder), "WAIN_CACHE_DIR": None}, ["--no-cache"], 0, ""),
-        ("layout", {}, ["--output", f"layout:{folder}/image"], 3, "write somewhere else"),
-        ("archive", {}, ["--output", f"archive:{folder}/image.tar"], 3, "write somewhere else"),
-        ("report", {}, ["--metadata-file", f"{folder}/report.json"], 3, "write somewhere else"),
+        ("layout", {}, ["--output", f"layout:{folder}/image"], 3, "use another output"),
+        ("archive", {}, ["--output", f"archive:{folder}/image.tar"], 3, "use another output"),
+        ("report", {}, ["--metadata-file", f"{folder}/report.json"], 3, "use another output"),
         ("TMPDIR, --no-cache", {"TMPDIR": str(folder)}, ["--no-cache"], 3, ""),
         ("TMPDIR", {"TMPDIR": str(folder)}, [], 0, ""),
     ]

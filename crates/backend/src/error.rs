@@ -9,7 +9,7 @@ use wainwright_fault::{Classify, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// A file cannot be read.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("cannot read `{}`", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -17,7 +17,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("`{}` cannot be written", path.display())]
+    #[error("cannot write `{}`", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A source distribution that is not unpacked.
-    #[error("the source distribution `{file}` is refused: {reason}")]
+    #[error("source distribution `{file}` rejected: {reason}")]
     Archive {
         /// Its name.
         file: String,
@@ -33,7 +33,7 @@ pub enum Error {
         reason: String,
     },
     /// What a source says of its backend cannot be used.
-    #[error("the source of {what} cannot be built: {reason}")]
+    #[error("cannot build the source of {what}: {reason}")]
     System {
         /// The package.
         what: String,
@@ -41,7 +41,7 @@ pub enum Error {
         reason: String,
     },
     /// A program cannot be started.
-    #[error("`{}` cannot be started", program.display())]
+    #[error("cannot start `{}`", program.display())]
     Start {
         /// The program.
         program: PathBuf,
@@ -49,7 +49,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The build requirements are not to be had.
-    #[error("the build requirements of {what} ({}) cannot be installed:\n{said}", requires.join(", "))]
+    #[error("cannot install the build requirements of {what} ({}):\n{said}", requires.join(", "))]
     Requirements {
         /// The package.
         what: String,
@@ -63,7 +63,7 @@ pub enum Error {
         is_network: bool,
     },
     /// The backend failed.
-    #[error("{backend} cannot build {what}; it said last:\n{said}")]
+    #[error("{backend} failed to build {what}; its last output:\n{said}")]
     Failed {
         /// The package.
         what: String,
@@ -73,7 +73,7 @@ pub enum Error {
         said: String,
     },
     /// The backend took too long.
-    #[error("{backend} did not build {what} within {} s, and was ended; it said last:\n{said}", limit.as_secs())]
+    #[error("{backend} did not build {what} within {} s and was stopped; its last output:\n{said}", limit.as_secs())]
     TooLong {
         /// The package.
         what: String,
@@ -85,7 +85,7 @@ pub enum Error {
         said: String,
     },
     /// The backend left something other than one wheel of the package.
-    #[error("{backend} was to build {what}, and made {found}")]
+    #[error("{backend} did not build {what}, but {found}")]
     Other {
         /// The package.
         what: String,
@@ -95,13 +95,13 @@ pub enum Error {
         found: String,
     },
     /// There is no git.
-    #[error("there is no `git` on the PATH, and {what} comes from a git repository")]
+    #[error("{what} comes from a git repository, and there is no `git` on the PATH")]
     NoGit {
         /// The package.
         what: String,
     },
     /// git could not fetch the commit.
-    #[error("git cannot fetch the commit {commit} of {what}:\n{said}")]
+    #[error("git failed to fetch the commit {commit} of {what}:\n{said}")]
     Git {
         /// The package.
         what: String,
@@ -111,7 +111,7 @@ pub enum Error {
         said: String,
     },
     /// A repository that gave something else than the commit.
-    #[error("the repository of {what} was asked for the commit {commit}, and gave {found}")]
+    #[error("the repository of {what} sent {found} instead of the commit {commit}")]
     OtherCommit {
         /// The package.
         what: String,
@@ -126,23 +126,22 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Archive { .. } => {
-                "lock a version that has a wheel, or build one yourself and give its folder with --find-links"
+                "lock a version that has a wheel, or build a wheel yourself and add its folder with --find-links"
             }
             Self::Requirements { is_offline: true, .. } => {
-                "build once with a network: the wheel is kept; or give the folder of their wheels with --find-links"
+                "build once with a network (the wheel is cached), or add the folder of their wheels with --find-links"
             }
             Self::Requirements { is_network: true, .. } => {
                 "check --index-url and its credentials, or the network"
             }
             Self::Requirements { .. } => {
-                "they are installed as wheels, from the configured indexes and --find-links"
+                "build requirements are installed as wheels from the configured indexes and --find-links"
             }
             Self::Failed { .. } => {
-                "it runs without your environment (docs/python.md lists what it sees): install the libraries and compilers that it \
-                 misses, or build the wheel yourself (`uv build --wheel`) and give its folder with --find-links"
+                "the build runs without your environment (docs/python.md lists what it can access): install the missing libraries and compilers, or build the wheel yourself (`uv build --wheel`) and add its folder with --find-links"
             }
             Self::TooLong { .. } => {
-                "give it more time with --build-timeout, or build the wheel elsewhere and give its folder with --find-links"
+                "raise --build-timeout, or build the wheel elsewhere and add its folder with --find-links"
             }
             Self::NoGit { .. } => "install git, or lock a released version",
             Self::Git { .. } => "check that `git fetch` reaches the repository without asking for a password",

@@ -79,7 +79,7 @@ pub async fn checkout(wanted: &Checkout<'_>) -> Result<bool, Error> {
     let spelled = format!("{}^{{commit}}", wanted.commit);
     let found = good(&["rev-parse", "--verify", "--quiet", &spelled])
         .await
-        .map_err(|_| failed("    the repository does not have it".into()))?;
+        .map_err(|_| failed("    the repository does not contain it".into()))?;
     if found != wanted.commit {
         let (what, commit) = (wanted.what.to_owned(), wanted.commit.to_owned());
         return Err(Error::OtherCommit { what, commit, found });
@@ -91,7 +91,7 @@ pub async fn checkout(wanted: &Checkout<'_>) -> Result<bool, Error> {
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
     }
     if let Some(link) = link_out(wanted.into) {
-        let reason = format!("the link `{}` in its repository leads out of it", link.display());
+        let reason = format!("the link `{}` in its repository points outside it", link.display());
         return Err(Error::System { what: wanted.what.to_owned(), reason });
     }
     Ok(wanted.into.join(".gitmodules").is_file())
@@ -228,7 +228,7 @@ mod tests {
 
         let missing = "0123456789012345678901234567890123456789";
         let error = fetch(&url, missing, &folder.path().join("third")).await.unwrap_err();
-        assert!(error.to_string().contains("cannot fetch the commit 0123"), "{error}");
+        assert!(error.to_string().contains("failed to fetch the commit 0123"), "{error}");
         let nowhere = format!("file://ann:CANARY@{}", folder.path().join("nothing").display());
         let error = fetch(&nowhere, &first, &folder.path().join("fourth")).await.unwrap_err();
         assert!(error.is_outside() && !error.to_string().contains("CANARY"), "{error}");

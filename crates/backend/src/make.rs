@@ -273,7 +273,7 @@ impl Job<'_> {
         if !ran.is_good() {
             return Err(self.failed(system, &ran));
         }
-        let refuse = |found: &str| self.other(system, format!("no list of requirements, but {found}"));
+        let refuse = |found: &str| self.other(system, format!("{found} instead of a list of requirements"));
         let is_short = answer.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() <= LONGEST);
         let text = is_short.then(|| fs::read_to_string(&answer).ok()).flatten();
         let more: Vec<String> =

@@ -67,13 +67,13 @@ impl BuildSystem {
         let backend = table.build_backend.unwrap_or_else(|| "setuptools.build_meta:__legacy__".into());
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:".contains(&byte);
         if backend.is_empty() || !backend.bytes().all(is_word) {
-            return Err(refuse(format!("`{}` is not a name of a backend", backend.escape_debug())));
+            return Err(refuse(format!("`{}` is not a backend name", backend.escape_debug())));
         }
         let stays_inside = |path: &String| {
             Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
         };
         if let Some(path) = table.backend_path.iter().find(|path| !stays_inside(path)) {
-            return Err(refuse(format!("its backend-path `{}` leads out of it", path.escape_debug())));
+            return Err(refuse(format!("its backend-path `{}` points outside it", path.escape_debug())));
         }
         check(&requires, what)?;
         Ok(Self { requires, backend, path: table.backend_path })
@@ -89,7 +89,7 @@ pub(crate) fn check(requires: &[String], what: &str) -> Result<(), Error> {
             Err(error) => return Err(refuse(format!("a build requirement of it: {error}"))),
             Ok(requirement) if requirement.url.is_some() => {
                 return Err(refuse(format!(
-                    "it requires `{}` from an address, and build requirements come from the package index",
+                    "it requires `{}` from a URL; build requirements must come from a package index",
                     requirement.name
                 )));
             }
@@ -133,10 +133,10 @@ mod tests {
             Ok("hatchling.build [\"hatchling>=1\"] [\"tools\"]".into())
         );
         for (text, reason) in [
-            ("requires = [\"x @ file:///tmp/x\"]", "from an address"),
+            ("requires = [\"x @ file:///tmp/x\"]", "from a URL"),
             ("requires = [\"--index-url=http://x\"]", "a build requirement"),
-            ("requires = []\nbuild-backend = \"os;evil\"", "not a name of a backend"),
-            ("requires = []\nbackend-path = [\"../x\"]", "leads out of it"),
+            ("requires = []\nbuild-backend = \"os;evil\"", "not a backend name"),
+            ("requires = []\nbackend-path = [\"../x\"]", "points outside it"),
             ("build-backend = 1", "pyproject.toml:"),
         ] {
             let error = read(text).unwrap_err();

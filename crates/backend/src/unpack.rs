@@ -45,12 +45,12 @@ pub fn unpack(archive: File, name: &str, into: &Path) -> Result<PathBuf, Error> 
             return Err(refuse(format!("it has more than {MOST_ENTRIES} entries")));
         }
         let path =
-            inside(Path::new(std::ffi::OsStr::from_bytes(&raw))).ok_or_else(|| odd("leads out of it"))?;
+            inside(Path::new(std::ffi::OsStr::from_bytes(&raw))).ok_or_else(|| odd("points outside it"))?;
         if path.as_os_str().is_empty() {
             continue;
         }
         if path.ancestors().any(|above| links.contains_key(above)) {
-            return Err(odd("lies below a link"));
+            return Err(odd("is below a link"));
         }
         let disk = into.join(&path);
         let written = |source| Error::Write { path: disk.clone(), source };
@@ -59,7 +59,7 @@ pub fn unpack(archive: File, name: &str, into: &Path) -> Result<PathBuf, Error> 
             EntryType::Regular | EntryType::Continuous => {
                 total = total.saturating_add(entry.size());
                 if total > MOST_BYTES {
-                    return Err(refuse(format!("its files have more than {MOST_BYTES} bytes")));
+                    return Err(refuse(format!("its files are larger than {MOST_BYTES} bytes in total")));
                 }
                 let mode = if entry.header().mode().unwrap_or(0) & 0o111 == 0 { 0o644 } else { 0o755 };
                 write(&mut entry, &disk, mode).map_err(|failure| match failure {
@@ -68,16 +68,16 @@ pub fn unpack(archive: File, name: &str, into: &Path) -> Result<PathBuf, Error> 
                 })?;
             }
             EntryType::Symlink | EntryType::Link => {
-                let target = entry.link_name_bytes().ok_or_else(|| odd("is a link to nothing"))?;
+                let target = entry.link_name_bytes().ok_or_else(|| odd("is a dangling link"))?;
                 let target = Path::new(std::ffi::OsStr::from_bytes(&target)).to_owned();
                 // Hard links are named from the top of the archive, soft ones from where they are.
                 let from = match kind {
                     EntryType::Symlink => path.parent().unwrap_or(Path::new("")).join(&target),
                     _ => target,
                 };
-                let end = inside(&from).ok_or_else(|| odd("is a link that leads out of it"))?;
+                let end = inside(&from).ok_or_else(|| odd("is a link that points outside it"))?;
                 if disk.symlink_metadata().is_ok() {
-                    return Err(odd("is there twice"));
+                    return Err(odd("appears twice"));
                 }
                 links.insert(path, end);
             }
@@ -147,7 +147,7 @@ fn place_links(
         let (from, to) = (into.join(end), into.join(path));
         let failed = |source| Error::Write { path: to.clone(), source };
         let Ok(found) = from.symlink_metadata() else {
-            return Err(refuse(format!("`{}` is a link to nothing", path.display())));
+            return Err(refuse(format!("`{}` is a dangling link", path.display())));
         };
         if !found.is_file() {
             return Err(refuse(format!("`{}` is a link to something other than a file", path.display())));
@@ -166,7 +166,7 @@ fn source_folder(into: &Path, refuse: &impl Fn(String) -> Error) -> Result<PathB
     let entries: Vec<_> = fs::read_dir(into).map_err(read)?.collect::<Result<_, _>>().map_err(read)?;
     match &entries[..] {
         [one] if one.path().is_dir() => Ok(one.path()),
-        _ => Err(refuse("it has not one folder at its top".into())),
+        _ => Err(refuse("it does not have a single top-level folder".into())),
     }
 }
 
@@ -254,24 +254,21 @@ mod tests {
     #[test]
     fn nothing_leads_out() {
         for (members, reason) in [
-            (vec![("../evil", Text("", 0))], "leads out of it"),
-            (vec![("/etc/evil", Text("", 0))], "leads out of it"),
-            (vec![("foo/../../evil", Text("", 0))], "leads out of it"),
-            (vec![("foo/a", Link(EntryType::Symlink, "/etc/passwd"))], "leads out of it"),
-            (vec![("foo/a", Link(EntryType::Symlink, "../../x"))], "leads out of it"),
-            (vec![("foo/a", Link(EntryType::Link, "../x"))], "leads out of it"),
-            (
-                vec![("foo/a", Link(EntryType::Symlink, "b")), ("foo/a/evil", Text("", 0))],
-                "lies below a link",
-            ),
+            (vec![("../evil", Text("", 0))], "points outside it"),
+            (vec![("/etc/evil", Text("", 0))], "points outside it"),
+            (vec![("foo/../../evil", Text("", 0))], "points outside it"),
+            (vec![("foo/a", Link(EntryType::Symlink, "/etc/passwd"))], "points outside it"),
+            (vec![("foo/a", Link(EntryType::Symlink, "../../x"))], "points outside it"),
+            (vec![("foo/a", Link(EntryType::Link, "../x"))], "points outside it"),
+            (vec![("foo/a", Link(EntryType::Symlink, "b")), ("foo/a/evil", Text("", 0))], "is below a link"),
             (
                 vec![("foo/a", Link(EntryType::Symlink, "b")), ("foo/b", Link(EntryType::Symlink, "a"))],
-                "link to nothing",
+                "dangling link",
             ),
             (vec![("foo/pipe", Odd(EntryType::Fifo))], "neither a file"),
             (vec![("foo/device", Odd(EntryType::Char))], "neither a file"),
-            (vec![("a", Text("", 0)), ("b", Text("", 0))], "not one folder"),
-            (vec![], "not one folder"),
+            (vec![("a", Text("", 0)), ("b", Text("", 0))], "not have a single top-level folder"),
+            (vec![], "not have a single top-level folder"),
         ] {
             let error = check(&members).unwrap_err();
             assert!(error.contains(reason), "{error}");

@@ -43,7 +43,7 @@ pub(crate) fn apply<R: Read>(
             continue;
         }
         if above.iter().any(|part| part.starts_with(WHITEOUT)) {
-            return Err(refuse("a whiteout has something below it"));
+            return Err(refuse("a whiteout has entries below it"));
         }
         if name.starts_with(WHITEOUT) {
             white_out(tree, above, name, layer).map_err(refuse)?;
@@ -75,7 +75,7 @@ fn parts(path: &[u8]) -> Result<Vec<&[u8]>, Objection> {
     let parts: Vec<&[u8]> =
         path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
     if parts.iter().any(|part| *part == b"..") {
-        return Err("it climbs with `..`");
+        return Err("it contains `..`");
     }
     if parts.len() > DEEPEST {
         return Err("it is more than 256 directories deep");
@@ -118,11 +118,11 @@ fn linked(tree: &mut Tree, member: &Member, layer: usize) -> Result<Kind, Object
     let parts = parts(&member.link).map_err(|_| "it is a hard link to a path outside the image")?;
     let Some((name, above)) = parts.split_last() else { return Err("it is a hard link without a target") };
     let Some(mut path) = tree.directory(above, layer, false)? else {
-        return Err("it is a hard link to a file that is not there yet");
+        return Err("it is a hard link to a file that does not exist yet");
     };
     push(&mut path, name);
     match tree.get(&path).map(|node| &node.kind) {
-        None => Err("it is a hard link to a file that is not there yet"),
+        None => Err("it is a hard link to a file that does not exist yet"),
         Some(Kind::Directory) => Err("it is a hard link to a directory"),
         Some(kind) => Ok(kind.clone()),
     }
@@ -185,7 +185,7 @@ mod tests {
     fn a_whiteout_of_the_same_layer_counts_only_where_order_does_not() {
         let lower = raw().file("a/x", b"");
         check(&[lower.clone(), raw().file(".wh.a", b"").file("a", b"")], &["a"]);
-        let reason = "the layer deletes what it holds itself, which depends on the order of unpacking";
+        let reason = "the layer deletes its own files, which depends on the order of unpacking";
         let file = raw().file("a", b"").file(".wh.a", b"");
         check(&[lower.clone(), file], &[&format!(".wh.a: {reason}")]);
         let below = raw().file("a/new", b"").file(".wh.a", b"");
@@ -197,7 +197,7 @@ mod tests {
         for name in [".wh.", ".wh..", ".wh...", "a/.wh."] {
             check(&[raw().file(name, b"")], &[&format!("{name}: it is a whiteout without a name")]);
         }
-        check(&[raw().file(".wh.a/b", b"")], &[".wh.a/b: a whiteout has something below it"]);
+        check(&[raw().file(".wh.a/b", b"")], &[".wh.a/b: a whiteout has entries below it"]);
         check(
             &[raw().directory(".wh..wh.plnk/").file(".wh..wh.plnk/1.2", b"").file("a/.wh..wh.aufs", b"")],
             &[],
@@ -206,8 +206,8 @@ mod tests {
 
     #[test]
     fn a_path_may_not_leave_the_image() {
-        check(&[raw().file("../x", b"")], &["../x: it climbs with `..`"]);
-        check(&[raw().file("a/../x", b"")], &["a/../x: it climbs with `..`"]);
+        check(&[raw().file("../x", b"")], &["../x: it contains `..`"]);
+        check(&[raw().file("a/../x", b"")], &["a/../x: it contains `..`"]);
         check(&[raw().file("/etc/passwd", b"root")], &["etc/", "etc/passwd = root"]);
         check(&[raw().file("./x", b"").directory("./")], &["x"]);
         let out = "x: it is a hard link to a path outside the image";
@@ -218,7 +218,7 @@ mod tests {
     fn links_of_the_same_layer_are_followed_in_the_virtual_root() {
         let layer = raw().directory("etc").symlink("a", "../../../etc").file("a/passwd", b"root");
         check(&[layer], &["a -> ../../../etc", "etc/", "etc/passwd = root"]);
-        let reason = "it goes through a link that leads to no directory";
+        let reason = "it is below a link that does not point to a directory";
         check(&[raw().symlink("a", "b").file("a/x", b"")], &[&format!("a/x: {reason}")]);
         check(&[raw().symlink("a", "a").file("a/x", b"")], &[&format!("a/x: {reason}")]);
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn links_of_lower_layers_are_not() {
         let lower = raw().directory("usr/lib").symlink("lib", "usr/lib");
-        let reason = "it goes through a link of a lower layer, which some runtimes follow and others replace";
+        let reason = "it is below a link of a lower layer, which some runtimes follow and others replace";
         check(&[lower.clone(), raw().file("lib/x", b"")], &[&format!("lib/x: {reason}")]);
         let replaced = raw().directory("lib/").file("lib/x", b"");
         check(&[lower, replaced], &["lib/", "lib/x", "usr/", "usr/lib/"]);
@@ -237,7 +237,7 @@ mod tests {
         let layer = raw().file("etc/passwd", b"root").hardlink("copy", "etc/passwd");
         check(&[layer], &["copy = root", "etc/", "etc/passwd = root"]);
         let early = raw().hardlink("copy", "etc/passwd").file("etc/passwd", b"root");
-        check(&[early], &["copy: it is a hard link to a file that is not there yet"]);
+        check(&[early], &["copy: it is a hard link to a file that does not exist yet"]);
         check(&[raw().directory("d").hardlink("x", "d")], &["x: it is a hard link to a directory"]);
     }
 
@@ -248,7 +248,7 @@ mod tests {
         check(&[raw().file("a/x", b""), raw().directory("a")], &["a/", "a/x"]);
         check(
             &[raw().file("a", b""), raw().file("a/x", b"")],
-            &["a/x: it lies below something that is no directory"],
+            &["a/x: it is below something that is not a directory"],
         );
     }
 
@@ -264,7 +264,7 @@ mod tests {
     fn a_wanted_file_may_not_be_sparse() {
         let layer =
             raw().pax(&[("GNU.sparse.major", b"1"), ("GNU.sparse.name", b"etc/passwd")]).file("x", b"");
-        check(&[layer], &["a file that has to be read is stored as a sparse file"]);
+        check(&[layer], &["a required file is stored as a sparse file"]);
     }
 
     #[test]

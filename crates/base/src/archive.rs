@@ -157,7 +157,7 @@ impl Members {
         // Some readers take the first of two members with one name, others the last; all others are checked by digest.
         let is_root = matches!(name, "oci-layout" | "index.json" | "manifest.json");
         if is_root && self.repeated.contains(name) {
-            return Err(Error::document(&self.shown, name, "it is in the archive twice"));
+            return Err(Error::document(&self.shown, name, "it appears twice in the archive"));
         }
         let mut name = name;
         for _ in 0..MOST_LINKS {

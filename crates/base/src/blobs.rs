@@ -112,9 +112,7 @@ impl Blobs {
     /// Reads a file of at most 4 MiB.
     pub(crate) fn small(&self, what: &str, span: &Span) -> Result<Vec<u8>, Error> {
         if span.size > LARGEST {
-            return self
-                .at(what)
-                .refuse(format!("it is {} bytes long, and {LARGEST} are allowed", span.size));
+            return self.at(what).refuse(format!("it has {} bytes; the limit is {LARGEST}", span.size));
         }
         span.read().map_err(Error::disk("read", &span.path))
     }

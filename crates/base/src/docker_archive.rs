@@ -64,7 +64,7 @@ pub(crate) fn all(blobs: &Blobs, manifest: &Span, name: Option<&str>) -> Result<
         .filter(is_wanted)
         .map(|saved| match &saved.platform {
             Some(platform) => Ok(finish(blobs, saved, platform)?.image),
-            None => blobs.at("image config").refuse("it does not say its `os` and `architecture`"),
+            None => blobs.at("image config").refuse("it has no `os` and `architecture`"),
         })
         .collect::<Result<_, Error>>()?;
     if images.is_empty() {
@@ -96,7 +96,7 @@ fn read(blobs: &Blobs, manifest: &Span) -> Result<Vec<Saved>, Error> {
             let (Some(config), Some(names), Some(layers)) =
                 (entry.get("Config").and_then(Value::as_str), texts("RepoTags"), texts("Layers"))
             else {
-                return at.refuse("an entry has no `Config`, or its `RepoTags` or `Layers` are no texts");
+                return at.refuse("an entry has no `Config`, or its `RepoTags` or `Layers` are not strings");
             };
             let config = read_config(blobs, config)?;
             let platform = document::platform(&config.json);

@@ -50,7 +50,7 @@ pub(crate) fn form(at: Where<'_>, promised: &str, json: &Value) -> Result<Form, 
         Some(_) => return at.refuse("its `mediaType` is not a string"),
     };
     if !stated.is_empty() && !promised.is_empty() && stated != promised {
-        return at.refuse(format!("it calls itself `{stated}`, but its descriptor says `{promised}`"));
+        return at.refuse(format!("its `mediaType` is `{stated}`, but its descriptor says `{promised}`"));
     }
     let has = |field: &str| json.get(field).is_some();
     let (is_index, is_manifest) = (has("manifests"), has("layers") || has("config"));
@@ -63,7 +63,7 @@ pub(crate) fn form(at: Where<'_>, promised: &str, json: &Value) -> Result<Form, 
         other => return at.refuse(format!("`{other}` is neither an index nor a manifest")),
     };
     match form {
-        _ if is_index && is_manifest => at.refuse("it is an index and a manifest at once"),
+        _ if is_index && is_manifest => at.refuse("it is both an index and a manifest"),
         Form::Index if !is_index => at.refuse("it is an index without `manifests`"),
         Form::Manifest if !is_manifest => at.refuse("it is a manifest without `config` and `layers`"),
         form => Ok(form),
@@ -94,7 +94,7 @@ pub(crate) fn descriptor(at: Where<'_>, value: &Value, field: &str) -> Result<De
         return at.refuse(format!("`{field}.size` is not a number of bytes"));
     };
     if size > LARGEST_BLOB {
-        return at.refuse(format!("`{field}.size` is {size}, and a blob has 1 TiB at most"));
+        return at.refuse(format!("`{field}.size` is {size}; the limit is 1 TiB"));
     }
     if let Some(data) = value.get("data") {
         let bytes =
@@ -153,7 +153,7 @@ mod tests {
     fn form_of(promised: &str, json: Value) -> String {
         match form(at(), promised, &json) {
             Ok(form) => format!("{form:?}"),
-            Err(error) => error.to_string().replace("the image manifest in `x` is not valid: ", ""),
+            Err(error) => error.to_string().replace("invalid image manifest in `x`: ", ""),
         }
     }
 
@@ -171,12 +171,12 @@ mod tests {
     fn a_document_that_is_two_things_or_none_is_refused() {
         let both = json!({"schemaVersion": 2, "layers": [], "config": {}, "manifests": []});
         for promised in ["", media_type::MANIFEST, media_type::INDEX] {
-            assert_eq!(form_of(promised, both.clone()), "it is an index and a manifest at once");
+            assert_eq!(form_of(promised, both.clone()), "it is both an index and a manifest");
         }
         let index = json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": []});
         assert!(
             form_of(media_type::MANIFEST, index)
-                .starts_with("it calls itself `application/vnd.oci.image.index")
+                .starts_with("its `mediaType` is `application/vnd.oci.image.index")
         );
         assert!(form_of("", json!({"schemaVersion": 1, "fsLayers": []})).contains("schema 1"));
         assert!(form_of("", json!({"schemaVersion": 2})).contains("neither"));
@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(read(json!({"digest": digest, "size": 2, "data": "e30="})), Ok(2));
         for (value, reason) in [
             (json!({"digest": digest, "size": -1}), "`config.size` is not a number of bytes"),
-            (json!({"digest": digest, "size": 1u64 << 63}), "a blob has 1 TiB at most"),
-            (json!({"digest": digest, "size": (1u64 << 40) + 1}), "a blob has 1 TiB at most"),
+            (json!({"digest": digest, "size": 1u64 << 63}), "the limit is 1 TiB"),
+            (json!({"digest": digest, "size": (1u64 << 40) + 1}), "the limit is 1 TiB"),
             (json!({"digest": digest, "size": 2.5}), "`config.size` is not a number of bytes"),
             (json!({"digest": digest, "size": 3, "data": "e30="}), "`config.data` does not have"),
             (json!({"digest": digest, "size": 2, "data": "W10="}), "`config.data` does not have"),

@@ -10,7 +10,7 @@ use wainwright_python::PythonVersion;
 #[non_exhaustive]
 pub enum Error {
     /// Neither `layout:` nor `archive:`, or nothing behind it.
-    #[error("`{text}` does not name an image: {reason}")]
+    #[error("`{text}` is not an image source: {reason}")]
     Source {
         /// What was found.
         text: String,
@@ -41,7 +41,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An archive that ends early, or whose compression or headers are damaged.
-    #[error("the archive `{}` cannot be read", path.display())]
+    #[error("cannot read the archive `{}`", path.display())]
     Archive {
         /// The file.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum Error {
         descriptor: Box<wainwright_oci::Descriptor>,
     },
     /// No image of that name.
-    #[error("`{}` holds no image named `{name}`; it holds {}", path.display(), list(found, "no named image"))]
+    #[error("`{}` contains no image named `{name}`; it contains {}", path.display(), list(found, "no named images"))]
     Name {
         /// The layout or archive.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum Error {
         found: Vec<String>,
     },
     /// No image for that platform.
-    #[error("`{}` holds no image for {wanted}; it holds {}", path.display(), list(found, "no image at all"))]
+    #[error("`{}` contains no image for {wanted}; it contains {}", path.display(), list(found, "no images"))]
     Platform {
         /// The layout or archive.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum Error {
         found: Vec<String>,
     },
     /// Several images that fit.
-    #[error("`{}` holds more than one image for {wanted}: {}", path.display(), list(found, ""))]
+    #[error("`{}` contains several images for {wanted}: {}", path.display(), list(found, ""))]
     Ambiguous {
         /// The layout or archive.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum Error {
         found: Vec<String>,
     },
     /// Several images, and no word which is meant.
-    #[error("`{}` holds several images: {}", path.display(), list(found, ""))]
+    #[error("`{}` contains several images: {}", path.display(), list(found, ""))]
     Several {
         /// The layout or archive.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum Error {
         found: Vec<String>,
     },
     /// A blob that should be there and is not.
-    #[error("`{}` does not hold the {what}, {blob}", path.display())]
+    #[error("`{}` does not contain the {what}, {blob}", path.display())]
     Missing {
         /// The layout or archive.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum Error {
         blob: String,
     },
     /// A blob of another size than its descriptor says.
-    #[error("the {what} in `{}` is {found} bytes long, but its descriptor says {expected}", path.display())]
+    #[error("the {what} in `{}` has {found} bytes instead of the {expected} in its descriptor", path.display())]
     Size {
         /// The layout or archive.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub enum Error {
         found: u64,
     },
     /// Bytes that are not those their name promises.
-    #[error("the {what} in `{}` should have the digest {expected}, but it has {found}", path.display())]
+    #[error("the {what} in `{}` has the digest {found} instead of {expected}", path.display())]
     Mismatch {
         /// The layout, archive or file.
         path: PathBuf,
@@ -130,7 +130,7 @@ pub enum Error {
         found: Digest,
     },
     /// A manifest, index or config that breaks the specification, or is too large.
-    #[error("the {what} in `{}` is not valid: {reason}", path.display())]
+    #[error("invalid {what} in `{}`: {reason}", path.display())]
     Document {
         /// The layout or archive.
         path: PathBuf,
@@ -142,7 +142,7 @@ pub enum Error {
         hint: Option<&'static str>,
     },
     /// A layer that cannot be decompressed, or whose tar is damaged.
-    #[error("layer {position}, {digest}, cannot be read")]
+    #[error("cannot read layer {position}, {digest}")]
     Layer {
         /// Counted from 1, lowest first.
         position: usize,
@@ -153,7 +153,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A layer whose media type we cannot read.
-    #[error("layer {position} cannot be read: `{media_type}` is not a kind of tar we know")]
+    #[error("cannot read layer {position}: unsupported media type `{media_type}`")]
     MediaType {
         /// Counted from 1, lowest first.
         position: usize,
@@ -161,7 +161,7 @@ pub enum Error {
         media_type: String,
     },
     /// A layer whose bytes are not those of its diff ID.
-    #[error("layer {position} unpacks to {found}, but its config promises {expected}")]
+    #[error("layer {position} unpacks to {found} instead of the {expected} in its config")]
     DiffId {
         /// Counted from 1, lowest first.
         position: usize,
@@ -181,7 +181,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// No interpreter that fits.
-    #[error("the base image has no {} in {searched}; it has {}", wanted_python(*wanted), list(found, "no Python at all"))]
+    #[error("the base image has no {} in {searched}; found: {}", wanted_python(*wanted), list(found, "none"))]
     Python {
         /// The version that was asked for.
         wanted: Option<PythonVersion>,
@@ -191,13 +191,13 @@ pub enum Error {
         found: Vec<String>,
     },
     /// No C library we know.
-    #[error("the base image{} has neither glibc nor musl where loaders look for them", in_words(os.as_deref()))]
+    #[error("the base image{} has neither glibc nor musl in the usual places", in_words(os.as_deref()))]
     Libc {
         /// The distribution, where the image names one.
         os: Option<String>,
     },
     /// A user or group that the base image does not know.
-    #[error("the base image cannot tell the number of `{user}`: {reason}")]
+    #[error("the base image has no number for the user `{user}`: {reason}")]
     User {
         /// What was asked for.
         user: String,
@@ -211,16 +211,16 @@ pub enum Error {
 
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
-        const ANOTHER: &str = "make or copy the image again, for example with `skopeo copy`";
+        const ANOTHER: &str = "create or copy the image again, for example with `skopeo copy`";
         let hint = match self {
             Self::Source { .. } => "write `layout:FOLDER[:NAME][@sha256:...]` or `archive:FILE[:NAME]`",
             Self::Kind { hint, .. } => return hint.map(Into::into),
-            Self::Disk { .. } => "check that the path is right and that you may read it",
+            Self::Disk { .. } => "check that the path is correct and readable",
             Self::Unfetched { .. } => "fetch it first",
-            Self::Name { .. } => "use one of these names, or none if there is only one image",
+            Self::Name { .. } => "use one of these names, or omit the name if there is only one image",
             Self::Platform { .. } => "choose one of these with `--platform`, or another base image",
             Self::Ambiguous { .. } | Self::Several { .. } => {
-                "say which: with `:NAME` in a layout or an archive, with `@sha256:...` in a layout or a registry"
+                "select one with `:NAME` (layout, archive) or `@sha256:...` (layout, registry)"
             }
             Self::Document { hint: Some(hint), .. } => hint,
             Self::Archive { .. }

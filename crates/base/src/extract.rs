@@ -48,10 +48,9 @@ pub fn extract(
                 let path = clean(&member.path);
                 let is_last = tree.get(&path).is_some_and(|node| node.layer == index + 1);
                 let Some(targets) = places.get(&path).filter(|_| is_last) else { continue };
-                room =
-                    room.checked_sub(member.size.saturating_mul(targets.len() as u64)).ok_or_else(|| {
-                        Failure::Tar(invalid("the files of its Python are larger than any real ones"))
-                    })?;
+                room = room
+                    .checked_sub(member.size.saturating_mul(targets.len() as u64))
+                    .ok_or_else(|| Failure::Tar(invalid("the files of its Python are too large")))?;
                 write(stream, targets, into, member.size)?;
             }
             Ok(())

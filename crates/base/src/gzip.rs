@@ -28,7 +28,7 @@ impl<R: BufRead> Read for Gzip<R> {
                 Some(0x1f) => {
                     self.member = self.member.take().map(|member| GzDecoder::new(member.into_inner()));
                 }
-                Some(_) => return Err(invalid("other bytes stand behind the gzip data")),
+                Some(_) => return Err(invalid("there are bytes after the gzip data")),
             }
         }
         Ok(0)
@@ -54,7 +54,7 @@ mod tests {
         check(&[&one], Ok("one"));
         check(&[&one, &none, &two], Ok("onetwo"));
         for garbage in ["x", "garbage", "much more garbage"] {
-            check(&[&one, garbage.as_bytes()], Err("other bytes stand behind the gzip data"));
+            check(&[&one, garbage.as_bytes()], Err("there are bytes after the gzip data"));
         }
         check(&[&one, &two[..15]], Err("unexpected end of file"));
         check(&[&one[..15]], Err("unexpected end of file"));

@@ -81,9 +81,9 @@ pub(crate) fn docker_manifest(blobs: &Blobs) -> Result<Span, Error> {
     blobs.find("manifest.json")?.ok_or_else(|| Error::Kind {
         path: blobs.shown.clone(),
         expected: "an image archive",
-        reason: "it holds neither `oci-layout` and `index.json` nor `manifest.json`".into(),
+        reason: "it contains neither `oci-layout` and `index.json` nor `manifest.json`".into(),
         hint: Some(
-            "write one with `docker save`, `podman save` or `skopeo copy`; a tar of files is no image",
+            "create one with `docker save`, `podman save` or `skopeo copy`; a tar of files is not an image",
         ),
     })
 }

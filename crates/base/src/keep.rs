@@ -42,7 +42,7 @@ impl Keeper {
             false => wanted(path),
         };
         if member.is_sparse && !matches!(wanted, Wanted::Nothing) {
-            return Err(invalid("a file that has to be read is stored as a sparse file"));
+            return Err(invalid("a required file is stored as a sparse file"));
         }
         match wanted {
             Wanted::Nothing => {}
@@ -54,7 +54,7 @@ impl Keeper {
             Wanted::Text(largest) => {
                 self.total += member.size;
                 if member.size > largest || self.total > MOST_TEXT {
-                    return Err(invalid("a file that has to be read is larger than any real one"));
+                    return Err(invalid("a required file is too large"));
                 }
                 let mut text = Vec::new();
                 stream.read_to_end(&mut text)?;

@@ -22,7 +22,7 @@ pub(crate) fn index(blobs: &Blobs) -> Result<Document, Error> {
     let Some(marker) = blobs.find("oci-layout")? else {
         return refuse(
             "it has no file `oci-layout`",
-            Some("name the folder that holds `oci-layout` and `index.json`"),
+            Some("use the folder that contains `oci-layout` and `index.json`"),
         );
     };
     let marker = blobs.parse("oci-layout", "", &marker)?;
@@ -85,7 +85,7 @@ pub(crate) fn check_platform(blobs: &Blobs, config: &Document, wanted: &Platform
     match document::platform(&config.json) {
         Some(stated) if select::is_same_machine(&stated, wanted) => Ok(()),
         Some(stated) => blobs.at("image config").refuse(format!("it is for {stated}, not for {wanted}")),
-        None => blobs.at("image config").refuse("it does not say its `os` and `architecture`"),
+        None => blobs.at("image config").refuse("it has no `os` and `architecture`"),
     }
 }
 

@@ -126,7 +126,7 @@ fn read(stream: &mut Tar<'_>) -> Result<Vec<LayerFile>, Failure> {
     while let Some(member) = stream.next().map_err(Failure::Tar)? {
         bytes += member.path.len() + member.link.len();
         if files.len() >= MOST_MEMBERS || bytes > MOST_BYTES {
-            return Err(Failure::Tar(invalid("the layer has more paths than any real one")));
+            return Err(Failure::Tar(invalid("the layer has too many paths")));
         }
         let path = clean(&member.path);
         // The root itself, which some tars name.
@@ -314,7 +314,7 @@ mod tests {
         std::fs::write(&blob, bytes).unwrap();
         layer.place = Place::File { path: blob.clone(), offset: 0 };
         let error = list(&layer, 3, &bench.store).unwrap_err().to_string();
-        assert!(error.starts_with("the layer 3 in") && error.contains("should have the digest"), "{error}");
+        assert!(error.starts_with("the layer 3 in") && error.contains("has the digest"), "{error}");
         layer.place = Place::Store;
         let error = list(&layer, 3, &bench.store).unwrap_err();
         assert!(matches!(error, Error::Store(_)) && !blob.exists(), "our copy, and not the image: {error}");

@@ -119,7 +119,7 @@ impl Offers {
             (Some(known), _) => (known.uid, known.gid),
             (None, Some(uid)) => (uid, 0),
             (None, None) if self.users.is_empty() => {
-                return refuse("it has no `/etc/passwd`, or one that cannot be read".into());
+                return refuse("its `/etc/passwd` is missing or unreadable".into());
             }
             (None, None) => return refuse(format!("`/etc/passwd` does not list `{name}`")),
         };
@@ -233,18 +233,15 @@ mod tests {
         check(
             Some("3.13.1"),
             Some("/usr/local/bin"),
-            &format!("the base image has no Python 3.13.1 in /usr/local/bin; it has {found}"),
+            &format!("the base image has no Python 3.13.1 in /usr/local/bin; found: {found}"),
         );
         check(
             Some("3.9"),
             Some("/bin"),
-            &format!("the base image has no Python 3.9 in /bin; it has {found}"),
+            &format!("the base image has no Python 3.9 in /bin; found: {found}"),
         );
         let error = Offers::default().python(None, None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("the base image has no Python 3 in {USUAL_PATH}; it has no Python at all")
-        );
+        assert_eq!(error.to_string(), format!("the base image has no Python 3 in {USUAL_PATH}; found: none"));
         assert!(error.hint().is_some() && !error.is_outside());
     }
 
@@ -262,7 +259,7 @@ mod tests {
         ] {
             let found = offers().user_id(user).map_err(|error| error.to_string());
             let expected = expected
-                .map_err(|reason| format!("the base image cannot tell the number of `{user}`: {reason}"));
+                .map_err(|reason| format!("the base image has no number for the user `{user}`: {reason}"));
             assert_eq!(found, expected);
         }
         let error = Offers::default().user_id("app").unwrap_err();

@@ -225,7 +225,7 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         let at = self.blobs.at("image index");
         if depth > DEEPEST {
-            return at.refuse(format!("indexes lie more than {DEEPEST} deep in each other"));
+            return at.refuse(format!("indexes are nested more than {DEEPEST} levels deep"));
         }
         let document = self.blobs.document("image index", entry)?;
         document::form(at, &entry.media_type, &document.json)?;

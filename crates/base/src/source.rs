@@ -43,7 +43,7 @@ impl Source {
             Some(false) => format!("archive:{text}").parse(),
             None => Err(Error::Source {
                 text: text.chars().take(200).collect(),
-                reason: "there is no such folder or file".into(),
+                reason: "no such folder or file".into(),
             }),
         }
     }
@@ -71,7 +71,7 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Source { text: text.chars().take(200).collect(), reason };
         let Some((kind @ ("layout" | "archive"), rest)) = text.split_once(':') else {
-            return Err(refuse("it begins with neither `layout:` nor `archive:`".into()));
+            return Err(refuse("it starts with neither `layout:` nor `archive:`".into()));
         };
         let (rest, digest) = match rest.rsplit_once("@sha256:") {
             Some((rest, hex)) => match Digest::from_hex(hex) {
@@ -88,7 +88,7 @@ impl FromStr for Source {
         match (kind, digest) {
             ("layout", digest) => Ok(Self::Layout { dir: path.into(), name, digest }),
             (_, None) => Ok(Self::Archive { file: path.into(), name }),
-            (_, Some(_)) => Err(refuse("an archive is chosen from by name, not by digest".into())),
+            (_, Some(_)) => Err(refuse("images in an archive are selected by name, not by digest".into())),
         }
     }
 }

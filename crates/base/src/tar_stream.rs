@@ -85,7 +85,7 @@ impl<R: Read> TarStream<R> {
         R: Seek,
     {
         let skip = |inner: &mut R, count: u64| {
-            let count = i64::try_from(count).map_err(|_| invalid("a member is larger than any file"))?;
+            let count = i64::try_from(count).map_err(|_| invalid("a member is too large"))?;
             inner.seek(SeekFrom::Current(count)).map(|_| ())
         };
         Self { inner, skip, position: 0, content: 0, padding: 0 }
@@ -99,7 +99,7 @@ impl<R: Read> TarStream<R> {
             let Some(header) = self.header()? else {
                 return match extension.bytes {
                     0 => Ok(None),
-                    _ => Err(invalid("the tar ends behind an extended header")),
+                    _ => Err(invalid("the tar ends after an extended header")),
                 };
             };
             let size = header.entry_size().map_err(|_| invalid("a header has no valid size"))?;
@@ -130,7 +130,7 @@ impl<R: Read> TarStream<R> {
     fn member(&mut self, header: &Header, flag: u8, size: u64, extension: Extension) -> io::Result<Member> {
         let size = match extension.size {
             Some(pax) if pax != size && pax < OCTAL_SIZES => {
-                return Err(invalid("a PAX record and a header give a member two sizes"));
+                return Err(invalid("a PAX record and a header have different sizes for a member"));
             }
             pax => pax.unwrap_or(size),
         };
@@ -147,7 +147,7 @@ impl<R: Read> TarStream<R> {
             _ => MemberKind::Other,
         };
         if matches!(flag, b'1'..=b'6') && size != 0 {
-            return Err(invalid("a link, directory or device has bytes of its own"));
+            return Err(invalid("a link, directory or device has content"));
         }
         if flag == b'S' {
             self.skip_sparse_map(header)?;
@@ -180,7 +180,7 @@ impl<R: Read> TarStream<R> {
         if header.as_bytes().iter().all(|byte| *byte == 0) {
             // One block of zeros and then members again is an archive that readers end at different places.
             let is_end = !self.read_block(&mut header)? || header.as_bytes().iter().all(|byte| *byte == 0);
-            return if is_end { Ok(None) } else { Err(invalid("a block of zeros stands between members")) };
+            return if is_end { Ok(None) } else { Err(invalid("there is a block of zeros between members")) };
         }
         let bytes = header.as_bytes();
         let sum: u32 = bytes[..148].iter().chain(&bytes[156..]).map(|byte| u32::from(*byte)).sum();
@@ -295,7 +295,7 @@ impl<R: Read> TarStream<R> {
         for record in records(&bytes) {
             let (key, _) = record?;
             if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
-                return Err(invalid("a global PAX record gives a path or a size to all members"));
+                return Err(invalid("a global PAX record sets a path or a size for all members"));
             }
         }
         Ok(())
@@ -345,7 +345,7 @@ fn records(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<(&[u8], &[u8])>>
 fn decimal(text: &[u8]) -> io::Result<u64> {
     let is_number = !text.is_empty() && text.len() < 20 && text.iter().all(u8::is_ascii_digit);
     let number = std::str::from_utf8(text).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
-    number.ok_or_else(|| invalid("a PAX record holds no valid number"))
+    number.ok_or_else(|| invalid("a PAX record contains an invalid number"))
 }
 
 pub(crate) fn invalid(reason: &'static str) -> io::Error {
@@ -422,18 +422,18 @@ mod tests {
 
     #[test]
     fn two_readings_of_one_tar_are_refused() {
-        let one = "a PAX record and a header give a member two sizes";
+        let one = "a PAX record and a header have different sizes for a member";
         check(raw().pax(&[("size", b"1024")]).file("a", b"x"), &[one]);
-        let two = "a global PAX record gives a path or a size to all members";
+        let two = "a global PAX record sets a path or a size for all members";
         check(raw().global(&[("path", b"etc/passwd")]).file("a", b""), &[two]);
         check(raw().global(&[("comment", b"made by git")]).file("a", b""), &["File a 0"]);
-        let three = "a link, directory or device has bytes of its own";
+        let three = "a link, directory or device has content";
         check(raw().entry(b'2', "a", "b", b"x"), &[three]);
         let mut bytes = raw().file("a", b"").bytes();
         bytes.truncate(512);
         bytes.extend([0; 512]);
         bytes.extend(raw().file("b", b"").bytes());
-        check_bytes(&bytes, &["File a 0", "a block of zeros stands between members"]);
+        check_bytes(&bytes, &["File a 0", "there is a block of zeros between members"]);
     }
 
     #[test]
@@ -455,8 +455,8 @@ mod tests {
         let large = "the extended headers of a member are larger than 1 MiB";
         check(raw().gnu_name(b'L', &vec![b'x'; (1 << 20) + 1]), &[large]);
         check(raw().pax(&[("path", b"a\0b")]).file("a", b""), &["a PAX record is damaged"]);
-        check(raw().pax(&[("size", b"-1")]).file("a", b""), &["a PAX record holds no valid number"]);
-        check(raw().pax(&[("path", b"a")]), &["the tar ends behind an extended header"]);
+        check(raw().pax(&[("size", b"-1")]).file("a", b""), &["a PAX record contains an invalid number"]);
+        check(raw().pax(&[("path", b"a")]), &["the tar ends after an extended header"]);
     }
 
     #[test]

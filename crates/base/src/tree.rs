@@ -107,17 +107,17 @@ impl Tree {
                     // Docker unpacks each layer for itself, where the link is not seen and becomes a directory;
                     // containerd unpacks on top of the others and follows it.
                     return Err(
-                        "it goes through a link of a lower layer, which some runtimes follow and others replace",
+                        "it is below a link of a lower layer, which some runtimes follow and others replace",
                     );
                 }
                 Some(Node { kind: Kind::Symlink(_), .. }) => {
                     self.count(STEPS_OF_LINK)?;
                     match self.resolve(&next) {
                         Some(found) if self.is_directory(&found) => found,
-                        _ => return Err("it goes through a link that leads to no directory"),
+                        _ => return Err("it is below a link that does not point to a directory"),
                     }
                 }
-                Some(_) => return Err("it lies below something that is no directory"),
+                Some(_) => return Err("it is below something that is not a directory"),
                 None if create => {
                     self.insert(next.clone(), Kind::Directory, layer)?;
                     next
@@ -139,8 +139,7 @@ impl Tree {
 
     /// Removes a path that lower layers put there, and all below it (OCI image-spec, "Whiteouts").
     pub(crate) fn remove(&mut self, path: &[u8], layer: usize) -> Result<(), Objection> {
-        const SAME: Objection =
-            "the layer deletes what it holds itself, which depends on the order of unpacking";
+        const SAME: Objection = "the layer deletes its own files, which depends on the order of unpacking";
         match self.get(path) {
             None => return Ok(()),
             Some(node) if node.layer == layer => return Err(SAME),
@@ -199,7 +198,7 @@ impl Tree {
         self.forget(&path);
         self.bytes += size(&path, &kind);
         if self.bytes > MOST_BYTES || self.nodes.len() >= MOST_PATHS {
-            return Err("the image has more paths than any real one");
+            return Err("the image has too many paths");
         }
         self.nodes.insert(path, Node { kind, layer });
         Ok(())
@@ -213,11 +212,7 @@ impl Tree {
 
     fn count(&mut self, steps: u64) -> Result<(), Objection> {
         self.work += steps;
-        if self.work > MOST_WORK {
-            Err("following the image takes more work than any real one")
-        } else {
-            Ok(())
-        }
+        if self.work > MOST_WORK { Err("the image has too many links to follow") } else { Ok(()) }
     }
 }
 

@@ -114,7 +114,7 @@ impl Walk {
     fn read(&mut self, mut document: Document) -> Result<Document, Error> {
         self.bytes += document.descriptor.size;
         if self.bytes > MOST_BYTES {
-            return self.at().refuse("the manifests below it have more than 64 MiB together");
+            return self.at().refuse("its manifests are larger than 64 MiB in total");
         }
         let form = document::form(self.at(), &document.descriptor.media_type, &document.json)?;
         if document.descriptor.media_type.is_empty() {
@@ -135,7 +135,7 @@ impl Walk {
 
     fn index(&mut self, document: &Document) -> Result<(), Error> {
         if self.depth >= DEEPEST {
-            return self.at().refuse(format!("indexes lie more than {DEEPEST} deep in each other"));
+            return self.at().refuse(format!("indexes are nested more than {DEEPEST} levels deep"));
         }
         for entry in document::descriptors(self.at(), &document.json, "manifests")? {
             let kinds = [
@@ -147,7 +147,7 @@ impl Walk {
             ];
             if !kinds.contains(&entry.media_type.as_str()) {
                 let reason =
-                    format!("it names `{}`, which is neither an index nor a manifest", entry.media_type);
+                    format!("it lists `{}`, which is neither an index nor a manifest", entry.media_type);
                 return self.at().refuse(reason);
             }
             // Named again further down, it has to come even earlier; and all that it names.
@@ -155,7 +155,7 @@ impl Walk {
                 self.wanted.push(entry);
             }
             if self.found.len() + self.wanted.len() > MOST_DOCUMENTS {
-                return self.at().refuse(format!("more than {MOST_DOCUMENTS} manifests lie below it"));
+                return self.at().refuse(format!("it has more than {MOST_DOCUMENTS} manifests"));
             }
         }
         Ok(())
@@ -236,7 +236,7 @@ mod tests {
             chain.insert(0, index(&[&chain[0]]));
         }
         let error = walk(&chain.iter().collect::<Vec<_>>()).unwrap_err();
-        assert!(error.to_string().contains("more than 4 deep"), "{error}");
+        assert!(error.to_string().contains("more than 4 levels deep"), "{error}");
         let json = json!({"schemaVersion": 2, "manifests": [Descriptor::of("text/plain", b"")]});
         let odd = Document::read("index", media_type::INDEX, json.to_string().into()).unwrap();
         assert!(walk(&[&odd]).unwrap_err().to_string().contains("`text/plain`, which is neither"));

@@ -106,7 +106,7 @@ fn of_layout(
             continue;
         }
         let Some(platform) = &candidate.platform else {
-            return blobs.at("image config").refuse("it does not say its `os` and `architecture`");
+            return blobs.at("image config").refuse("it has no `os` and `architecture`");
         };
         images.push(layout::read_image(blobs, &candidate.descriptor, platform)?);
     }
@@ -120,7 +120,7 @@ pub(crate) fn nothing(path: &Path) -> Error {
     Error::Kind {
         path: path.to_owned(),
         expected: "an image",
-        reason: "it holds none".into(),
+        reason: "it is empty".into(),
         hint: Some("build it first"),
     }
 }
@@ -177,9 +177,9 @@ mod tests {
         check(&bench, None, "index of linux/amd64 linux/arm64");
         check(&bench, Some("1"), "index of linux/amd64 linux/arm64");
         check(&bench, Some("1-linux-amd64"), "linux/amd64");
-        check(&bench, Some("2"), "holds no image named `2`; it holds 1, 1-linux-amd64, 1-linux-arm64");
+        check(&bench, Some("2"), "contains no image named `2`; it contains 1, 1-linux-amd64, 1-linux-arm64");
         bench.write_index(&[]);
-        check(&bench, None, "is not an image: it holds none");
+        check(&bench, None, "is not an image: it is empty");
         let other = bench.json_blob(
             media_type::INDEX,
             &json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": [one]}),
@@ -195,6 +195,6 @@ mod tests {
         bench.write_index(&[one.clone(), two]);
         check(&bench, None, "linux/amd64 linux/arm64");
         bench.write_index(&[one, image(&bench, "amd64", "else")]);
-        check(&bench, None, "holds more than one image for linux/amd64");
+        check(&bench, None, "contains several images for linux/amd64");
     }
 }

@@ -11,13 +11,13 @@ use crate::corrupt::Corrupt;
 #[non_exhaustive]
 pub enum Error {
     /// Two entries want one path.
-    #[error("`{path}` is there twice")]
+    #[error("`{path}` appears twice")]
     Duplicate {
         /// The path.
         path: ImagePath,
     },
     /// An entry lies below something that is not a directory.
-    #[error("`{path}` lies below `{file}`, which is not a directory")]
+    #[error("`{path}` is below `{file}`, which is not a directory")]
     UnderFile {
         /// The entry.
         path: ImagePath,
@@ -63,13 +63,13 @@ pub enum Error {
         problem: MemberProblem,
     },
     /// Lazy pulling takes gzip apart, nothing else.
-    #[error("a layer for lazy pulling cannot have the compression `{compression}`")]
+    #[error("lazy layers cannot use the compression `{compression}`")]
     LazyNeedsGzip {
         /// The compression asked for.
         compression: Compression,
     },
     /// A name that no table of contents can hold, because JSON is UTF-8.
-    #[error("`{name}` is not UTF-8, and cannot stand in the table of contents of a lazy layer")]
+    #[error("`{name}` is not UTF-8, which the table of contents of a lazy layer requires")]
     NotUtf8 {
         /// The name, with its bytes escaped.
         name: String,
@@ -99,7 +99,7 @@ pub enum MemberProblem {
     #[error("{0} bytes follow the end of its deflate data")]
     Tail(u64),
     /// It is longer or shorter than promised.
-    #[error("it holds {found} bytes, not the {expected} it promised")]
+    #[error("it has {found} bytes instead of {expected}")]
     Size {
         /// Bytes promised.
         expected: u64,
@@ -133,14 +133,14 @@ impl Error {
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Changed { .. } => Some("build again when nothing writes to the project".into()),
+            Self::Changed { .. } => Some("build again while no program changes the project".into()),
             Self::Member { .. } => {
-                Some("fetch the package again; if it stays so, its publisher has to mend it".into())
+                Some("fetch the package again; if that does not help, report it to its publisher".into())
             }
-            Self::LazyNeedsGzip { .. } => Some("use `splice` or `gzip`, or no lazy layout".into()),
+            Self::LazyNeedsGzip { .. } => Some("use `--compression splice` or `gzip`, or `--lazy no`".into()),
             Self::NotUtf8 { .. } => Some("rename it, or build without a lazy layout".into()),
-            Self::Compress { .. } => Some("is there memory left? a lower level needs less".into()),
-            Self::Write { .. } => Some("is there room on the disk?".into()),
+            Self::Compress { .. } => Some("check the free memory; a lower level needs less".into()),
+            Self::Write { .. } => Some("check the free disk space".into()),
             Self::Duplicate { .. }
             | Self::UnderFile { .. }
             | Self::HardlinkTarget { .. }

@@ -16,6 +16,7 @@ mod inflate;
 mod joiner;
 mod large;
 mod options;
+mod ordered;
 mod part;
 mod produce;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use entry::{Content, Deflated, Entry, Kind, Span};
 pub use error::{Error, MemberProblem};
 pub use estargz::LAZY_FILES;
 pub use options::Options;
+pub use ordered::try_map_ordered;
 pub use tar::{BLOCK, file_header, padding};
 pub use wainwright_oci::{Compression, Lazy};
 pub use write::{FORMAT, Written, write};

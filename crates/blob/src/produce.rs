@@ -10,6 +10,7 @@ use crate::entry::{Content, Deflated, Entry, Kind};
 use crate::error::MemberProblem;
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop};
 use crate::large::Large;
+use crate::ordered::try_map_ordered;
 use crate::part::{Blocks, Expected, LARGE, Part, Plain, TINY};
 use crate::{Error, tar};
 
@@ -69,11 +70,9 @@ impl<'a> Producer<'a> {
             batch.push(entry);
         }
         let (mtime, wants_blocks) = (self.mtime, self.wanted != Wanted::Plain);
-        batch
-            .into_par_iter()
-            .with_min_len(4)
-            .map(|entry| TOOLS.with_borrow_mut(|tools| whole(entry, mtime, wants_blocks, tools)))
-            .collect()
+        try_map_ordered(batch.into_par_iter().with_min_len(4), |entry| {
+            TOOLS.with_borrow_mut(|tools| whole(entry, mtime, wants_blocks, tools))
+        })
     }
 }
 

@@ -404,10 +404,10 @@ mod tests {
             let error = write(&entries, &SPLICE, &mut std::io::sink()).unwrap_err();
             assert_eq!(error.to_string(), expected);
         };
-        check(vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a"), *b"1")], "`a` is there twice");
+        check(vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a"), *b"1")], "`a` appears twice");
         check(
             vec![Entry::bytes(path("a"), *b"1"), Entry::bytes(path("a/b/c"), *b"1")],
-            "`a/b/c` lies below `a`, which is not a directory",
+            "`a/b/c` is below `a`, which is not a directory",
         );
         check(
             vec![Entry { kind: Kind::Hardlink(path("b")), ..Entry::bytes(path("a"), *b"") }],

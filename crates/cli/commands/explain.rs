@@ -28,8 +28,7 @@ pub(crate) fn explain(arguments: &Explain) -> u8 {
 fn one(name: &str) -> Option<String> {
     let of_wheels = wainwright_wheel::explain(name).map(|Rule { id, meaning, why, advice }| {
         let refuses = id.starts_with("E-");
-        let effect =
-            if refuses { "A wheel that breaks it is refused." } else { "It is told, and nothing more." };
+        let effect = if refuses { "A wheel that breaks it is refused." } else { "It is a warning only." };
         page("wheels", id, meaning, effect, [why, advice])
     });
     let of_workflows = wainwright_woodwork::explain(name).map(|code| {

@@ -40,9 +40,9 @@ fn parse_tag(text: &str) -> Result<String, String> {
     let reference: Result<Reference, _> = format!("x/y:{text}").parse();
     match reference {
         Ok(reference) if reference.tag() == Some(text) => Ok(text.to_owned()),
-        _ => {
-            Err("a tag has up to 128 letters, digits, `_`, `.` and `-`; the repository is that of the image"
-                .into())
-        }
+        _ => Err(
+            "a tag has at most 128 letters, digits, `_`, `.` and `-`; the repository is that of the image"
+                .into(),
+        ),
     }
 }

@@ -67,7 +67,7 @@ fn of_project(
         && !lazy.goes_with(compression)
     {
         return Err(format!(
-            "a layer for lazy pulling cannot have the compression `{compression}`\n  hint: `--lazy {lazy}` goes with \
+            "lazy layers cannot use the compression `{compression}`\n  hint: `--lazy {lazy}` goes with \
              `--compression splice` and `gzip`"
         ));
     }

@@ -118,7 +118,7 @@ async fn damaged_releases_are_refused() {
     let file = world.archive.inrelease("bookworm-security");
     let good = fs::read_to_string(&file).expect("there");
     for (bad, expected) in [
-        (good.replace("amd64", "amd46"), "does not fit the text"),
+        (good.replace("amd64", "amd46"), "does not match the text"),
         (crate::sample::Signer::new().sign("Codename: bookworm-security"), "is not in the keyring"),
         ("<html>Please log in</html>".into(), "is not properly signed"),
         (fs::read_to_string(world.archive.inrelease("bookworm")).expect("there"), "describes `bookworm`"),
@@ -135,7 +135,7 @@ async fn valid_until_counts_when_locking_only() {
     let mut world = world();
     world.archive.more = "Valid-Until: Mon, 01 Jun 2026 12:00:00 UTC\n".into();
     world.archive.publish("bookworm-security");
-    world.check_refused("was valid until 2026-06-01T12:00:00Z, and it is 2026-06-02T00:00:00Z").await;
+    world.check_refused("expired at 2026-06-01T12:00:00Z; the clock says 2026-06-02T00:00:00Z").await;
     let mut settings = world.archive.settings();
     settings.check_valid_until = false;
     let lock = world.lock_with(&settings).await.expect("a lock of the past");

@@ -48,7 +48,7 @@ pub(crate) fn read(
             }
         } else if line.starts_with([' ', '\t']) {
             if !in_paragraph {
-                return Err(refuse(number, "the line continues nothing"));
+                return Err(refuse(number, "continuation line without a field"));
             }
             on_line(number, Line::More(line.trim_ascii_start()))?;
         } else if !line.starts_with('#') {
@@ -96,7 +96,7 @@ mod tests {
     fn other_lines_are_refused_with_their_number() {
         for (text, expected) in [
             ("A: 1\nnonsense\n", "`sample`, line 2: the line is not `Name: value`"),
-            (" A: 1\n", "`sample`, line 1: the line continues nothing"),
+            (" A: 1\n", "`sample`, line 1: continuation line without a field"),
         ] {
             assert_eq!(lines(text).expect_err(text).to_string(), expected);
         }

@@ -45,13 +45,13 @@ pub enum Error {
         text: String,
     },
     /// Not `name` or `name for other`.
-    #[error("`{text}` is not a package to leave out")]
+    #[error("`{text}` is not an exclusion")]
     Exclusion {
         /// What was found.
         text: String,
     },
     /// A key file without usable keys.
-    #[error("the keyring `{name}` cannot be used: {reason}")]
+    #[error("cannot use the keyring `{name}`: {reason}")]
     Keyring {
         /// Which.
         name: String,
@@ -75,7 +75,7 @@ pub enum Error {
         reason: String,
     },
     /// An `InRelease` of another suite.
-    #[error("`{file}` should describe `{expected}` but describes `{found}`")]
+    #[error("`{file}` describes `{found}` instead of `{expected}`")]
     OtherSuite {
         /// Which file.
         file: String,
@@ -85,7 +85,7 @@ pub enum Error {
         found: String,
     },
     /// An `InRelease` that is past its date: somebody may be holding back updates.
-    #[error("`{file}` was valid until {valid_until}, and it is {now}")]
+    #[error("`{file}` expired at {valid_until}; the clock says {now}")]
     Expired {
         /// Which file.
         file: String,
@@ -95,7 +95,7 @@ pub enum Error {
         now: Date,
     },
     /// An `InRelease` that is dated after now.
-    #[error("`{file}` is dated {date}, and it is {now}")]
+    #[error("`{file}` is dated {date}, in the future; the clock says {now}")]
     FromTheFuture {
         /// Which file.
         file: String,
@@ -105,7 +105,7 @@ pub enum Error {
         now: Date,
     },
     /// A field that is missing or malformed.
-    #[error("`{file}` has no proper `{field}` field")]
+    #[error("`{file}` has no valid `{field}` field")]
     ReleaseField {
         /// Which file.
         file: String,
@@ -131,7 +131,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A file that ends early, or cannot be decompressed.
-    #[error("`{file}` cannot be read")]
+    #[error("cannot read `{file}`")]
     Unreadable {
         /// Which file.
         file: String,
@@ -140,13 +140,13 @@ pub enum Error {
         source: io::Error,
     },
     /// A package whose dependencies cannot be read.
-    #[error("the dependencies of package `{package}` cannot be read")]
+    #[error("cannot parse the dependencies of package `{package}`")]
     Relation {
         /// Which package.
         package: String,
     },
     /// Nothing in the archive meets a dependency.
-    #[error("no package meets `{relation}`{}{}", chain(wanted_by), there_is(found.as_deref()))]
+    #[error("no package satisfies `{relation}`{}{}", chain(wanted_by), there_is(found.as_deref()))]
     Unmet {
         /// The dependency, with all its alternatives.
         relation: String,
@@ -158,7 +158,8 @@ pub enum Error {
         similar: Vec<String>,
     },
     /// Only a newer package than the one that is there would do, and what is there stays.
-    #[error("`{relation}`{} is needed, and the base has `{installed}`", chain(wanted_by))]
+    #[error("`{relation}`{}{} is not satisfied by `{installed}` of the base",
+        chain(wanted_by), if wanted_by.is_empty() { "" } else { "," })]
     Upgrade {
         /// The dependency, with all its alternatives.
         relation: String,
@@ -168,7 +169,7 @@ pub enum Error {
         installed: String,
     },
     /// Two packages that refuse each other.
-    #[error("`{package}`{}{} cannot be beside `{other}`{}{}",
+    #[error("`{package}`{}{} conflicts with `{other}`{}{}",
         chain(wanted_by), if wanted_by.is_empty() { "" } else { "," },
         if *is_installed { " of the base" } else { "" }, chain(other_wanted_by))]
     Conflict {
@@ -210,11 +211,11 @@ pub enum Error {
 }
 
 fn chain(wanted_by: &[String]) -> String {
-    wanted_by.iter().map(|name| format!(", wanted by {name}")).collect()
+    wanted_by.iter().map(|name| format!(", required by {name}")).collect()
 }
 
 fn there_is(found: Option<&str>) -> String {
-    found.map_or(String::new(), |found| format!(" (there is {found})"))
+    found.map_or(String::new(), |found| format!(" (available: {found})"))
 }
 
 impl From<wainwright_http::Error> for Error {
@@ -227,7 +228,7 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Suite { moves: true, .. } => {
-                "that name moves to another release in time: write `bookworm` or `trixie`"
+                "that name moves to a newer release over time; write `bookworm` or `trixie`"
             }
             Self::Suite { moves: false, .. } => {
                 "write `debian:bookworm`, `debian:12`, `debian:trixie` or `debian:13`"
@@ -239,39 +240,38 @@ impl Classify for Error {
             Self::Request { .. } => "write a package name, or a dependency such as `libpq5 (>= 15)`",
             Self::Exclusion { .. } => "write `debconf`, or `openssl for ca-certificates`",
             Self::NotSigned { .. } | Self::OtherSuite { .. } => {
-                "the mirror does not answer with Debian's archive: a proxy, a login page, or another path"
+                "check the URL: this is not a Debian archive, but perhaps a proxy, a login page or another path"
             }
             Self::Signature { .. } => {
-                "for an archive of your own, add its keyring; for Debian's, use another mirror and be careful with this one"
+                "for your own archive, add its keyring; for Debian's archive, use another mirror and do not trust this one"
             }
             Self::Expired { .. } => {
-                "the mirror is out of date or somebody holds updates back: use another mirror, and check the clock"
+                "use another mirror, and check the clock: the mirror is out of date, or someone holds updates back"
             }
             Self::FromTheFuture { .. } => "check the clock of this machine",
-            Self::Unreadable { .. } => "try again later: the mirror may be in the middle of an update",
+            Self::Unreadable { .. } => "try again later; the mirror may be updating",
             Self::Unmet { similar, .. } if !similar.is_empty() => {
                 let names: Vec<_> = similar.iter().map(|name| format!("`{name}`")).collect();
                 return Some(format!("did you mean {}?", names.join(" or ")));
             }
-            Self::Unmet { .. } => "look the name up at https://packages.debian.org; only `main` is searched",
+            Self::Unmet { .. } => "look up the name at https://packages.debian.org; only `main` is searched",
             Self::Upgrade { .. } => {
-                "packages of the base are never replaced: take a newer build of the base image, or one of the release that has both"
+                "packages of the base are never replaced: use a newer build of the base image, or the release that has both"
             }
-            Self::Conflict { is_installed: true, .. } => "take a base without it, or ask for another package",
-            Self::Conflict { .. } => "ask for one of the two only",
+            Self::Conflict { is_installed: true, .. } => "use a base without it, or another package",
+            Self::Conflict { .. } => "use only one of the two",
             Self::Package { source, .. } if source.is_absent() => {
-                "the mirror has replaced it by a newer version: lock again, or set a snapshot archive"
+                "the mirror has replaced it with a newer version: lock again, or use a snapshot archive"
             }
             Self::Package { source, .. } if is_wrong(source) => {
-                "the mirror has another file than the lock pins: use another mirror, or lock again if the lock was edited"
+                "the file of the mirror differs from the lock: use another mirror, or lock again if the lock was edited"
             }
             Self::Http { source } if is_wrong(source) => {
-                "the mirror is in the middle of an update: try again later, or use another mirror"
+                "the mirror is updating: try again later, or use another mirror"
             }
             Self::Package { source, .. } | Self::Http { source } => return source.hint(),
             Self::Installed { .. } => {
-                "the base is damaged: `/var/lib/dpkg/status` (or a file in `status.d`) is not what dpkg writes, and without it nobody \
-                 knows what the base has; build the base anew, or take another one"
+                "the base is damaged: `/var/lib/dpkg/status` (or a file in `status.d`) does not follow the format of dpkg; rebuild the base, or use another one"
             }
             Self::Store(source) => return source.hint(),
             Self::Architecture { .. }

@@ -254,15 +254,15 @@ mod tests {
     #[test]
     fn improper_packages_are_refused_with_their_line() {
         for (good, bad, expected) in [
-            ("Package: libc6", "Package: ../libc6", "line 1: the package has no proper name"),
-            ("Version: 2.36-9+b1\n", "", "line 1: the package has no proper version"),
-            ("Filename: pool", "Filename: ../pool", "line 1: the package has no proper file name"),
-            ("Filename: pool/", "Filename: /pool/", "line 1: the package has no proper file name"),
-            ("Source: glibc", "Source: ../glibc", "line 1: the source package has no proper name"),
+            ("Package: libc6", "Package: ../libc6", "line 1: the package has no valid name"),
+            ("Version: 2.36-9+b1\n", "", "line 1: the package has no valid version"),
+            ("Filename: pool", "Filename: ../pool", "line 1: the package has no valid file name"),
+            ("Filename: pool/", "Filename: /pool/", "line 1: the package has no valid file name"),
+            ("Source: glibc", "Source: ../glibc", "line 1: the source package has no valid name"),
             ("Size: 12\n", "", "line 1: the package has no size or no SHA256"),
             ("Size: 12", "Size: twelve", "line 10: not a size"),
             ("SHA256: e3", "SHA256: E3", "line 11: not a sha256"),
-            ("Source:", "package:", "line 2: the field is there twice"),
+            ("Source:", "package:", "line 2: duplicate field"),
         ] {
             assert!(LIBC.contains(good), "{good}");
             let error = read(&[&LIBC.replacen(good, bad, 1)]).expect_err(bad);
@@ -275,12 +275,12 @@ mod tests {
         for (status, expected) in [
             ("Package: libc6\nnonsense\n", "line 2: the line is not `Name: value`"),
             ("\u{0}\u{1}", "line 1: the line is not `Name: value`"),
-            ("Package: ../x\nArchitecture: all\nVersion: 1\n", "line 1: the package has no proper name"),
+            ("Package: ../x\nArchitecture: all\nVersion: 1\n", "line 1: the package has no valid name"),
         ] {
             let error = Index::read_beside([("Packages".to_owned(), LIBC.as_bytes())], "amd64", status)
                 .expect_err("no list");
             assert_eq!(error.to_string(), format!("the package list of the base, {expected}"));
-            assert!(error.hint().is_some_and(|hint| hint.contains("build the base anew")));
+            assert!(error.hint().is_some_and(|hint| hint.contains("rebuild the base")));
             assert!(!error.is_outside());
         }
     }

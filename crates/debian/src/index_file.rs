@@ -109,12 +109,18 @@ impl Read for Sized {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.plain.read(buffer)?;
         if count == 0 && !buffer.is_empty() && self.is_exact && self.left > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than the release says"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it is shorter than the Release file says",
+            ));
         }
         match self.left.checked_sub(count as u64) {
             Some(left) => self.left = left,
             None => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than the release says"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "it is longer than the Release file says",
+                ));
             }
         }
         Ok(count)
@@ -134,9 +140,9 @@ mod tests {
     #[test]
     fn an_index_has_the_length_it_was_signed_with() {
         assert_eq!(sized("12345", 5, true).as_deref(), Ok("12345"));
-        assert_eq!(sized("1234", 5, true), Err("it is shorter than the release says".into()));
-        assert_eq!(sized("123456", 5, true), Err("it is longer than the release says".into()));
-        assert_eq!(sized("123456", 5, false), Err("it is longer than the release says".into()));
+        assert_eq!(sized("1234", 5, true), Err("it is shorter than the Release file says".into()));
+        assert_eq!(sized("123456", 5, true), Err("it is longer than the Release file says".into()));
+        assert_eq!(sized("123456", 5, false), Err("it is longer than the Release file says".into()));
         assert_eq!(sized("1234", 5, false).as_deref(), Ok("1234"));
     }
 }

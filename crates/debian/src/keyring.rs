@@ -73,7 +73,7 @@ impl Keyring {
             self.keys.extend(signing_keys(&certificate));
         }
         if self.keys.len() == before {
-            return Err(refuse("it holds no key that may sign".into()));
+            return Err(refuse("it contains no signing key".into()));
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Keyring {
     fn verify_one(&self, signature: &Signature, text: &[u8], now: SystemTime) -> Result<String, String> {
         let issuer = issuer(signature);
         if !matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary)) {
-            return Err(format!("the signature by {issuer} is not one on a document"));
+            return Err(format!("the signature by {issuer} is not a document signature"));
         }
         let is_strong = matches!(
             signature.hash_alg(),
@@ -153,7 +153,7 @@ impl Keyring {
         };
         match verified {
             Ok(()) => Ok(key.owner.clone()),
-            Err(_) => Err(format!("the signature by {issuer} does not fit the text")),
+            Err(_) => Err(format!("the signature by {issuer} does not match the text")),
         }
     }
 }

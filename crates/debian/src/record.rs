@@ -85,7 +85,7 @@ pub(crate) fn read_file(
                 field = FIELDS.iter().position(|kept| kept.eq_ignore_ascii_case(name));
                 if let Some(field) = field {
                     if !record.spans[field].is_empty() {
-                        return Err(refuse(number, "the field is there twice"));
+                        return Err(refuse(number, "duplicate field"));
                     }
                     record.spans[field] = push(text, value).ok_or_else(|| refuse(number, TOO_LARGE))?;
                 } else if lists == Lists::System {
@@ -126,7 +126,7 @@ pub(crate) fn read_file(
     })
 }
 
-const TOO_LARGE: &str = "the indexes are too large together";
+const TOO_LARGE: &str = "the indexes together are too large";
 
 fn push(text: &mut String, value: &str) -> Option<Span> {
     let start = u32::try_from(text.len()).ok()?;
@@ -144,16 +144,16 @@ fn is_there(status: &str) -> bool {
 /// What every package of an archive must say about itself, and one of a system as well as far as it concerns it.
 fn check<'a>(record: &Record, lists: Lists, kept: impl Fn(usize) -> &'a str) -> Result<(), &'static str> {
     if !is_package_name(kept(NAME)) {
-        return Err("the package has no proper name");
+        return Err("the package has no valid name");
     }
     if kept(VERSION).is_empty() || !kept(VERSION).bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("the package has no proper version");
+        return Err("the package has no valid version");
     }
     if lists == Lists::System {
         return Ok(());
     }
     if !is_archive_path(kept(FILENAME)) {
-        return Err("the package has no proper file name");
+        return Err("the package has no valid file name");
     }
     if record.size.is_none() || record.digest.is_none() {
         return Err("the package has no size or no SHA256");
@@ -161,7 +161,7 @@ fn check<'a>(record: &Record, lists: Lists, kept: impl Fn(usize) -> &'a str) -> 
     match kept(SOURCE).split(' ').next() {
         Some("") | None => Ok(()),
         Some(source) if is_package_name(source) => Ok(()),
-        Some(_) => Err("the source package has no proper name"),
+        Some(_) => Err("the source package has no valid name"),
     }
 }
 

@@ -94,7 +94,7 @@ fn read(text: &str, file: &str, inrelease: Digest, signed_by: Vec<String>) -> Re
             Line::Field(name, value) => {
                 field = name.to_ascii_lowercase();
                 if fields.insert(field.clone(), value.to_owned()).is_some() {
-                    return Err(refuse("the field is there twice"));
+                    return Err(refuse("duplicate field"));
                 }
             }
             Line::More(entry) if field == "sha256" => {
@@ -109,7 +109,11 @@ fn read(text: &str, file: &str, inrelease: Digest, signed_by: Vec<String>) -> Re
         Ok(())
     })?;
     if paragraphs != 1 {
-        return Err(Error::Syntax { file: file.to_owned(), line: 1, reason: "a Release is one paragraph" });
+        return Err(Error::Syntax {
+            file: file.to_owned(),
+            line: 1,
+            reason: "a Release file has one paragraph",
+        });
     }
     let lacks = |field| Error::ReleaseField { file: file.to_owned(), field };
     let date = |name: &'static str| match fields.get(&name.to_ascii_lowercase()) {

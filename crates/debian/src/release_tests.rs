@@ -69,7 +69,7 @@ fn keys_come_in_armor_too_and_several_in_a_file() {
 fn one_changed_letter_is_noticed() {
     let signer = Signer::new();
     let tampered = signer.sign(TEXT).replace("Codename: bookworm", "Codename: bookwarm");
-    check_refused(&tampered, &keyring(&[&signer]), "does not fit the text");
+    check_refused(&tampered, &keyring(&[&signer]), "does not match the text");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn keys_and_signatures_end() {
 fn revoked_keys_are_no_keys() {
     let signer = Signer::new().revoke();
     let error = Keyring::default().add(&signer.binary(), "old.gpg").expect_err("revoked");
-    assert_eq!(error.to_string(), "the keyring `old.gpg` cannot be used: it holds no key that may sign");
+    assert_eq!(error.to_string(), "cannot use the keyring `old.gpg`: it contains no signing key");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn the_suite_and_its_dates_are_checked() {
     let at = |days: u64| UNIX_EPOCH + Duration::from_secs(u64::from(SIGNED) + days * 86400);
     release.check_date("f", at(7)).expect("the last moment");
     let late = release.check_date("f", at(8)).expect_err("too late");
-    assert_eq!(late.to_string(), "`f` was valid until 2026-06-08T00:00:00Z, and it is 2026-06-09T00:00:00Z");
+    assert_eq!(late.to_string(), "`f` expired at 2026-06-08T00:00:00Z; the clock says 2026-06-09T00:00:00Z");
     let early = release.check_date("f", UNIX_EPOCH).expect_err("too early");
     assert!(early.hint().is_some_and(|hint| hint.contains("clock")));
 }
@@ -198,10 +198,10 @@ fn the_suite_and_its_dates_are_checked() {
 fn a_signed_release_must_still_make_sense() {
     let signer = Signer::new();
     for (text, expected) in [
-        ("Codename: x\nCodename: y", "the field is there twice"),
-        ("Date: Mon, 01 Jun 2026 00:00:00 UTC", "no proper `Codename` field"),
-        ("Codename: x", "no proper `Date` field"),
-        ("Codename: x\nDate: yesterday", "no proper `Date` field"),
+        ("Codename: x\nCodename: y", "duplicate field"),
+        ("Date: Mon, 01 Jun 2026 00:00:00 UTC", "no valid `Codename` field"),
+        ("Codename: x", "no valid `Date` field"),
+        ("Codename: x\nDate: yesterday", "no valid `Date` field"),
         (
             "Codename: x\nDate: Mon, 01 Jun 2026 00:00:00 UTC\nSHA256:\n nonsense",
             "line 4: not `digest size path`",

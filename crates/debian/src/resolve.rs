@@ -277,12 +277,11 @@ mod tests {
     #[test]
     fn what_is_installed_is_never_replaced() {
         let archive = "app; Depends: one\none; Depends: libc (>= 2.41)\nlibc 2.41";
-        let expected =
-            "`libc (>= 2.41)`, wanted by one, wanted by app is needed, and the base has `libc 2.36-9`";
+        let expected = "`libc (>= 2.41)`, required by one, required by app, is not satisfied by `libc 2.36-9` of the base";
         check_beside(archive, "libc 2.36-9", "app", expected);
         check_beside("app; Depends: libc (= 2) | musl\nmusl", "libc 1", "app", "app musl");
-        check_beside("app; Conflicts: old", "old", "app", "`app` cannot be beside `old` of the base");
-        check_beside("app 2", "old; Breaks: app (<< 3)", "app", "`app` cannot be beside `old` of the base");
+        check_beside("app; Conflicts: old", "old", "app", "`app` conflicts with `old` of the base");
+        check_beside("app 2", "old; Breaks: app (<< 3)", "app", "`app` conflicts with `old` of the base");
     }
 
     #[test]
@@ -327,7 +326,7 @@ mod tests {
             "app; Depends: ssl (>= 3)\nold; Provides: ssl (= 2)",
             "app",
             &[],
-            "no package meets `ssl (>= 3)`, wanted by app",
+            "no package satisfies `ssl (>= 3)`, required by app",
         );
     }
 
@@ -368,13 +367,18 @@ mod tests {
     #[test]
     fn a_missing_package_says_who_wanted_it() {
         let lines = "app; Depends: lib\nlib; Depends: gone (>= 2) | lost";
-        check(lines, "app", &[], "no package meets `gone (>= 2) | lost`, wanted by lib, wanted by app");
-        check(lines, "libx", &[], "no package meets `libx`");
+        check(
+            lines,
+            "app",
+            &[],
+            "no package satisfies `gone (>= 2) | lost`, required by lib, required by app",
+        );
+        check(lines, "libx", &[], "no package satisfies `libx`");
         check(
             "app; Depends: lib (>= 2)\nlib 1",
             "app",
             &[],
-            "no package meets `lib (>= 2)`, wanted by app (there is lib 1)",
+            "no package satisfies `lib (>= 2)`, required by app (available: lib 1)",
         );
         let error = resolve(&index("libpq5\nlibpq-dev"), &["libpq".into()], &[]).expect_err("no libpq");
         assert_eq!(error.hint().as_deref(), Some("did you mean `libpq-dev` or `libpq5`?"));
@@ -385,12 +389,12 @@ mod tests {
         let lines = "app; Depends: b | c\nb; Conflicts: d (<< 2)\nc\nd 1";
         check(lines, "d, app", &[], "app c d");
         let lines = "app; Depends: b\nb; Breaks: d (<< 2)\nd 1";
-        check(lines, "d, app", &[], "`b`, wanted by app, cannot be beside `d`");
+        check(lines, "d, app", &[], "`b`, required by app, conflicts with `d`");
         check("b; Breaks: d (<< 2)\nd 2", "b, d", &[], "b d");
         // Everybody who provides `mta` may refuse all others of the kind without refusing itself.
         let lines = "m; Provides: mta; Conflicts: mta\nn; Provides: mta; Conflicts: mta";
         check(lines, "m", &[], "m");
-        check(lines, "m, n", &[], "`n` cannot be beside `m`");
+        check(lines, "m, n", &[], "`n`m conflicts with ``");
     }
 
     #[test]

@@ -227,7 +227,7 @@ fn deploy(workload: &Workload<'_>) -> Map {
         (1, _) => {}
         (count, None) => deploy.put("replicas", count),
         (count, Some(_)) => deploy.put_said(
-            &format!("{count} are wanted; one port of this machine leads to one container."),
+            &format!("{count} replicas are requested; one port of this machine leads to one container."),
             "replicas",
             1_u16,
         ),

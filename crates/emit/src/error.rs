@@ -6,7 +6,7 @@ use wainwright_project::NotAQuantity;
 #[non_exhaustive]
 pub enum Error {
     /// The release is not JSON, or has other keys.
-    #[error("the release is not one that Wainwright wrote: {reason}")]
+    #[error("invalid release file: {reason}")]
     Json {
         /// What is wrong, and where, as half a sentence.
         reason: String,
@@ -45,7 +45,7 @@ pub enum Error {
         remedy: Option<String>,
     },
     /// A cluster cannot fetch what no registry has.
-    #[error("no registry has the images of {}", list(components))]
+    #[error("the images of {} are not in a registry", list(components))]
     NotPushed {
         /// The components whose images are in files alone.
         components: Vec<String>,
@@ -60,7 +60,7 @@ fn list(names: &[String]) -> String {
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Json { .. } => Some("build the components again; docs/emit.md describes the file".into()),
+            Self::Json { .. } => Some("build the components again (format of the file: docs/emit.md)".into()),
             Self::Quantity(error) => Some(error.hint().into()),
             Self::Invalid { remedy, .. } | Self::Values { remedy, .. } => remedy.clone(),
             Self::NotPushed { .. } => Some(

@@ -46,7 +46,7 @@ pub fn overlay(text: &[u8], release: &mut Release, options: &mut Options) -> Res
             }
             "components" => components(value, release)?,
             "services" => services(value, release)?,
-            _ => return Err(at.error("this key is not read", None)),
+            _ => return Err(at.error("unknown key", None)),
         }
     }
     Ok(())
@@ -204,7 +204,7 @@ fn unknown<T: AsRef<str>>(at: &Spot, what: &str, name: &str, known: &[T]) -> Err
         Some((distance, nearest)) if distance <= nearest.len().div_ceil(3) => {
             format!("did you mean `{nearest}`?")
         }
-        None => format!("there is no {what} here"),
+        None => format!("no {what} is defined here"),
         _ => {
             let mut names: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
             names.dedup();

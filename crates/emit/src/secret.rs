@@ -37,7 +37,7 @@ pub(crate) fn why(name: &str, value: &str) -> Option<&'static str> {
     let ends =
         |word: &str| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
     if !value.is_empty() && NAMES.iter().any(|word| ends(word)) {
-        return Some("its name says that it is a secret");
+        return Some("its name looks like that of a secret");
     }
     text(value)
 }
@@ -51,12 +51,12 @@ pub(crate) fn text(value: &str) -> Option<&'static str> {
         })
     };
     if BEGINNINGS.iter().any(begins) {
-        return Some("it looks like the key of a service");
+        return Some("it looks like an API key");
     }
     if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
         return Some("it is a private key");
     }
-    has_password(value).then_some("it is an address with a password in it")
+    has_password(value).then_some("it is a URL that contains a password")
 }
 
 /// Whether a text has an address like `redis://:password@host`.

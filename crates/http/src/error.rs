@@ -7,13 +7,13 @@ use wainwright_fault::{Classify, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// The network was needed but may not be used.
-    #[error("`{url}` is not at hand, and this run is offline")]
+    #[error("cannot fetch `{url}`: --offline is set")]
     Offline {
         /// What was asked for.
         url: String,
     },
     /// An address this client cannot use.
-    #[error("`{url}` cannot be downloaded: {reason}")]
+    #[error("cannot download `{url}`: {reason}")]
     Url {
         /// The address.
         url: String,
@@ -21,11 +21,11 @@ pub enum Error {
         reason: &'static str,
     },
     /// No connection, or one that broke, and the tries are used up.
-    #[error("no complete answer from `{url}`{}: {reason}{}", tries_text(*.tries), way_text(.proxy.as_deref()))]
+    #[error("no complete response from `{url}`{}: {reason}{}", tries_text(*.tries), way_text(.proxy.as_deref()))]
     Unreachable {
         /// What was asked for.
         url: String,
-        /// The innermost cause: `connection refused`, `nothing came for 60 s` ...
+        /// The innermost cause: `connection refused`, `no data for 60 s` ...
         reason: String,
         /// The proxy on the way: `http://proxy.lan:3128 of HTTPS_PROXY`.
         proxy: Option<String>,
@@ -33,7 +33,7 @@ pub enum Error {
         tries: usize,
     },
     /// An answer other than the file.
-    #[error("`{url}` answered {status} {reason}{}", tries_text(*.tries))]
+    #[error("`{url}` returned {status} {reason}{}", tries_text(*.tries))]
     Status {
         /// What was asked for.
         url: String,
@@ -45,7 +45,7 @@ pub enum Error {
         tries: usize,
     },
     /// A redirect or link that must not be followed.
-    #[error("`{url}` leads to `{to}`, which is not followed: {reason}")]
+    #[error("refusing to follow `{url}` to `{to}`: {reason}")]
     Redirect {
         /// Where the redirect or link was found.
         url: String,
@@ -55,7 +55,7 @@ pub enum Error {
         reason: Unfollowed,
     },
     /// The server could not prove who it is.
-    #[error("the TLS certificate of `{host}` is refused: {reason}")]
+    #[error("TLS connection to `{host}` failed: {reason}")]
     Tls {
         /// The server.
         host: String,
@@ -65,7 +65,7 @@ pub enum Error {
         problem: TlsProblem,
     },
     /// A certificate authority file that holds no certificates.
-    #[error("`{}` cannot be used as certificate authorities: {reason}", path.display())]
+    #[error("cannot load certificate authorities from `{}`: {reason}", path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum Error {
         reason: String,
     },
     /// A proxy setting that is no URL.
-    #[error("the proxy in {variable} cannot be used: {reason}")]
+    #[error("invalid proxy in {variable}: {reason}")]
     Proxy {
         /// The variable.
         variable: &'static str,
@@ -95,7 +95,7 @@ pub enum Error {
         limit: u64,
     },
     /// Not as many bytes as were promised.
-    #[error("`{url}` has {found} bytes where {expected} were expected")]
+    #[error("`{url}` has {found} bytes instead of {expected}")]
     Size {
         /// What was asked for.
         url: String,
@@ -105,7 +105,7 @@ pub enum Error {
         found: u64,
     },
     /// Other bytes than were promised.
-    #[error("`{url}` has the digest {found} where {expected} was expected")]
+    #[error("`{url}` has the digest {found} instead of {expected}")]
     Digest {
         /// What was asked for.
         url: String,
@@ -115,7 +115,7 @@ pub enum Error {
         found: wainwright_oci::Digest,
     },
     /// A server that compresses although it was asked not to.
-    #[error("`{url}` came with `Content-Encoding: {encoding}` though it was asked for as it is")]
+    #[error("`{url}` was sent with `Content-Encoding: {encoding}`, which was not requested")]
     Encoding {
         /// What was asked for.
         url: String,
@@ -131,7 +131,7 @@ pub enum Error {
         reason: String,
     },
     /// The file being written to failed.
-    #[error("the downloaded bytes of `{url}` cannot be written")]
+    #[error("cannot write the download of `{url}`")]
     Write {
         /// What was asked for.
         url: String,
@@ -161,13 +161,13 @@ pub enum Unfollowed {
     #[error("only http and https are followed")]
     OtherScheme,
     /// It leads from HTTPS to HTTP.
-    #[error("that would leave the encrypted connection")]
+    #[error("the target is not encrypted")]
     Unencrypted,
     /// It leads from a public server into a private network.
-    #[error("a public server may not point to a private address")]
+    #[error("the target is a private address")]
     Private,
     /// It is the last of too many.
-    #[error("that is one redirect too many ({} are followed)", crate::limits::MOST_REDIRECTS)]
+    #[error("more than {} redirects", crate::limits::MOST_REDIRECTS)]
     TooMany,
 }
 
@@ -223,44 +223,40 @@ impl Classify for Error {
         match self {
             Self::Offline { .. } => Some("run once without `--offline` to fetch it".into()),
             Self::Unreachable { proxy: Some(_), .. } => {
-                Some("check that the proxy is right and runs; NO_PROXY names the servers that are reached without it".into())
+                Some("check that the proxy is correct and running; list servers to reach without it in NO_PROXY".into())
             }
             Self::Unreachable { proxy: None, .. } => Some(
-                "check the network; behind a proxy set HTTPS_PROXY, and NO_PROXY for servers inside".into(),
+                "check the network; behind a proxy, set HTTPS_PROXY, and NO_PROXY for internal servers".into(),
             ),
             Self::Status { status: 401 | 403, .. } => Some(
-                "the server wants credentials or does not accept these: put them in the URL \
-                 (`https://user:password@host/`) or in ~/.netrc"
+                "the server requires credentials or rejects these: set them in the URL (`https://user:password@host/`) or in ~/.netrc"
                     .into(),
             ),
             Self::Status { status: 407, .. } => {
-                Some("the proxy wants credentials: `HTTPS_PROXY=http://user:password@proxy:port`".into())
+                Some("the proxy requires credentials: `HTTPS_PROXY=http://user:password@proxy:port`".into())
             }
             Self::Status { status: 429 | 500.., .. } => {
-                Some("the server is in trouble; try again later".into())
+                Some("server error; try again later".into())
             }
-            Self::Redirect { .. } => Some("use the final address directly, if you trust it".into()),
+            Self::Redirect { .. } => Some("use the final URL directly if you trust it".into()),
             Self::Tls { problem: TlsProblem::Authority, .. } => Some(
-                "the server shows a certificate that is marked as an authority; make one that is not (`basicConstraints=CA:FALSE`)"
+                "create a server certificate that is not a certificate authority (`basicConstraints=CA:FALSE`)"
                     .into(),
             ),
             Self::Tls { problem: TlsProblem::NoTls, host, .. } => Some(format!(
-                "the server does not speak TLS; if it is a registry that may be spoken to without, say `--insecure-registry {host}` \
-                 with its port"
+                "the server does not use TLS; to allow plain HTTP to a registry, add `--insecure-registry {host}` with its port"
             )),
             Self::Tls { problem: TlsProblem::Other, .. } => Some(
-                "if your network has a certificate authority of its own, write its certificate (PEM) and the usual \
-                 ones to a file and name it in SSL_CERT_FILE; if a date is refused, check this machine's clock"
+                "if your network has its own certificate authority, write its certificate (PEM) and the usual ones to a file and set SSL_CERT_FILE to it; if a date is rejected, check the clock of this machine"
                     .into(),
             ),
             Self::CaFile { .. } => Some(
-                "SSL_CERT_FILE names one PEM file with `-----BEGIN CERTIFICATE-----` blocks; a DER file is converted by \
-                 `openssl x509 -inform der -in ca.crt -out ca.pem`"
+                "set SSL_CERT_FILE to one PEM file with `-----BEGIN CERTIFICATE-----` blocks; convert a DER file with `openssl x509 -inform der -in ca.crt -out ca.pem`"
                     .into(),
             ),
             Self::Proxy { .. } => Some("write it as `http://host:port`".into()),
             Self::Size { .. } | Self::Digest { .. } => Some(
-                "the file was replaced since it was pinned, or something on the way answers in the server's place".into(),
+                "the file has changed since it was pinned, or a proxy answers instead of the server".into(),
             ),
             Self::Write { .. } => Some("check the free space and the permissions of the cache".into()),
             Self::Url { .. }

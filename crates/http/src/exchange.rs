@@ -79,7 +79,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|_| {
                 Fault::is_final(Error::Url {
                     url: redacted(url),
-                    reason: "a header has characters that no header may have",
+                    reason: "a header contains invalid characters",
                 })
             })?;
             request = request.header(*name, value);

@@ -80,12 +80,12 @@ impl Client {
 
     fn stalled(&self, url: &Url) -> Fault {
         let lost = self.shared.limits.idle;
-        self.lost(url, lost, format!("nothing came for {} s", lost.as_secs_f32()))
+        self.lost(url, lost, format!("no data for {} s", lost.as_secs_f32()))
     }
 
     fn too_slow(&self, url: &Url) -> Fault {
         let Limits { window, least, .. } = self.shared.limits;
-        self.lost(url, window, format!("fewer than {least} bytes moved in {} s", window.as_secs_f32()))
+        self.lost(url, window, format!("fewer than {least} bytes in {} s", window.as_secs_f32()))
     }
 
     fn lost(&self, url: &Url, lost: Duration, reason: String) -> Fault {

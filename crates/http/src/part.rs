@@ -91,7 +91,7 @@ impl<'a> Part<'a> {
             self.etag = text(ETAG).filter(|etag| etag.starts_with('"')).map(str::to_owned);
             return match status {
                 StatusCode::PARTIAL_CONTENT => {
-                    Err(self.unusable("a part came where the whole was asked for"))
+                    Err(self.unusable("the server sent a part instead of the whole file"))
                 }
                 _ => self.check_total().map(|()| false).map_err(Fault::is_final),
             };
@@ -112,7 +112,7 @@ impl<'a> Part<'a> {
                 Ok(true)
             }
             (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _) => {
-                Err(self.unusable("another part came than was asked for"))
+                Err(self.unusable("the server sent another part than requested"))
             }
             // The range was ignored, or the file changed: this is the whole again.
             _ => {

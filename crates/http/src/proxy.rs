@@ -81,7 +81,7 @@ impl Through {
     /// Why nothing comes through it, if it is of a kind that we do not speak to.
     pub(crate) fn objection(&self) -> Option<Error> {
         let scheme = self.url.scheme();
-        let reason = format!("proxies are spoken to by http and https, and not by {scheme}");
+        let reason = format!("only http and https proxies are supported, not {scheme}");
         (!matches!(scheme, "http" | "https")).then_some(Error::Proxy { variable: self.variable, reason })
     }
 }
@@ -178,8 +178,8 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("CANARY"), "{error}");
             error.to_string()
         };
-        assert!(refused("socks5://ann:CANARY@proxy.lan:1080").contains("not by socks5"));
-        assert!(refused("http://ann:CANARY@ :x").contains("HTTP_PROXY cannot be used"));
-        assert!(refused("http://").contains("HTTP_PROXY cannot be used"));
+        assert!(refused("socks5://ann:CANARY@proxy.lan:1080").contains("not socks5"));
+        assert!(refused("http://ann:CANARY@ :x").contains("invalid proxy in HTTP_PROXY"));
+        assert!(refused("http://").contains("invalid proxy in HTTP_PROXY"));
     }
 }

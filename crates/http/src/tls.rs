@@ -56,10 +56,10 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
         let certificate = certificate.map_err(|error| refuse(format!("it is not PEM ({error})")))?;
         roots
             .add(certificate)
-            .map_err(|error| refuse(format!("it holds a damaged certificate ({error})")))?;
+            .map_err(|error| refuse(format!("it contains a damaged certificate ({error})")))?;
     }
     if roots.len() == before {
-        return Err(refuse("it holds no PEM certificates".into()));
+        return Err(refuse("it contains no PEM certificates".into()));
     }
     Ok(())
 }
@@ -165,20 +165,20 @@ fn problem(refusal: &CertificateError) -> TlsProblem {
 fn cause(refusal: &CertificateError) -> String {
     let at = |time: &UnixTime| date::show(time.as_secs());
     match refusal {
-        CertificateError::UnknownIssuer => "it is signed by an authority this machine does not know".into(),
+        CertificateError::UnknownIssuer => "the certificate is signed by an unknown authority".into(),
         CertificateError::ExpiredContext { time, not_after } => {
-            format!("it expired at {}, and here it is {}", at(not_after), at(time))
+            format!("the certificate expired at {}; the clock says {}", at(not_after), at(time))
         }
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!("it is valid from {}, and here it is {}", at(not_before), at(time))
+            format!("the certificate is valid from {}; the clock says {}", at(not_before), at(time))
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<&str> = presented.iter().take(5).map(String::as_str).collect();
-            format!("it is for other names: {}", names.join(", ").escape_debug())
+            format!("the certificate is for other names: {}", names.join(", ").escape_debug())
         }
-        CertificateError::BadSignature => "its signature is wrong".into(),
-        CertificateError::Revoked => "it was revoked".into(),
-        other if is_authority(other) => "it is marked as a certificate authority".into(),
+        CertificateError::BadSignature => "the certificate has an invalid signature".into(),
+        CertificateError::Revoked => "the certificate was revoked".into(),
+        other if is_authority(other) => "the certificate is that of a certificate authority".into(),
         other => other.to_string(),
     }
 }

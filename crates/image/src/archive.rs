@@ -123,7 +123,7 @@ impl<'a> Member<'a> {
 fn members<'a>(release: &'a Release, host: &Platform) -> Result<Vec<Member<'a>>, Error> {
     release.check()?;
     if release.images.is_empty() {
-        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
+        return Err(Error::Release { reason: "it contains no runnable image" });
     }
     let file = |name: &str, bytes| Member { name: name.into(), body: Body::Bytes(bytes) };
     let mut members = vec![

@@ -53,7 +53,7 @@ impl<'a> Blob<'a> {
         }
         match copied {
             Ok(size) if size == self.size => Ok(()),
-            Ok(_) => Err(self.damaged(&store.path(&self.digest), "its size is another one".into())),
+            Ok(_) => Err(self.damaged(&store.path(&self.digest), "its size differs".into())),
             Err(source) => Err(Error::Store { source }),
         }
     }
@@ -85,7 +85,7 @@ impl<'a> Blob<'a> {
         }
         match hasher.finish() {
             found if found == self.digest => Ok(()),
-            found => Err(self.damaged(path, format!("the bytes there have the digest {found}"))),
+            found => Err(self.damaged(path, format!("its content has the digest {found}"))),
         }
     }
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn layers_of_others_are_checked_while_they_are_copied() {
         assert_eq!(copied(b"..layer..", 2, b"layer"), Ok(b"layer".to_vec()));
-        assert!(copied(b"..lager..", 2, b"layer").unwrap_err().contains("the bytes there have the digest"));
+        assert!(copied(b"..lager..", 2, b"layer").unwrap_err().contains("its content has the digest"));
         assert!(copied(b"..lay", 2, b"layer").unwrap_err().contains("it ends 2 bytes early"));
     }
 

@@ -51,7 +51,7 @@ impl Draft {
                 return Ok(Self { writer, path, target: target.to_owned(), size, _entry: entry });
             }
         }
-        Err(failed(io::Error::other("temporary files vanish")))
+        Err(failed(io::Error::other("temporary files disappear")))
     }
 
     /// Renames the file to its target, over what stands there; its bytes are on the disk by then.
@@ -94,7 +94,7 @@ impl DraftFolder {
                 Err(source) => return Err(failed(source)),
             }
         }
-        Err(failed(io::Error::other("temporary folders vanish")))
+        Err(failed(io::Error::other("temporary folders disappear")))
     }
 
     /// Where it is.

@@ -9,13 +9,13 @@ use wainwright_oci::{Digest, Platform};
 #[non_exhaustive]
 pub enum Error {
     /// Images that do not make a release: a mistake of the caller.
-    #[error("this cannot be delivered: {reason}")]
+    #[error("cannot write this image: {reason}")]
     Release {
         /// What is wrong, as half a sentence.
         reason: &'static str,
     },
     /// A layer cannot be taken from the store.
-    #[error("cannot take a layer from the cache")]
+    #[error("cannot read a layer from the cache")]
     Store {
         /// What the store said.
         #[source]
@@ -67,7 +67,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A layer could not be read after the beginning of an archive had gone into a pipe.
-    #[error("the archive in `{}` breaks off in the middle: {reason}", path.display())]
+    #[error("the archive in `{}` is incomplete: {reason}", path.display())]
     Torn {
         /// The pipe or device; `-` is standard output.
         path: PathBuf,
@@ -75,13 +75,13 @@ pub enum Error {
         reason: String,
     },
     /// A file that nobody may write to.
-    #[error("`{}` may not be replaced: it is read-only", path.display())]
+    #[error("cannot replace `{}`: it is read-only", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
     /// Something else has the name the output should have.
-    #[error("`{}` is {found}, and cannot become {wanted}", path.display())]
+    #[error("`{}` is {found} and cannot be replaced by {wanted}", path.display())]
     InTheWay {
         /// The path.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum Error {
         wanted: &'static str,
     },
     /// A folder that looks like an OCI layout and is none we can change.
-    #[error("`{}` is not an OCI layout that can be changed: {reason}", path.display())]
+    #[error("`{}` is not an OCI layout: {reason}", path.display())]
     Layout {
         /// The folder, or the file in it.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum Error {
         reason: String,
     },
     /// Another process writes to the same layout, and does not come to an end.
-    #[error("another process has been writing to `{}` for {seconds} s", path.display())]
+    #[error("another process has been writing to `{}` for more than {seconds} s", path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum Error {
         seconds: u64,
     },
     /// An address of a daemon that cannot be used.
-    #[error("{origin} names the Docker daemon `{address}`, which cannot be used: {reason}")]
+    #[error("unsupported Docker daemon `{address}` in {origin}: {reason}")]
     Address {
         /// Where the address was found: `DOCKER_HOST`, `the Docker context x`.
         origin: String,
@@ -117,7 +117,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// Docker's own settings cannot be used.
-    #[error("cannot learn from `{}` where the Docker daemon is: {reason}", path.display())]
+    #[error("cannot read the Docker settings in `{}`: {reason}", path.display())]
     Settings {
         /// The file.
         path: PathBuf,
@@ -125,7 +125,7 @@ pub enum Error {
         reason: String,
     },
     /// A certificate or key for a daemon on the network cannot be used.
-    #[error("`{}` cannot be used to talk to the Docker daemon: {reason}", path.display())]
+    #[error("cannot use `{}` for the Docker daemon: {reason}", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -133,19 +133,19 @@ pub enum Error {
         reason: String,
     },
     /// No daemon is running in any of the usual places.
-    #[error("no Docker daemon was found: there is none of {}", list(tried.iter().map(|path| path.display().to_string())))]
+    #[error("no Docker daemon found; tried {}", list(tried.iter().map(|path| path.display().to_string())))]
     NoDaemon {
         /// The sockets looked for.
         tried: Vec<PathBuf>,
     },
     /// The user may not talk to the daemon.
-    #[error("this user may not talk to the Docker daemon at {daemon}")]
+    #[error("no permission to use the Docker daemon at {daemon}")]
     NotAllowed {
         /// The daemon.
         daemon: String,
     },
     /// The daemon does not answer, or the connection broke.
-    #[error("no complete answer from the Docker daemon at {daemon}: {reason}")]
+    #[error("no complete response from the Docker daemon at {daemon}: {reason}")]
     Unreachable {
         /// The daemon.
         daemon: String,
@@ -153,7 +153,7 @@ pub enum Error {
         reason: String,
     },
     /// The daemon refused.
-    #[error("the Docker daemon at {daemon} could not {action}: {text}")]
+    #[error("the Docker daemon at {daemon} failed to {action}: {text}")]
     Daemon {
         /// The daemon.
         daemon: String,
@@ -163,7 +163,7 @@ pub enum Error {
         text: String,
     },
     /// After loading, a name stands for another image, or for none.
-    #[error("the Docker daemon at {daemon} took the image, but `{name}` is {}", describe_found(found.as_deref()))]
+    #[error("the Docker daemon at {daemon} loaded the image, but `{name}` is {}", describe_found(found.as_deref()))]
     NotLoaded {
         /// The daemon.
         daemon: String,
@@ -173,7 +173,7 @@ pub enum Error {
         found: Option<String>,
     },
     /// None of the images runs where the daemon is.
-    #[error("the Docker daemon at {daemon} runs {wanted}, and the image was built for {} only", list(offered.iter().map(Platform::to_string)))]
+    #[error("the Docker daemon at {daemon} runs {wanted}, but the image was built for {} only", list(offered.iter().map(Platform::to_string)))]
     Platform {
         /// The daemon.
         daemon: String,
@@ -184,7 +184,7 @@ pub enum Error {
     },
     /// Layers that a daemon is too old for.
     #[error(
-        "the Docker daemon at {daemon} has version {version}, and layers compressed with zstd need 23 or newer"
+        "the Docker daemon at {daemon} has version {version}; layers compressed with zstd require 23 or newer"
     )]
     NoZstd {
         /// The daemon.
@@ -193,7 +193,7 @@ pub enum Error {
         version: String,
     },
     /// More layers than Docker can stack.
-    #[error("the image has {count} layers, and Docker stacks {limit} at most")]
+    #[error("the image has {count} layers; the limit of Docker is {limit}")]
     TooManyLayers {
         /// How many the image has.
         count: usize,
@@ -209,34 +209,34 @@ impl Classify for Error {
         const FREE: &str = "free some space, or write to another disk";
         let hint = match self {
             Self::Release { .. } => {
-                "write it into a folder with `--output layout:DIR`, which holds anything".into()
+                "write it to a folder with `--output layout:DIR`, which has no such limits".into()
             }
             Self::Store { source } => return source.hint(),
-            Self::ReadLayer { .. } => "check that the file is still there and may be read".into(),
+            Self::ReadLayer { .. } => "check that the file still exists and is readable".into(),
             Self::DamagedLayer { .. } => "fetch the base image again".into(),
             // Where not even an empty folder can be made.
             Self::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => FREE.into(),
             Self::Full { .. } => FREE.into(),
             Self::Disk { .. } => {
-                "check the path and the rights of its folder, or write somewhere else".into()
+                "check the path and the permissions of its folder, or use another output".into()
             }
-            Self::Torn { .. } => "throw away what was written, and run it again".into(),
+            Self::Torn { .. } => "discard the output and run the command again".into(),
             Self::ReadOnly { path } => {
-                format!("allow it with `chmod u+w {}`, or write somewhere else", path.display())
+                format!("run `chmod u+w {}`, or use another output", path.display())
             }
-            Self::InTheWay { .. } => "choose another path, or move away what is there".into(),
+            Self::InTheWay { .. } => "choose another path, or move the existing one away".into(),
             Self::Layout { .. } => {
                 "remove it if it was an image layout, or choose a new or empty folder".into()
             }
-            Self::Busy { .. } => "wait until it has ended, or choose another folder".into(),
+            Self::Busy { .. } => "wait for it to end, or choose another folder".into(),
             Self::Address { .. } => {
                 format!("use a `unix:///path` or `tcp://host:port` address, or {ARCHIVE}")
             }
             Self::Settings { .. } => format!("set DOCKER_HOST=unix:///path/of/docker.sock, or {ARCHIVE}"),
             Self::Certificate { .. } => format!("correct DOCKER_CERT_PATH, or {ARCHIVE}"),
-            Self::NoDaemon { .. } => format!("start it, name it in DOCKER_HOST, or {ARCHIVE}"),
+            Self::NoDaemon { .. } => format!("start it, set DOCKER_HOST, or {ARCHIVE}"),
             Self::NotAllowed { .. } => {
-                format!("join the group that owns the socket (`docker`, as a rule), or {ARCHIVE}")
+                format!("join the group that owns the socket (usually `docker`), or {ARCHIVE}")
             }
             Self::Unreachable { .. } => format!("check that it is running, or {ARCHIVE}"),
             Self::Daemon { .. } | Self::NotLoaded { .. } => format!("see the daemon's log, or {ARCHIVE}"),
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn whoever_cannot_reach_a_daemon_is_offered_an_archive() {
         let error = Error::NoDaemon { tried: vec!["/a".into(), "/b".into(), "/c".into()] };
-        assert_eq!(error.to_string(), "no Docker daemon was found: there is none of `/a`, `/b` and `/c`");
+        assert_eq!(error.to_string(), "no Docker daemon found; tried `/a`, `/b` and `/c`");
         assert!(error.hint().unwrap().contains("--output archive:FILE"));
     }
 

@@ -40,7 +40,7 @@ impl Living {
         path: impl FnOnce(&T) -> &Path,
     ) -> io::Result<(T, Entry<'_>)> {
         let mut list = self.lock();
-        let list = list.as_mut().ok_or_else(|| io::Error::other("the work was given up"))?;
+        let list = list.as_mut().ok_or_else(|| io::Error::other("the work was interrupted"))?;
         let made = make()?;
         let path = path(&made).to_owned();
         list.insert(path.clone());
@@ -51,7 +51,7 @@ impl Living {
     pub(crate) fn finish<T>(&self, finish: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         match *self.lock() {
             Some(_) => finish(),
-            None => Err(io::Error::other("the work was given up")),
+            None => Err(io::Error::other("the work was interrupted")),
         }
     }
 

@@ -58,8 +58,8 @@ impl Release {
     /// Refuses what has no digest of its own.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match (&self.index, self.images.len()) {
-            (_, 0) if self.tree.is_none() => Err(Error::Release { reason: "it holds no image" }),
-            (None, 2..) => Err(Error::Release { reason: "it holds several images and no index" }),
+            (_, 0) if self.tree.is_none() => Err(Error::Release { reason: "it contains no image" }),
+            (None, 2..) => Err(Error::Release { reason: "it contains several images and no index" }),
             _ => Ok(()),
         }
     }

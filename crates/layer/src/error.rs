@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     Wheel(#[from] wainwright_wheel::Error),
     /// Two owners of one path do not agree what it holds.
-    #[error("E-CLASH: `/{path}` is in both `{first}` and `{second}`, and not the same{}", also(*.more))]
+    #[error("E-CLASH: `/{path}` differs between `{first}` and `{second}`{}", also(*.more))]
     Clash {
         /// The path in the image.
         path: ImagePath,
@@ -34,7 +34,7 @@ pub enum Error {
         folder: String,
     },
     /// A wheel and the project own one path with different contents.
-    #[error("E-CLASH: `/{path}` is in both the project and `{wheel}`, and not the same")]
+    #[error("E-CLASH: `/{path}` differs between the project and `{wheel}`")]
     ClashWithProject {
         /// The path in the image.
         path: ImagePath,
@@ -50,7 +50,7 @@ pub enum Error {
         wheel: String,
     },
     /// A path of the project cannot stand in an image.
-    #[error("a file of the project cannot go into the image")]
+    #[error("cannot add a file of the project to the image")]
     Path {
         /// Which rule it breaks.
         #[source]
@@ -81,8 +81,8 @@ pub enum Error {
 fn also(more: usize) -> String {
     match more {
         0 => String::new(),
-        1 => "; nor is 1 path more".into(),
-        more => format!("; nor are {more} paths more"),
+        1 => "; 1 more path differs".into(),
+        more => format!("; {more} more paths differ"),
     }
 }
 
@@ -91,21 +91,21 @@ impl Classify for Error {
         match self {
             Self::Wheel(error) => error.hint(),
             Self::Clash { .. } => Some(
-                "leave one of the packages out, or say whose file stays: --allow-clash PACKAGE (`wain explain E-CLASH`)"
+                "remove one of the packages, or choose the package that wins with --allow-clash PACKAGE (`wain explain E-CLASH`)"
                     .into(),
             ),
             Self::ClashOfKinds { .. } => {
-                Some("the packages cannot be installed together: leave one of them out (`wain explain E-CLASH`)".into())
+                Some("the packages cannot be installed together: remove one of them (`wain explain E-CLASH`)".into())
             }
             Self::ClashWithProject { .. } => {
-                Some("rename the script or module of the project, or leave the package out (`wain explain E-CLASH`)".into())
+                Some("rename the script or module of the project, or remove the package (`wain explain E-CLASH`)".into())
             }
             Self::ReplacesEnvironment { .. } => {
-                Some("no sound package does this: leave it out, or ask its authors (`wain explain E-BASE`)".into())
+                Some("remove the package, or ask its authors: wheels must not do this (`wain explain E-BASE`)".into())
             }
-            Self::Environment { .. } => Some("rename it, or leave it out with `exclude`".into()),
+            Self::Environment { .. } => Some("rename it, or exclude it with `exclude`".into()),
             Self::Path { source } => source.hint(),
-            Self::Changed { .. } => Some("build again when nothing writes to the project".into()),
+            Self::Changed { .. } => Some("build again while no program changes the project".into()),
             Self::Read { .. } => None,
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use wainwright_blob::{Content, Entry, Kind};
+use wainwright_blob::{Content, Entry, Kind, try_map_ordered};
 use wainwright_oci::{Digest, Hasher};
 use wainwright_project::{Project, SourceKind, SourceTree, dist_info};
 use wainwright_wheel::{Layout, install_generated};
@@ -24,23 +24,19 @@ const KEPT_TOGETHER: u64 = 32 << 20;
 /// editable install does; its scripts and `.dist-info` are written from `[project]`.
 pub fn source_entries(project: &Project, tree: &SourceTree, layout: &Layout) -> Result<Vec<Entry>, Error> {
     let room = AtomicU64::new(KEPT_TOGETHER);
-    let mut entries = tree
-        .files
-        .par_iter()
-        .map(|file| {
-            let path = app().join(file.path.as_bytes()).map_err(|source| Error::Path { source })?;
-            if path.starts_with(&layout.prefix) {
-                return Err(Error::Environment { path });
+    let mut entries = try_map_ordered(tree.files.par_iter(), |file| {
+        let path = app().join(file.path.as_bytes()).map_err(|source| Error::Path { source })?;
+        if path.starts_with(&layout.prefix) {
+            return Err(Error::Environment { path });
+        }
+        Ok(match &file.kind {
+            SourceKind::Directory => Entry::directory(path),
+            SourceKind::Symlink { target } => Entry::symlink(path, target.clone()),
+            SourceKind::File { size, is_executable } => {
+                Entry::file(path, *is_executable, content(&tree.disk(file), *size, &room)?)
             }
-            Ok(match &file.kind {
-                SourceKind::Directory => Entry::directory(path),
-                SourceKind::Symlink { target } => Entry::symlink(path, target.clone()),
-                SourceKind::File { size, is_executable } => {
-                    Entry::file(path, *is_executable, content(&tree.disk(file), *size, &room)?)
-                }
-            })
         })
-        .collect::<Result<Vec<_>, _>>()?;
+    })?;
     if let Some(python) = &project.python_project {
         let mut files = dist_info(python);
         let roots = python.layout.import_roots.iter().map(|root| match root.as_str() {

@@ -65,7 +65,7 @@ pub(crate) fn redact(text: &str) -> String {
 #[non_exhaustive]
 pub enum Error {
     /// The disk failed, or the file may not be read.
-    #[error("`{}` cannot be read: {source}", file.display())]
+    #[error("cannot read `{}`: {source}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -73,7 +73,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that should be there is not.
-    #[error("`{}` does not exist{}", file.display(), wanted_by.as_ref().map(|place| format!(" ({place} wants it)")).unwrap_or_default())]
+    #[error("`{}` does not exist{}", file.display(), wanted_by.as_ref().map(|place| format!(" (included by {place})")).unwrap_or_default())]
     Missing {
         /// The file.
         file: PathBuf,
@@ -81,7 +81,7 @@ pub enum Error {
         wanted_by: Option<Place>,
     },
     /// Not one of the lockfiles we read.
-    #[error("`{}` is not a lockfile Wainwright knows", file.display())]
+    #[error("`{}` is not a supported lockfile", file.display())]
     UnknownFormat {
         /// The file.
         file: PathBuf,
@@ -103,7 +103,7 @@ pub enum Error {
         reason: String,
     },
     /// A later generation of the format.
-    #[error("`{}` is written in version {found} of its format; Wainwright reads version {known}", file.display())]
+    #[error("`{}` uses version {found} of its format; Wainwright supports version {known}", file.display())]
     FormatVersion {
         /// The file.
         file: PathBuf,
@@ -133,11 +133,11 @@ pub enum Error {
         python: String,
     },
     /// The lockfile knows no such project.
-    #[error("`{}` holds no project {wanted}", file.display())]
+    #[error("`{}` contains no project {wanted}", file.display())]
     NoProject {
         /// The lockfile.
         file: PathBuf,
-        /// Which project: `at its own folder` or a name.
+        /// Which project: `in its own folder` or a name.
         wanted: String,
     },
     /// An extra or a dependency group the project does not have.
@@ -153,7 +153,7 @@ pub enum Error {
         offered: Vec<PackageName>,
     },
     /// Two things that cannot be installed together.
-    #[error("{first} and {second} exclude each other (`conflicts` in `{}`)", file.display())]
+    #[error("{first} and {second} conflict with each other (`conflicts` in `{}`)", file.display())]
     Excluded {
         /// The lockfile.
         file: PathBuf,
@@ -163,7 +163,9 @@ pub enum Error {
         second: String,
     },
     /// Two versions of one package for one target.
-    #[error("{second}: `{name}` is locked twice for one target, as {one} and as {other} (first at {first})")]
+    #[error(
+        "{second}: `{name}` is locked twice for the same target, as {one} and as {other} (first at {first})"
+    )]
     TwoVersions {
         /// The package.
         name: PackageName,
@@ -189,7 +191,7 @@ pub enum Error {
         second: Digest,
     },
     /// Hashes that prove nothing, or that are not computed here.
-    #[error("{place}: `{name}` is locked by {algorithm} only")]
+    #[error("{place}: `{name}` has only {algorithm} hashes")]
     OtherAlgorithm {
         /// Where.
         place: Place,
@@ -323,7 +325,7 @@ impl Tool {
     fn versions(self) -> &'static str {
         match self {
             Self::Poetry => "Poetry 1.1 to 2",
-            Self::Pdm => "PDM 2.10 or later of 2",
+            Self::Pdm => "PDM 2.10 or a later 2.x",
             Self::Uv => "an older uv",
             Self::Pipenv => "pipenv",
             Self::Other => "an older version of the tool that wrote it",
@@ -335,8 +337,7 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::UnknownFormat { .. } => {
-                "name it `uv.lock`, `poetry.lock`, `pdm.lock`, `pylock.toml`, `pylock.<name>.toml`, `Pipfile.lock` or \
-                 `<name>.txt` after what it holds"
+                "name the file after its format: `uv.lock`, `poetry.lock`, `pdm.lock`, `pylock.toml`, `pylock.<name>.toml`, `Pipfile.lock` or `<name>.txt`"
                     .into()
             }
             Self::FormatVersion { file, .. } => {
@@ -346,53 +347,49 @@ impl Classify for Error {
                 format!("choose a base image with Python {requires}, or widen `requires-python` and lock again")
             }
             Self::Platform { file, .. } => match Tool::of(file) {
-                Tool::Pdm => "lock for the platform as well: `pdm lock --append --platform ...`".into(),
+                Tool::Pdm => "lock for this platform too: `pdm lock --append --platform ...`".into(),
                 Tool::Uv | Tool::Poetry | Tool::Pipenv | Tool::Other => "add the platform to `environments` under `[tool.uv]` and run `uv lock`".into(),
             },
             Self::NotOffered { file, offered, name, .. } if Tool::of(file) == Tool::Pdm => {
                 let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
-                let has = if offered.is_empty() { "nothing of that kind".into() } else { offered.join(", ") };
-                format!("it has {has}; `pdm lock --group {name}` locks this as well")
+                let has = if offered.is_empty() { "none".into() } else { offered.join(", ") };
+                format!("available: {has}; add this one with `pdm lock --group {name}`")
             }
             Self::NotOffered { offered, .. } if !offered.is_empty() => {
                 let offered: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
-                format!("it has {}", offered.join(", "))
+                format!("available: {}", offered.join(", "))
             }
-            Self::Excluded { .. } => "ask for one of them".into(),
-            Self::HashConflict { .. } => "one of the hashes is wrong: lock again and look at the change".into(),
+            Self::Excluded { .. } => "select only one of them".into(),
+            Self::HashConflict { .. } => "one of the hashes is wrong; lock again and review the change".into(),
             Self::OtherAlgorithm { place, .. } | Self::NoHash { place, .. } if Tool::of(&place.file).own_command().is_some() => {
-                format!("lock again (`{}`), from an index that offers sha256", Tool::of(&place.file).command())
+                format!("lock again (`{}`), from an index that offers sha256 hashes", Tool::of(&place.file).command())
             }
             Self::OtherAlgorithm { .. } => {
-                "lock again with sha256, from an index that offers it; `uv lock` and \
-                 `uv pip compile --generate-hashes` do"
+                "lock again with sha256 hashes (`uv lock`, `uv pip compile --generate-hashes`), from an index that offers them"
                     .into()
             }
             Self::NoHash { .. } => {
-                "lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project".into()
+                "lock with sha256 hashes: `uv pip compile --generate-hashes`, or `uv export` in a uv project".into()
             }
             Self::NotPinned { place, .. } if Tool::of(&place.file).own_command().is_some() => {
-                format!("lock it for this platform as well (`{}`), or take it out", Tool::of(&place.file).command())
+                format!("lock it for this platform too (`{}`), or remove it", Tool::of(&place.file).command())
             }
             Self::NotPinned { .. } => {
                 "pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`".into()
             }
             Self::NotAWheel { from, .. } if *from == Foreign::MovingCommit => {
-                "a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, \
-                 `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)"
+                "branches and tags can move: lock the full commit, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` do (`name @ git+https://host/repository@0123abcd...`)"
                     .into()
             }
             Self::NotAWheel { from, .. } if *from == Foreign::Nameless => {
-                "write its name before it (`name @ ./folder`), or into its `pyproject.toml`".into()
+                "add its name (`name @ ./folder`), or set the name in its `pyproject.toml`".into()
             }
             Self::NotAWheel { place, .. } if Tool::of(&place.file).own_command().is_some() => {
-                "build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock \
-                 again"
+                "build a wheel (`pip wheel --no-deps ...`), publish it on an index or use its URL, and lock again"
                     .into()
             }
             Self::NotAWheel { .. } => {
-                "build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; \
-                 `uv export --no-emit-project` leaves out the project itself"
+                "build a wheel (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` omits the project itself"
                     .into()
             }
             Self::Stale { file, .. } => format!("run `{}`", Tool::of(file).command()),

@@ -40,7 +40,7 @@ pub(crate) fn check_files(package: &mut LockedPackage) -> Result<(), Error> {
             && redact(url) != *url
         {
             // Addresses are written into plans and records of the image.
-            return Err(wrong(format!("the address of `{name}` holds a user name or a password")));
+            return Err(wrong(format!("the URL of `{name}` contains a user name or password")));
         }
         let Some(second) = file.digest else { continue };
         match digests.insert(name, second) {

@@ -12,7 +12,7 @@ impl Hash {
     /// Reads `algorithm:digits`; the reason is a sentence.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let Some((algorithm, digits)) = text.split_once(':') else {
-            return Err(format!("`{}` is not a hash: it needs `sha256:` in front", short(text)));
+            return Err(format!("`{}` is not a hash: it must start with `sha256:`", short(text)));
         };
         Self::of(algorithm, digits)
     }
@@ -32,7 +32,7 @@ impl Hash {
         }
         Digest::from_hex(&digits.to_ascii_lowercase())
             .map(Self::Sha256)
-            .map_err(|_| format!("`{}` is not a sha256: it needs 64 hexadecimal digits", short(digits)))
+            .map_err(|_| format!("`{}` is not a sha256: it must have 64 hexadecimal digits", short(digits)))
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Parser<'a> {
     /// The whole text as one marker.
     pub(crate) fn marker(mut self) -> Result<Node, Invalid> {
         let node = self.any()?;
-        if self.rest().is_empty() { Ok(node) } else { Err(self.wrong("`and`, `or` or the end was expected")) }
+        if self.rest().is_empty() { Ok(node) } else { Err(self.wrong("expected `and`, `or` or the end")) }
     }
 
     fn any(&mut self) -> Result<Node, Invalid> {
@@ -81,7 +81,7 @@ impl<'a> Parser<'a> {
         }
         let node = self.any()?;
         self.depth -= 1;
-        if self.symbol(")") { Ok(node) } else { Err(self.wrong("`)` was expected")) }
+        if self.symbol(")") { Ok(node) } else { Err(self.wrong("expected `)`")) }
     }
 
     fn comparison(&mut self) -> Result<Comparison, Invalid> {
@@ -100,7 +100,7 @@ impl<'a> Parser<'a> {
             if self.symbol(quote) {
                 let rest = &self.text[self.at..];
                 let Some(length) = rest.find(quote) else {
-                    return Err(self.wrong("a quote is not closed"));
+                    return Err(self.wrong("unclosed quote"));
                 };
                 self.at += length + 1;
                 return Ok(Side::Literal(&rest[..length]));
@@ -110,7 +110,7 @@ impl<'a> Parser<'a> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
         let side =
-            variable(word).ok_or_else(|| self.wrong("a marker variable or a quoted text was expected"))?;
+            variable(word).ok_or_else(|| self.wrong("expected a marker variable or a quoted string"))?;
         self.at += word.len();
         Ok(side)
     }
@@ -123,14 +123,14 @@ impl<'a> Parser<'a> {
             return if self.word("in") {
                 Ok(Operator::NotIn)
             } else {
-                Err(self.wrong("`in` was expected after `not`"))
+                Err(self.wrong("expected `in` after `not`"))
             };
         }
         OPERATORS
             .into_iter()
             .find(|operator| self.symbol(operator))
             .map(Operator::Is)
-            .ok_or_else(|| self.wrong("a comparison such as `==` or `in` was expected"))
+            .ok_or_else(|| self.wrong("expected a comparison such as `==` or `in`"))
     }
 
     /// What is left, without the white space before it.
@@ -203,7 +203,7 @@ fn compare(left: Side, operator: Operator, right: Side) -> Result<Comparison, St
         (Side::Version(_), Is("==="), Side::Literal(text))
             if text.trim_ascii().contains(char::is_whitespace) =>
         {
-            Err(format!("`{text}` is not one version"))
+            Err(format!("`{text}` is not a single version"))
         }
         (Side::Version(variable), Is("==="), Side::Literal(text))
         | (Side::Literal(text), Is("==="), Side::Version(variable)) => {
@@ -363,14 +363,14 @@ mod tests {
             let message = marker.parse::<Marker>().unwrap_err().to_string();
             assert!(message.ends_with(reason), "{message}");
         };
-        check("", "a marker variable or a quoted text was expected at character 1");
-        check("python == '3'", "a marker variable or a quoted text was expected at character 1");
-        check("os_name == 'posix", "a quote is not closed at character 13");
-        check("os_name = 'posix'", "a comparison such as `==` or `in` was expected at character 9");
-        check("(os_name == 'a'", "`)` was expected at character 16");
-        check("os_name == 'a' sys_platform == 'b'", "`and`, `or` or the end was expected at character 16");
+        check("", "expected a marker variable or a quoted string at character 1");
+        check("python == '3'", "expected a marker variable or a quoted string at character 1");
+        check("os_name == 'posix", "unclosed quote at character 13");
+        check("os_name = 'posix'", "expected a comparison such as `==` or `in` at character 9");
+        check("(os_name == 'a'", "expected `)` at character 16");
+        check("os_name == 'a' sys_platform == 'b'", "expected `and`, `or` or the end at character 16");
         check("python_version ~= 'new'", "`~=` compares versions only at character 1");
-        check("python_version === '3 4'", "`3 4` is not one version at character 1");
+        check("python_version === '3 4'", "`3 4` is not a single version at character 1");
         check("sys_platform ~= 'linux'", "`~=` compares versions only at character 1");
         check("os_name == sys_platform", "these two cannot be compared at character 1");
         check(&"(".repeat(1_000_000), "brackets nest deeper than 64 at character 66");

@@ -116,14 +116,14 @@ impl GitSource {
         }
         // A repository may be a path, but nothing that git takes for an option or a program.
         if url.is_empty() || url.starts_with('-') || url.contains("::") || url.chars().any(char::is_control) {
-            return Err("a git repository whose address is none".into());
+            return Err("a git repository with an invalid URL".into());
         }
         let has_password = url.split_once("://").is_some_and(|(_, rest)| {
             let host = rest.split('/').next().unwrap_or_default();
             host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
         });
         if has_password {
-            return Err("a git repository whose address holds a password".into());
+            return Err("a git repository with a password in its URL".into());
         }
         let subdirectory =
             subdirectory.map(|path| path.trim_matches('/')).filter(|path| !matches!(*path, "" | "."));

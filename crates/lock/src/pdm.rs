@@ -89,7 +89,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
     let own_groups = own_groups.unwrap_or_default();
     let stale = match (&pyproject, &metadata.content_hash) {
         (Some(pyproject), Some(hash)) if !accepts(&pyproject.toml()?, hash) => {
-            vec!["the project's dependencies were changed after it was locked".to_owned()]
+            vec!["the project's dependencies have changed since it was locked".to_owned()]
         }
         _ => Vec::new(),
     };
@@ -146,7 +146,7 @@ fn check_version(text: &Text) -> Result<(), Error> {
     let mut numbers = found.split('.').map(|number| number.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(4), Some(4..)) => Ok(()),
-        _ => Err(Error::FormatVersion { file: text.file.clone(), found, known: "4.4 and later of 4" }),
+        _ => Err(Error::FormatVersion { file: text.file.clone(), found, known: "4.4 or a later 4.x" }),
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         Ok(pipfile) => {
             if meta.hash.get("sha256").is_some_and(|hash| !accepts(&pipfile.toml().unwrap_or_default(), hash))
             {
-                stale.push("what it asks for was changed after it was locked".to_owned());
+                stale.push("its requirements have changed since it was locked".to_owned());
             }
         }
         Err(Error::Missing { .. }) => {}

@@ -218,7 +218,7 @@ impl Pylock {
                 let path = self.text.directory().join(path);
                 std::path::absolute(&path).unwrap_or(path).display().to_string()
             }
-            (None, None) => return Err("a git repository without an address".into()),
+            (None, None) => return Err("a git repository without a URL".into()),
         };
         let url = url.strip_prefix("git+").unwrap_or(&url);
         GitSource::new(url, &vcs.commit_id, vcs.subdirectory.as_deref())

@@ -63,14 +63,14 @@ impl FromStr for Requirement {
             let after = after.trim_start();
             let (address, after) = after.split_at(after.find(char::is_whitespace).unwrap_or(after.len()));
             if address.is_empty() {
-                return Err(refuse("an address was expected after `@`".into()));
+                return Err(refuse("expected a URL after `@`".into()));
             }
             url = Some(address.to_owned());
             let after = after.trim_start();
             marker = match after.strip_prefix(';') {
                 Some(marker) => Some(marker),
                 None if after.is_empty() => None,
-                None => return Err(refuse("`;` was expected after the address".into())),
+                None => return Err(refuse("expected `;` after the URL".into())),
             };
         } else {
             let (versions, after) = match rest.split_once(';') {
@@ -81,9 +81,8 @@ impl FromStr for Requirement {
             let versions = inner.unwrap_or(versions).trim();
             if !versions.is_empty() {
                 let shown: String = versions.chars().take(100).collect();
-                specifiers = versions
-                    .parse()
-                    .map_err(|_| refuse(format!("`{shown}` does not say which versions will do")))?;
+                specifiers =
+                    versions.parse().map_err(|_| refuse(format!("`{shown}` is not a version range")))?;
             }
             marker = after;
         }
@@ -131,14 +130,14 @@ mod tests {
         check(
             "\u{0441}ryptography==1",
             "`\u{0441}ryptography==1` is not a requirement: `\\u{441}ryptography` is not a package name \
-             (names hold ASCII letters, digits, `.`, `-` and `_`)",
+             (package names contain ASCII letters, digits, `.`, `-` and `_`)",
         );
         check("foo[a", "`foo[a` is not a requirement: `[` is not closed");
-        check("foo @ ", "`foo @ ` is not a requirement: an address was expected after `@`");
-        check("foo 1.0", "`foo 1.0` is not a requirement: `1.0` does not say which versions will do");
+        check("foo @ ", "`foo @ ` is not a requirement: expected a URL after `@`");
+        check("foo 1.0", "`foo 1.0` is not a requirement: `1.0` is not a version range");
         check(
             "foo; os_name",
-            "`foo; os_name` is not a requirement: a comparison such as `==` or `in` was expected at character 8",
+            "`foo; os_name` is not a requirement: expected a comparison such as `==` or `in` at character 8",
         );
     }
 }

@@ -44,11 +44,11 @@ fn refused_uv(package: &str) -> String {
 fn a_requirement_without_a_sha256_is_refused() {
     insta::assert_snapshot!(refused("foo==1.0"), @"
     requirements.txt:1: `foo` has no hash
-    lock with sha256: `uv pip compile --generate-hashes`, or `uv export` from a uv project
+    lock with sha256 hashes: `uv pip compile --generate-hashes`, or `uv export` in a uv project
     ");
     insta::assert_snapshot!(refused("# x\n\nfoo==1.0 --hash=md5:00"), @"
-    requirements.txt:3: `foo` is locked by md5 only
-    lock again with sha256, from an index that offers it; `uv lock` and `uv pip compile --generate-hashes` do
+    requirements.txt:3: `foo` has only md5 hashes
+    lock again with sha256 hashes (`uv lock`, `uv pip compile --generate-hashes`), from an index that offers them
     ");
     let both = packages("requirements.txt", &format!("foo==1 {HASH} --hash=md5:00")).unwrap();
     assert_eq!(both[0].hashes, [Digest::of("foo")].into());
@@ -64,10 +64,10 @@ fn a_requirement_is_pinned_and_agrees_with_itself() {
     requirements.txt:1: `foo` is not pinned to one version
     pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
     ");
-    insta::assert_snapshot!(refused(&format!("foo==1.0 {HASH}\nfoo==2.0 {HASH}")), @"requirements.txt:2: `foo` is locked twice for one target, as 1.0 and as ==2.0 (first at requirements.txt:1)");
+    insta::assert_snapshot!(refused(&format!("foo==1.0 {HASH}\nfoo==2.0 {HASH}")), @"requirements.txt:2: `foo` is locked twice for the same target, as 1.0 and as ==2.0 (first at requirements.txt:1)");
     insta::assert_snapshot!(refused(&format!("foo==1.0 {HASH}\nFOO==1 {OTHER}")), @"
     requirements.txt:2: `foo` is locked with two hashes, sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae and sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
-    one of the hashes is wrong: lock again and look at the change
+    one of the hashes is wrong; lock again and review the change
     ");
 }
 
@@ -82,8 +82,7 @@ fn one_name_in_two_spellings_is_one_package() {
 
 #[test]
 fn what_is_no_wheel_is_refused() {
-    let hint = "build a wheel of it (`uv build --wheel`) and lock the wheel file, or make it a workspace member; \
-                `uv export --no-emit-project` leaves out the project itself";
+    let hint = "build a wheel (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` omits the project itself";
     for (line, message) in [
         (
             "--editable=git+https://u:p@h/x",
@@ -139,7 +138,7 @@ fn what_names_itself_may_have_any_path() {
     fs::write(dir.path().join("requirements.txt"), both).unwrap();
     let lock = wainwright_lock::read(&dir.path().join("requirements.txt")).unwrap();
     let error = lock.local_members(&Selection::default(), &target("3.11.2", "amd64")).unwrap_err();
-    insta::assert_snapshot!(show(&error), @"requirements.txt:2: `lib` is required a second time, from elsewhere (first at requirements.txt:1)");
+    insta::assert_snapshot!(show(&error), @"requirements.txt:2: `lib` is required twice, from different sources (first at requirements.txt:1)");
     let packages =
         packages("requirements.txt", &format!("./my wheels/foo-1.0-py3-none-any.whl {HASH}")).unwrap();
     assert!(
@@ -174,7 +173,7 @@ fn pdm_locks_the_parts_that_it_was_told_to() {
     let one = Selection { extras: ["x".parse().unwrap()].into(), ..Selection::default() };
     insta::assert_snapshot!(show(&lock.packages(&one, &target("3.11.2", "amd64")).unwrap_err()), @"
     `pdm.lock` has no extra `x`
-    it has nothing of that kind; `pdm lock --group x` locks this as well
+    available: none; add this one with `pdm lock --group x`
     ");
 }
 
@@ -273,21 +272,21 @@ fn options_are_recognised_or_refused() {
     assert!(indexes.no_index);
     for (line, message) in [
         ("--no-binary foo", "`--no-binary` is not supported: only wheels are installed"),
-        ("--frobnicate", "`--frobnicate` is not supported: it is not known"),
+        ("--frobnicate", "`--frobnicate` is not supported: it is unknown"),
         ("-i", "`-i` is not supported: its value is missing"),
-        ("-rhttps://h/r.txt", "`-r` is not supported: files are included from this disk only"),
-        ("foo==1 --fast", "`--fast` is not supported: it is not known behind a requirement"),
-        ("foo==1 --hash=sha256:12", "`12` is not a sha256: it needs 64 hexadecimal digits"),
+        ("-rhttps://h/r.txt", "`-r` is not supported: only local files can be included"),
+        ("foo==1 --fast", "`--fast` is not supported: it cannot follow a requirement"),
+        ("foo==1 --hash=sha256:12", "`12` is not a sha256: it must have 64 hexadecimal digits"),
         ("foo==1 --hash=crc:12", "`crc` is not a hash algorithm"),
         ("foo==${V}", "variables such as `${NAME}` are not replaced in requirements"),
-        ("--pre foo", "an option was expected, one requirement or option on a line"),
+        ("--pre foo", "expected one requirement or option per line"),
         (
             "\u{0441}ryptography==1",
-            "`\u{0441}ryptography==1` is not a requirement: `\\u{441}ryptography` is not a package name (names hold ASCII letters, digits, `.`, `-` and `_`)",
+            "`\u{0441}ryptography==1` is not a requirement: `\\u{441}ryptography` is not a package name (package names contain ASCII letters, digits, `.`, `-` and `_`)",
         ),
         (
             "foo\u{0}==1",
-            "`foo==1` is not a requirement: `foo\\u{0}` is not a package name (names hold ASCII letters, digits, `.`, `-` and `_`)",
+            "`foo==1` is not a requirement: `foo\\u{0}` is not a package name (package names contain ASCII letters, digits, `.`, `-` and `_`)",
         ),
     ] {
         assert_eq!(refused(line), format!("requirements.txt:1: {message}"));
@@ -314,17 +313,17 @@ fn files_are_included_and_constraints_apply() {
     write("sub/more.txt", "-r ../sub/more.txt\n");
     insta::assert_snapshot!(show(&read().unwrap_err()), @"more.txt:1: `../sub/more.txt` includes itself");
     write("sub/more.txt", "\n-r none.txt\n");
-    insta::assert_snapshot!(show(&read().unwrap_err()), @"`none.txt` does not exist (more.txt:2 wants it)");
+    insta::assert_snapshot!(show(&read().unwrap_err()), @"`none.txt` does not exist (included by more.txt:2)");
 }
 
 #[test]
 fn other_formats_and_versions_are_named() {
     insta::assert_snapshot!(show(&read("uv.lock", "version = 2\npackage = 7").unwrap_err()), @"
-    `uv.lock` is written in version 2 of its format; Wainwright reads version 1
+    `uv.lock` uses version 2 of its format; Wainwright supports version 1
     use a newer Wainwright, or lock with an older uv
     ");
     insta::assert_snapshot!(show(&read("pylock.toml", "lock-version = '2.0'").unwrap_err()), @"
-    `pylock.toml` is written in version 2.0 of its format; Wainwright reads version 1.0
+    `pylock.toml` uses version 2.0 of its format; Wainwright supports version 1.0
     use a newer Wainwright, or lock with an older version of the tool that wrote it
     ");
     insta::assert_snapshot!(show(&read("uv.lock", "version = 1\r\n\r\npackage = [1\r\n").unwrap_err()), @"uv.lock:3:13: unclosed array, expected `]`");
@@ -337,8 +336,8 @@ fn a_uv_lock_is_checked_where_it_is_used() {
     let registry = "version = '1'\nsource = { registry = 'https://i/simple' }\n";
     let hex = Digest::of("foo").hex();
     insta::assert_snapshot!(refused_uv(&format!("{registry}wheels = [{{ url = 'https://h/foo-1-py3-none-any.whl', hash = 'md5:00' }}]")), @"
-    uv.lock:8: `foo` is locked by md5 only
-    lock again with sha256, from an index that offers it; `uv lock` and `uv pip compile --generate-hashes` do
+    uv.lock:8: `foo` has only md5 hashes
+    lock again with sha256 hashes (`uv lock`, `uv pip compile --generate-hashes`), from an index that offers them
     ");
     insta::assert_snapshot!(refused_uv(&format!("{registry}wheels = [{{ url = 'https://h/bar-1-py3-none-any.whl', hash = 'sha256:{hex}' }}]")), @"uv.lock:8: `bar-1-py3-none-any.whl` is listed as a wheel of `foo` 1");
     insta::assert_snapshot!(refused_uv(&format!("{registry}sdist = {{ url = 'https://h/%2e%2e%2ffoo-1.tar.gz', hash = 'sha256:{hex}' }}")), @"uv.lock:8: `../foo-1.tar.gz` is not a file name");
@@ -349,16 +348,16 @@ fn a_uv_lock_is_checked_where_it_is_used() {
     );
     insta::assert_snapshot!(refused_uv(&two), @"
     uv.lock:8: `foo-1-py3-none-any.whl` is locked with two hashes, sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae and sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
-    one of the hashes is wrong: lock again and look at the change
+    one of the hashes is wrong; lock again and review the change
     ");
     insta::assert_snapshot!(refused_uv("version = '1'\nsource = { git = 'https://h/x?rev=1#abc' }"), @"
     uv.lock:8: `foo` comes from a git repository without a full commit, not from a wheel
-    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    branches and tags can move: lock the full commit, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` do (`name @ git+https://host/repository@0123abcd...`)
     ");
-    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'bar' }}]")), @"uv.lock:8: `bar` is needed, but no package of the lockfile is meant");
-    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'p', marker = 'x' }}]")), @"uv.lock:8: `x` is not a marker: a marker variable or a quoted text was expected at character 1");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'bar' }}]")), @"uv.lock:8: no package in the lockfile matches the dependency `bar`");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}dependencies = [{{ name = 'p', marker = 'x' }}]")), @"uv.lock:8: `x` is not a marker: expected a marker variable or a quoted string at character 1");
     let second = "[[package]]\nname = 'foo'\nversion = '2'\nsource = { registry = 'https://i/simple' }\n";
-    insta::assert_snapshot!(refused_uv(&format!("{registry}{second}")), @"uv.lock:3: `foo` is needed, but it may mean several packages");
+    insta::assert_snapshot!(refused_uv(&format!("{registry}{second}")), @"uv.lock:3: several packages in the lockfile match the dependency `foo`");
 }
 
 #[test]
@@ -408,7 +407,7 @@ fn passwords_stay_where_they_are() {
     let error = refused(&format!("foo @ https://me:secret@h/foo-1-py3-none-any.whl {HASH}"));
     assert_eq!(
         error,
-        "requirements.txt:1: the address of `foo-1-py3-none-any.whl` holds a user name or a password"
+        "requirements.txt:1: the URL of `foo-1-py3-none-any.whl` contains a user name or password"
     );
     let error = refused("foo @ https://me:secret@h/x y");
     assert!(error.contains("https://***@h/x y"), "{error}");
@@ -486,14 +485,14 @@ fn what_the_lock_does_not_offer_is_named() {
     it has `docs`, `test`
     ");
     insta::assert_snapshot!(refused(|s| s.all_extras = true, "3.11"), @"
-    extra `new` of `reports` and extra `old` of `reports` exclude each other (`conflicts` in `conflicts/uv.lock`)
-    ask for one of them
+    extra `new` of `reports` and extra `old` of `reports` conflict with each other (`conflicts` in `conflicts/uv.lock`)
+    select only one of them
     ");
     insta::assert_snapshot!(refused(|s| s.all_groups = true, "3.11"), @"
-    dependency group `docs` of `reports` and dependency group `test` of `reports` exclude each other (`conflicts` in `conflicts/uv.lock`)
-    ask for one of them
+    dependency group `docs` of `reports` and dependency group `test` of `reports` conflict with each other (`conflicts` in `conflicts/uv.lock`)
+    select only one of them
     ");
-    insta::assert_snapshot!(refused(|s| s.project = Some("idna".parse().unwrap()), "3.11"), @"`conflicts/uv.lock` holds no project named `idna`");
+    insta::assert_snapshot!(refused(|s| s.project = Some("idna".parse().unwrap()), "3.11"), @"`conflicts/uv.lock` contains no project named `idna`");
     insta::assert_snapshot!(refused(|_| (), "3.10"), @"
     `conflicts/uv.lock` is locked for Python >=3.11; the image has Python 3.10
     choose a base image with Python >=3.11, or widen `requires-python` and lock again
@@ -548,17 +547,17 @@ fn other_tools_locks_say_where_no_wheel_can_come_from() {
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     poetry.lock:2: `foo` comes from a git repository without a full commit, not from a wheel
-    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    branches and tags can move: lock the full commit, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` do (`name @ git+https://host/repository@0123abcd...`)
     pdm.lock:6: `foo` comes from a git repository without a full commit, not from a wheel
-    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    branches and tags can move: lock the full commit, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` do (`name @ git+https://host/repository@0123abcd...`)
     Pipfile.lock:4: `foo` comes from a git repository without a full commit, not from a wheel
-    a name like `main` means another commit tomorrow: lock the full one, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` write it (`name @ git+https://host/repository@0123abcd...`)
+    branches and tags can move: lock the full commit, as `uv lock`, `pdm lock`, `poetry lock`, `pipenv lock` and `pip freeze` do (`name @ git+https://host/repository@0123abcd...`)
     Pipfile.lock:4: `foo` has no hash
-    lock again (`pipenv lock`), from an index that offers sha256
+    lock again (`pipenv lock`), from an index that offers sha256 hashes
     Pipfile.lock:4: `foo` has no hash
-    lock again (`pipenv lock`), from an index that offers sha256
+    lock again (`pipenv lock`), from an index that offers sha256 hashes
     Pipfile.lock:4: `foo` comes from a Mercurial repository, not from a wheel
-    build a wheel of it (`pip wheel --no-deps ...`), put that on an index or name its address, and lock again
+    build a wheel (`pip wheel --no-deps ...`), publish it on an index or use its URL, and lock again
     ");
 }
 
@@ -574,17 +573,17 @@ fn other_tools_locks_need_sha256() {
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     poetry.lock:2: `foo` has no hash
-    lock again (`poetry lock`), from an index that offers sha256
-    poetry.lock:2: `foo` is locked by md5 only
-    lock again (`poetry lock`), from an index that offers sha256
+    lock again (`poetry lock`), from an index that offers sha256 hashes
+    poetry.lock:2: `foo` has only md5 hashes
+    lock again (`poetry lock`), from an index that offers sha256 hashes
     pdm.lock:6: `foo` has no hash
-    lock again (`pdm lock`), from an index that offers sha256
+    lock again (`pdm lock`), from an index that offers sha256 hashes
     Pipfile.lock:4: `foo` has no hash
-    lock again (`pipenv lock`), from an index that offers sha256
+    lock again (`pipenv lock`), from an index that offers sha256 hashes
     Pipfile.lock:4: `foo` is not pinned to one version
-    lock it for this platform as well (`pipenv lock`), or take it out
-    Pipfile.lock:4: `foo` is locked by md5 only
-    lock again (`pipenv lock`), from an index that offers sha256
+    lock it for this platform too (`pipenv lock`), or remove it
+    Pipfile.lock:4: `foo` has only md5 hashes
+    lock again (`pipenv lock`), from an index that offers sha256 hashes
     ");
 }
 
@@ -599,14 +598,14 @@ fn other_tools_locks_of_another_generation_are_named() {
         refused_beside("poetry.lock", "[metadata]\nlock-version = '2.0'\n", "README.md", ""),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
-    `poetry.lock` is written in version 3.0 of its format; Wainwright reads version 1.1 and 2
+    `poetry.lock` uses version 3.0 of its format; Wainwright supports version 1.1 and 2
     use a newer Wainwright, or lock with Poetry 1.1 to 2
-    `pdm.lock` is written in version 4.3 of its format; Wainwright reads version 4.4 and later of 4
-    use a newer Wainwright, or lock with PDM 2.10 or later of 2
-    `Pipfile.lock` is written in version 7 of its format; Wainwright reads version 6
+    `pdm.lock` uses version 4.3 of its format; Wainwright supports version 4.4 or a later 4.x
+    use a newer Wainwright, or lock with PDM 2.10 or a later 2.x
+    `Pipfile.lock` uses version 7 of its format; Wainwright supports version 6
     use a newer Wainwright, or lock with pipenv
     Pipfile.lock:1:10: EOF while parsing a value
-    `pyproject.toml` does not exist (poetry.lock:1 wants it)
+    `pyproject.toml` does not exist (included by poetry.lock:1)
     ");
 }
 
@@ -628,11 +627,11 @@ fn other_tools_locks_are_stale_when_the_project_changed() {
         refused_beside("Pipfile.lock", "{\"_meta\": {\"hash\": {\"sha256\": \"00\"}}}", "Pipfile", ""),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
-    `poetry.lock` does not match `pyproject.toml`: the project's dependencies were changed after it was locked
+    `poetry.lock` does not match `pyproject.toml`: the project's dependencies have changed since it was locked
     run `poetry lock`
-    `pdm.lock` does not match `pyproject.toml`: the project's dependencies were changed after it was locked
+    `pdm.lock` does not match `pyproject.toml`: the project's dependencies have changed since it was locked
     run `pdm lock`
-    `Pipfile.lock` does not match `Pipfile`: what it asks for was changed after it was locked
+    `Pipfile.lock` does not match `Pipfile`: its requirements have changed since it was locked
     run `pipenv lock`
     ");
 }

@@ -11,7 +11,7 @@ pub enum Error {
         text: String,
     },
     /// Not `registry/repository:tag@digest`.
-    #[error("`{text}` is not the name of an image: {reason}")]
+    #[error("`{text}` is not an image reference: {reason}")]
     Reference {
         /// What was found.
         text: String,
@@ -31,7 +31,7 @@ pub enum Error {
         text: String,
     },
     /// A level that its compression does not have.
-    #[error("`{text}` is not a compression: levels are whole numbers from {lowest} to {highest}")]
+    #[error("`{text}` is not a compression: its level must be a whole number from {lowest} to {highest}")]
     Level {
         /// What was found.
         text: String,
@@ -41,13 +41,13 @@ pub enum Error {
         highest: u8,
     },
     /// Not a lazy layout that we know.
-    #[error("`{text}` is not a layout for lazy pulling")]
+    #[error("`{text}` is not a lazy layout")]
     Lazy {
         /// What was found.
         text: String,
     },
     /// A path that cannot stand in a layer.
-    #[error("`{path}` cannot be a path in an image: {reason}")]
+    #[error("`{path}` is not a valid path in an image: {reason}")]
     Path {
         /// The path, with unprintable bytes escaped.
         path: String,

@@ -26,13 +26,13 @@ impl ImagePath {
             return refuse("it is absolute");
         }
         if path.contains(&0) {
-            return refuse("it holds a NUL byte");
+            return refuse("it contains a NUL byte");
         }
         for component in path.split(|byte| *byte == b'/') {
             match component {
                 b"" => return refuse("it has an empty component"),
                 b"." => return refuse("it has a `.` component"),
-                b".." => return refuse("it climbs with `..`"),
+                b".." => return refuse("it contains `..`"),
                 long if long.len() > 255 => return refuse("a component is longer than 255 bytes"),
                 hidden if hidden.starts_with(b".wh.") => {
                     return refuse("names that start with `.wh.` delete files in an image");

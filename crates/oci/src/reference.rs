@@ -47,7 +47,8 @@ impl FromStr for Reference {
         let refuse = |reason| Error::Reference { text: text.chars().take(300).collect(), reason };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let digest = digest.parse().map_err(|_| refuse("what follows `@` is not a sha256 digest"))?;
+                let digest =
+                    digest.parse().map_err(|_| refuse("the part after `@` is not a sha256 digest"))?;
                 (rest, Some(digest))
             }
             None => (text, None),
@@ -58,7 +59,7 @@ impl FromStr for Reference {
             _ => (rest, None),
         };
         if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(refuse("a tag has up to 128 letters, digits, `_`, `.` and `-`"));
+            return Err(refuse("a tag has at most 128 letters, digits, `_`, `.` and `-`"));
         }
         let (registry, path) = match name.split_once('/') {
             Some((first, path)) if is_registry(first) => (first, path),
@@ -68,18 +69,18 @@ impl FromStr for Reference {
             return Err(refuse("its registry is not a host with an optional port"));
         }
         if path.is_empty() {
-            return Err(refuse("it has no name"));
+            return Err(refuse("the repository is missing"));
         }
         if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(refuse("names are lower-case"));
+            return Err(refuse("repository names are lower-case"));
         }
         if !path.split('/').all(is_component) {
             return Err(refuse(
-                "its name needs lower-case letters and digits, with single `.`, `_`, `-` or `/` between them",
+                "repository names consist of lower-case letters and digits, with single `.`, `_`, `-` or `/` between them",
             ));
         }
         if registry.len() + path.len() >= 255 {
-            return Err(refuse("its name is longer than 255 characters"));
+            return Err(refuse("the repository name is longer than 255 characters"));
         }
         let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
         let repository = match (registry, path.contains('/')) {

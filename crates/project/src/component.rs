@@ -165,10 +165,10 @@ fn files(
     let dynamic =
         pyproject.look(&["project", "dynamic"]).and_then(|item| item.strings().ok()).unwrap_or_default();
     if let Some(field) = dynamic.iter().find(|field| !HARMLESS.contains(&field.as_str())) {
-        return no(format!("its `{field}` is worked out by its build backend"));
+        return no(format!("its `{field}` is computed by its build backend"));
     }
     if python.version.is_none() {
-        return no("its version is worked out by its build backend".into());
+        return no("its version is computed by its build backend".into());
     }
     let tops = tops(project, pyproject, backend)?;
     let mut found = BTreeMap::new();
@@ -188,7 +188,7 @@ fn files(
             let is_executable = match &file.kind {
                 SourceKind::Directory => continue,
                 SourceKind::Symlink { .. } => {
-                    return no(format!("`{path}` is a link, which wheels cannot hold"));
+                    return no(format!("`{path}` is a link, which wheels cannot contain"));
                 }
                 SourceKind::File { is_executable, .. } => *is_executable,
             };
@@ -215,17 +215,17 @@ fn backend(project: &Project, pyproject: &Table<'_>) -> Result<&'static Backend,
     let name = pyproject.look(&["build-system", "build-backend"]).and_then(|item| item.string().ok());
     let name = name.unwrap_or("setuptools.build_meta:__legacy__");
     let Some(backend) = BACKENDS.iter().find(|backend| backend.names.contains(&name)) else {
-        return no(format!("only its build backend `{}` knows what is in it", name.escape_debug()));
+        return no(format!("its content depends on its build backend `{}`", name.escape_debug()));
     };
     if pyproject.look(&["build-system", "backend-path"]).is_some() {
-        return no("it brings its own build backend".into());
+        return no("it contains its own build backend".into());
     }
     let mut path = vec!["tool"];
     path.extend(backend.table);
     if let Some(table) = pyproject.look(&path).and_then(|item| item.table().ok())
         && let Some(key) = unknown(&table, "", backend.known)
     {
-        return no(format!("only its build backend understands `{key}` in [{}]", path.join(".")));
+        return no(format!("its build backend interprets `{key}` in [{}]", path.join(".")));
     }
     let requires = pyproject.look(&["build-system", "requires"]).and_then(|item| item.strings().ok());
     let of_backend = [
@@ -244,13 +244,13 @@ fn backend(project: &Project, pyproject: &Table<'_>) -> Result<&'static Backend,
         let end =
             line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(line.len());
         if !of_backend.contains(&line[..end].to_ascii_lowercase().as_str()) {
-            return no(format!("its build needs `{}`", line[..end].escape_debug()));
+            return no(format!("its build requires `{}`", line[..end].escape_debug()));
         }
     }
     let others = ["setup.py", "setup.cfg", "MANIFEST.in"];
     let other = others.iter().find(|file| project.root.join(file).exists());
     match other.filter(|_| backend.names == ["setuptools.build_meta"]) {
-        Some(file) => no(format!("`{file}` has a say in it")),
+        Some(file) => no(format!("`{file}` affects its build")),
         None => Ok(backend),
     }
 }
@@ -287,12 +287,12 @@ fn tops(
                 .then(|| (folder.to_owned(), top.to_owned()))
         };
         let tops: Option<Vec<_>> = list.iter().map(split).collect();
-        return tops.ok_or_else(|| NotStatic("its packages are not where it says".into()));
+        return tops.ok_or_else(|| NotStatic("its packages are not in the configured folder".into()));
     }
     if let Some(item) = look(&["tool", "poetry", "packages"]) {
         let mut tops = Vec::new();
         for one in item.array().unwrap_or_default() {
-            let table = one.table().map_err(|_| NotStatic("its packages are no tables".into()))?;
+            let table = one.table().map_err(|_| NotStatic("its packages are not tables".into()))?;
             let text = |key: &str| table.get(key).and_then(|item| item.string().ok().map(str::to_owned));
             let from = text("from").unwrap_or_default();
             let include = text("include").unwrap_or_default();
@@ -301,9 +301,7 @@ fn tops(
                 && include.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                 && (from.is_empty() || stays_below(&from));
             if !is_plain {
-                return Err(NotStatic(
-                    "only its build backend understands `packages` in [tool.poetry]".into(),
-                ));
+                return Err(NotStatic("its build backend interprets `packages` in [tool.poetry]".into()));
             }
             tops.push((from.trim_start_matches("./").trim_matches('/').to_owned(), include));
         }
@@ -316,7 +314,7 @@ fn tops(
     };
     if backend.takes_all {
         if folder.is_empty() && layout.packages.len() > 1 {
-            return Err(NotStatic("it has more than one package at its top".into()));
+            return Err(NotStatic("it has several top-level packages".into()));
         }
         let modules = if layout.packages.is_empty() || !folder.is_empty() {
             all(&layout.modules, ".py")
@@ -406,31 +404,31 @@ mod tests {
     fn what_only_a_backend_knows_is_named() {
         let src = ["src/my_lib/__init__.py"];
         for (backend, extra, files, reason) in [
-            ("maturin", "", &src[..], "only its build backend `maturin` knows what is in it"),
+            ("maturin", "", &src[..], "its content depends on its build backend `maturin`"),
             ("hatchling.build", "", &["src/other/__init__.py"], "it has no package `my_lib`"),
             (
                 "hatchling.build",
                 "[tool.hatch.build.hooks.custom]\n",
                 &src,
-                "only its build backend understands `build.hooks` in [tool.hatch]",
+                "its build backend interprets `build.hooks` in [tool.hatch]",
             ),
             (
                 "hatchling.build",
                 "[tool.hatch.build.targets.wheel.force-include]\na = \"b\"\n",
                 &src,
-                "only its build backend understands `build.targets.wheel.force-include` in [tool.hatch]",
+                "its build backend interprets `build.targets.wheel.force-include` in [tool.hatch]",
             ),
             (
                 "poetry.core.masonry.api",
                 "[tool.poetry]\nbuild = \"build.py\"\n",
                 &src,
-                "only its build backend understands `build` in [tool.poetry]",
+                "its build backend interprets `build` in [tool.poetry]",
             ),
             (
                 "setuptools.build_meta",
                 "",
                 &["src/my_lib/__init__.py", "setup.py"],
-                "`setup.py` has a say in it",
+                "`setup.py` affects its build",
             ),
             (
                 "setuptools.build_meta",
@@ -442,19 +440,19 @@ mod tests {
                 "hatchling.build",
                 "dynamic = [\"version\"]\n",
                 &src,
-                "its version is worked out by its build backend",
+                "its version is computed by its build backend",
             ),
             (
                 "hatchling.build",
                 "dynamic = [\"version\", \"dependencies\"]\n",
                 &src,
-                "its `dependencies` is worked out by its build backend",
+                "its `dependencies` is computed by its build backend",
             ),
             (
                 "setuptools.build_meta",
                 "",
                 &["one/__init__.py", "two/__init__.py"],
-                "it has more than one package at its top",
+                "it has several top-level packages",
             ),
         ] {
             assert_eq!(check(backend, extra, files), reason);

@@ -34,7 +34,7 @@ pub(crate) fn read(pyproject: &Table<'_>) -> Result<BTreeMap<PackageName, Vec<St
             });
         }
         if groups.insert(group, entries).is_some() {
-            return Err(item.refuse(format!("the group `{}` stands here twice", cut(name))));
+            return Err(item.refuse(format!("the group `{}` is defined twice", cut(name))));
         }
     }
     let flatten = |name: &PackageName| flatten(name, &groups).map(|list| (name.clone(), list));

@@ -43,10 +43,10 @@ impl DockerIgnore {
                 None => (false, pattern),
             };
             if pattern.is_empty() {
-                return Err((number, "`!` alone takes nothing back".into()));
+                return Err((number, "`!` needs a pattern".into()));
             }
             let regex = to_regex(&clean(pattern));
-            regex::bytes::Regex::new(&regex).map_err(|_| (number, "it cannot be understood".to_owned()))?;
+            regex::bytes::Regex::new(&regex).map_err(|_| (number, "it is not a valid pattern".to_owned()))?;
             patterns.push(regex);
             is_negated.push(negated);
         }

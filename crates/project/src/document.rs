@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
             if !known.contains(&key) {
                 let remedy = match closest(key, known) {
                     Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known are: {}", known.join(", ")),
+                    None => format!("known keys: {}", known.join(", ")),
                 };
                 let what = format!("unknown key `{}`", key.escape_debug());
                 return Err(self.source.refuse(span, what, Some(remedy)));
@@ -135,7 +135,7 @@ impl<'a> Item<'a> {
     pub(crate) fn string(&self) -> Result<&'a str, Error> {
         let text = self.value.get_ref().as_str().ok_or_else(|| self.wrong_type("a string"))?;
         if text.contains('\0') {
-            return Err(self.refuse(format!("`{}` holds a NUL character", self.key)));
+            return Err(self.refuse(format!("`{}` contains a NUL character", self.key)));
         }
         Ok(text)
     }

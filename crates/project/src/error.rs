@@ -34,7 +34,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file that would go into the image holds a password that this build uses.
-    #[error("`{path}` holds the password of a package index, and would carry it into the image")]
+    #[error("`{path}` contains the password of a package index and would be copied into the image")]
     Leak {
         /// The file, relative to the project.
         path: String,
@@ -58,18 +58,16 @@ pub enum Error {
         remedy: Option<String>,
     },
     /// Settings stand in two places.
-    #[error("settings stand both in `wainwright.toml` and in `pyproject.toml` under [tool.wainwright]")]
+    #[error("settings are in both `wainwright.toml` and `pyproject.toml` (under [tool.wainwright])")]
     TwoSettings,
     /// A name in the source tree that would delete a file of the image (rule `E-WHITEOUT`).
-    #[error(
-        "E-WHITEOUT: `{path}` cannot be put into an image: names that start with `.wh.` delete files there"
-    )]
+    #[error("E-WHITEOUT: cannot add `{path}` to an image: names that start with `.wh.` delete files there")]
     Whiteout {
         /// The path in the project, escaped.
         path: String,
     },
     /// A path in the source tree that cannot stand in an image.
-    #[error("`{path}` cannot be put into an image: {reason}")]
+    #[error("cannot add `{path}` to an image: {reason}")]
     Path {
         /// The path in the project, escaped.
         path: String,
@@ -77,7 +75,7 @@ pub enum Error {
         reason: String,
     },
     /// A socket, pipe or device.
-    #[error("`{path}` is a {kind}; only files, folders and links can be put into an image")]
+    #[error("`{path}` is a {kind}; images contain only files, folders and links")]
     Special {
         /// The path in the project, escaped.
         path: String,
@@ -85,7 +83,7 @@ pub enum Error {
         kind: &'static str,
     },
     /// A symbolic link that leaves the project.
-    #[error("the link `{path}` leads out of the project, to `{target}`")]
+    #[error("the link `{path}` points outside the project, to `{target}`")]
     LinkOut {
         /// The path in the project, escaped.
         path: String,
@@ -93,7 +91,7 @@ pub enum Error {
         target: String,
     },
     /// Nothing says how the container starts.
-    #[error("cannot tell how the container should start: {reason}")]
+    #[error("cannot determine how the container starts: {reason}")]
     Start {
         /// What was found, as a sentence.
         reason: String,
@@ -104,26 +102,25 @@ pub enum Error {
 
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
-        const LEAVE_OUT: &str = "leave it out with `exclude` in the settings, or in .dockerignore";
+        const LEAVE_OUT: &str = "exclude it with `exclude` in the settings or in .dockerignore";
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(format!("make it readable, or {LEAVE_OUT}"))
             }
             Self::Read { .. } | Self::TooLarge { .. } | Self::NotText { .. } => None,
             Self::Leak { path } => Some(format!(
-                "give it with UV_INDEX_<NAME>_PASSWORD, PIP_INDEX_URL or .netrc instead, or leave the file out with \
-                 `exclude = [\"{path}\"]`; `include = [\"{path}\"]` puts it in all the same"
+                "set the password in UV_INDEX_<NAME>_PASSWORD, PIP_INDEX_URL or .netrc instead, or exclude the file with `exclude = [\"{path}\"]`; `include = [\"{path}\"]` adds it anyway"
             )),
-            Self::NotAFolder { .. } => Some("name the folder that holds pyproject.toml".into()),
+            Self::NotAFolder { .. } => Some("use the folder that contains pyproject.toml".into()),
             Self::Invalid { remedy, .. } => remedy.clone(),
-            Self::TwoSettings => Some("keep one of them, and remove the other".into()),
+            Self::TwoSettings => Some("keep one of them and remove the other".into()),
             Self::Whiteout { .. } => {
                 Some(format!("rename it, or {LEAVE_OUT} (`wain explain E-WHITEOUT`)"))
             }
             Self::Path { .. } => Some(format!("rename it, or {LEAVE_OUT}")),
             Self::Special { .. } => Some(format!("remove it, or {LEAVE_OUT}")),
             Self::LinkOut { .. } => {
-                Some(format!("put a copy in its place, point it inside the project, or {LEAVE_OUT}"))
+                Some(format!("replace it with a copy, point it inside the project, or {LEAVE_OUT}"))
             }
             Self::Start { choices, .. } if choices.is_empty() => Some(
                 "set `entrypoint` in [tool.wainwright], for example `entrypoint = [\"python\", \"-m\", \"http.server\"]`"

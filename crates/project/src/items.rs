@@ -17,7 +17,7 @@ pub(crate) fn distinct<T: Ord + Clone>(
     for item in items {
         let value = read(&item)?;
         if !seen.insert(value.clone()) {
-            return Err(item.refuse(format!("`{}` names this twice", item.key)));
+            return Err(item.refuse(format!("`{}` lists this twice", item.key)));
         }
         values.push(value);
     }
@@ -56,7 +56,7 @@ pub(crate) fn command(item: &Item<'_>) -> Result<Vec<String>, Error> {
         let words: Vec<String> =
             item.string()?.split_whitespace().map(|word| format!("\"{}\"", cut(word))).collect();
         return Err(item.refuse_with(
-            format!("`{}` must be an array: no shell takes the command apart", item.key),
+            format!("`{}` must be an array, because no shell splits the command", item.key),
             format!("write {} = [{}]", item.key, words.join(", ")),
         ));
     }

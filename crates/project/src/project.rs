@@ -62,7 +62,7 @@ fn read_settings(root: &Path, pyproject: Option<Table<'_>>) -> Result<Settings, 
     let own = Table { source: &source, entries: &entries };
     if own.look(&["tool", "wainwright"]).is_some() {
         let span = own.items().get("tool").map_or(0..0, |(span, _)| span.clone());
-        let remedy = "in wainwright.toml the settings stand at the top, without [tool.wainwright]";
+        let remedy = "settings in wainwright.toml are at the top level, without [tool.wainwright]";
         return Err(source.refuse(span, "unknown key `tool`".into(), Some(remedy.into())));
     }
     match in_pyproject {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(project(&[tool, ("wainwright.toml", "")]).unwrap().settings.ports[0].number, 81);
         assert_snapshot!(
             project(&[own, tool]).unwrap_err(),
-            @"settings stand both in `wainwright.toml` and in `pyproject.toml` under [tool.wainwright]"
+            @"settings are in both `wainwright.toml` and `pyproject.toml` (under [tool.wainwright])"
         );
     }
 

@@ -78,7 +78,7 @@ fn read_version(
         None => false,
     };
     match project.get("version") {
-        Some(item) if is_dynamic => Err(item.refuse("`version` is given and also listed as dynamic")),
+        Some(item) if is_dynamic => Err(item.refuse("`version` is set and also listed as dynamic")),
         Some(item) => item.parse().map(Some),
         None if is_dynamic => static_version::find(root, pyproject, layout),
         None => Ok(None),
@@ -134,7 +134,7 @@ fn read_urls(project: &Table<'_>) -> Result<BTreeMap<String, String>, Error> {
     let mut urls = BTreeMap::new();
     for (label, (_, item)) in item.table()?.items() {
         if label.contains(|letter: char| letter == ',' || letter.is_control()) {
-            return Err(item.refuse("the label of an address cannot hold commas or control characters"));
+            return Err(item.refuse("the label of a URL cannot contain commas or control characters"));
         }
         urls.insert(label.to_owned(), item.line()?.to_owned());
     }
@@ -147,7 +147,7 @@ fn read_extras(project: &Table<'_>) -> Result<BTreeMap<ExtraName, Vec<String>>, 
     for (name, (_, item)) in item.table()?.items() {
         let extra: ExtraName = name.parse().map_err(|error| item.refuse(error))?;
         if extras.insert(extra, lines(&item)?).is_some() {
-            return Err(item.refuse(format!("the extra `{}` stands here twice", cut(name))));
+            return Err(item.refuse(format!("the extra `{}` is defined twice", cut(name))));
         }
     }
     Ok(extras)

@@ -16,7 +16,7 @@ pub struct Quantity {
 
 /// Text that is not a [`Quantity`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an amount of processors or memory")]
+#[error("`{text}` is not an amount of CPU or memory")]
 pub struct NotAQuantity {
     text: String,
 }

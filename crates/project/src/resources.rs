@@ -37,12 +37,12 @@ impl Resources {
             if let (Some(wanted), Some(limit)) = (wanted, limit)
                 && wanted.milli() > limit.milli()
             {
-                return Err((format!("it asks for {wanted} of {what}, and its limit is {limit}"), None));
+                return Err((format!("it requests {wanted} of {what}, but its limit is {limit}"), None));
             }
         }
         let sizes = [&self.memory, &self.memory_limit].into_iter().flatten();
         match sizes.min_by_key(|size| size.milli()).filter(|size| size.units() < LEAST_MEMORY) {
-            Some(size) => Err((format!("{size} of memory is less than 1Mi"), Some("give a unit: `256Mi`"))),
+            Some(size) => Err((format!("{size} of memory is less than 1Mi"), Some("add a unit: `256Mi`"))),
             None => Ok(()),
         }
     }

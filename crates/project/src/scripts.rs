@@ -24,7 +24,7 @@ pub(crate) fn read_scripts(item: &Item<'_>) -> Result<BTreeMap<String, String>, 
 fn check_script_name(name: &str) -> Result<(), String> {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if name.is_empty() || name.len() > 200 || name.starts_with(['.', '-']) || !name.bytes().all(is_letter) {
-        return Err(format!("`{}` is not a name of a script: letters, digits, `.`, `_` and `-`", cut(name)));
+        return Err(format!("`{}` is not a script name: use letters, digits, `.`, `_` and `-`", cut(name)));
     }
     let folded = name.to_ascii_lowercase();
     let version = |prefix: &str| {
@@ -33,7 +33,7 @@ fn check_script_name(name: &str) -> Result<(), String> {
             .is_some_and(|rest| rest.trim_end_matches('t').bytes().all(|b| b.is_ascii_digit() || b == b'.'))
     };
     if ["python", "pythonw", "pypy"].iter().any(|prefix| version(prefix)) || folded == "graalpy" {
-        return Err(format!("a script named `{name}` would take the place of the interpreter"));
+        return Err(format!("a script named `{name}` would replace the interpreter"));
     }
     Ok(())
 }
@@ -55,20 +55,20 @@ pub(crate) fn read_entry_points_of(
         let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
         if group == "console_scripts" || group == "gui_scripts" {
             let key = if group == "gui_scripts" { "gui-scripts" } else { "scripts" };
-            return Err(item.refuse(format!("`{group}` must stand under [project.{key}]")));
+            return Err(item.refuse(format!("`{group}` belongs under [project.{key}]")));
         }
         if !group.split('.').all(is_word) {
-            return Err(item.refuse(format!("`{}` is not a name of an entry point group", cut(group))));
+            return Err(item.refuse(format!("`{}` is not an entry point group name", cut(group))));
         }
         let mut points = BTreeMap::new();
         for (name, (_, item)) in item.table()?.items() {
             let object = item.line()?;
             let is_plain = !name.is_empty() && !name.starts_with(['[', '#', ';']) && name.trim() == name;
             if !is_plain || name.contains(|letter: char| letter == '=' || letter.is_control()) {
-                return Err(item.refuse(format!("`{}` is not a name of an entry point", cut(name))));
+                return Err(item.refuse(format!("`{}` is not an entry point name", cut(name))));
             }
             if !is_object(object, false) {
-                let what = format!("`{}` is not an object of a module", cut(object));
+                let what = format!("`{}` is not an object in a module", cut(object));
                 return Err(item.refuse_with(what, "write it as `package.module` or `package.module:object`"));
             }
             points.insert(name.to_owned(), object.to_owned());

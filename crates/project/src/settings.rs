@@ -213,7 +213,7 @@ fn mirrors(registries: Option<Item<'_>>) -> Result<BTreeMap<String, Vec<String>>
         for (key, (_, item)) in about.items() {
             if ["insecure", "token-servers"].contains(&key) {
                 return Err(item.refuse_with(
-                    format!("`{key}` is not for a project to say"),
+                    format!("a project cannot set `{key}`"),
                     "set it in ~/.config/wainwright/registries.toml",
                 ));
             }
@@ -233,7 +233,7 @@ fn check_host(text: &str) -> Result<(), String> {
         false => {
             // What stands before an `@` may be a password.
             let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("***@{host}"));
-            Err(format!("`{}` is no host with an optional port", shown.escape_debug()))
+            Err(format!("`{}` is not a host with an optional port", shown.escape_debug()))
         }
     }
 }
@@ -293,7 +293,7 @@ fn layers(item: &Item<'_>) -> Result<u8, Error> {
         Ok(layers @ 3..=127) => Ok(layers),
         _ => Err(item.refuse_with(
             format!("`max-layers` is {number}"),
-            "write a number from 3 to 127, which is what Docker takes",
+            "write a number from 3 to 127, the limit of Docker",
         )),
     }
 }
@@ -302,10 +302,10 @@ fn pattern(item: &Item<'_>) -> Result<String, Error> {
     let text = item.string()?;
     let remedy = "patterns are as in .gitignore: `*.log`, `/data`, `docs/**/*.md`";
     if text.trim().is_empty() || text.starts_with(['!', '#']) {
-        return Err(item.refuse_with(format!("`{}` is not a pattern of files", cut(text)), remedy));
+        return Err(item.refuse_with(format!("`{}` is not a file pattern", cut(text)), remedy));
     }
     if text.split('/').any(|part| part == "..") {
-        return Err(item.refuse_with(format!("`{}` leads out of the project", cut(text)), remedy));
+        return Err(item.refuse_with(format!("`{}` points outside the project", cut(text)), remedy));
     }
     Rules::check(text).map_err(|what| item.refuse_with(what, remedy))?;
     Ok(text.to_owned())

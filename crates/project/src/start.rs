@@ -64,7 +64,7 @@ pub fn start(project: &Project, tree: &SourceTree) -> Result<Start, Error> {
     choices.extend(files.iter().map(|file| format!("[\"python\", \"{file}\"]")));
     let reason = match choices.is_empty() {
         true => "the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`",
-        false => "there is more than one possibility",
+        false => "there are several candidates",
     };
     Err(Error::Start { reason: reason.into(), choices })
 }
@@ -163,11 +163,11 @@ mod tests {
     fn doubt_is_not_decided() {
         let text = format!("{PROJECT}scripts = {{ a = \"shop:a\", b = \"shop:b\" }}\n");
         assert_snapshot!(starts(&text, &["main.py"]), @r#"
-        cannot tell how the container should start: there is more than one possibility
+        cannot determine how the container starts: there are several candidates
         hint: set `entrypoint` in [tool.wainwright] to one of: ["a"], ["b"], ["python", "main.py"]
         "#);
         assert_snapshot!(starts(PROJECT, &["lib.py"]), @r#"
-        cannot tell how the container should start: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
+        cannot determine how the container starts: the project has no script, no package with a `__main__.py`, and no `main.py` or `app.py`
         hint: set `entrypoint` in [tool.wainwright], for example `entrypoint = ["python", "-m", "http.server"]`
         "#);
     }

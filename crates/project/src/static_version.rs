@@ -52,7 +52,7 @@ fn read(root: &Path, item: &Item<'_>, file: &str) -> Result<Option<String>, Erro
 }
 
 fn parse(item: &Item<'_>, text: &str) -> Result<Version, Error> {
-    text.parse().map_err(|error| item.refuse(format!("the version found there is not one: {error}")))
+    text.parse().map_err(|error| item.refuse(format!("the version found there is invalid: {error}")))
 }
 
 fn in_named_file(root: &Path, item: &Item<'_>) -> Result<Option<Version>, Error> {

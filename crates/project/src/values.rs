@@ -137,7 +137,7 @@ pub(crate) fn check_env_name(name: &str) -> Result<(), String> {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if name.is_empty() || name.as_bytes()[0].is_ascii_digit() || !name.bytes().all(is_letter) {
         return Err(format!(
-            "`{}` is not a name of an environment variable: letters, digits, `_`, `.` and `-`, no digit first",
+            "`{}` is not an environment variable name: use letters, digits, `_`, `.` and `-`, no digit first",
             cut(name)
         ));
     }
@@ -186,11 +186,11 @@ pub fn check_pinned(text: &str) -> Result<(), (String, Option<String>)> {
         text.parse().map_err(|error: wainwright_oci::Error| (error.to_string(), error.hint()))?;
     match (reference.tag(), reference.digest()) {
         (Some("latest"), _) => Err((
-            format!("`{text}` stands for another image every week"),
-            Some("name a version, or a digest: `redis:7.4`, `redis@sha256:...`".into()),
+            format!("`{text}` is a moving tag"),
+            Some("use a version or a digest: `redis:7.4`, `redis@sha256:...`".into()),
         )),
         (Some(_), Some(_)) => {
-            Err((format!("`{text}` has both a tag and a digest"), Some("leave out the tag".into())))
+            Err((format!("`{text}` has both a tag and a digest"), Some("remove the tag".into())))
         }
         _ => Ok(()),
     }
@@ -201,7 +201,7 @@ pub(crate) fn check_label_key(key: &str) -> Result<(), String> {
     if key.is_empty()
         || key.chars().any(|letter| letter.is_control() || letter.is_whitespace() || letter == '=')
     {
-        return Err(format!("`{}` is not a key of a label: no spaces, `=` or control characters", cut(key)));
+        return Err(format!("`{}` is not a label key: no spaces, `=` or control characters", cut(key)));
     }
     Ok(())
 }
@@ -238,7 +238,7 @@ pub(crate) fn check_absolute(path: &str) -> Result<(), String> {
 
 /// The address of a package archive.
 pub(crate) fn check_url(text: &str) -> Result<(), String> {
-    let refuse = |reason| Err(format!("`{}` is not an address of a server: {reason}", cut(text)));
+    let refuse = |reason| Err(format!("`{}` is not a server URL: {reason}", cut(text)));
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return refuse("it must start with `https://` or `http://`");
     };
@@ -248,7 +248,7 @@ pub(crate) fn check_url(text: &str) -> Result<(), String> {
     }
     if host.contains('@') {
         // The text is not shown: it holds the secret.
-        return Err("the address holds a user name or password, which do not belong in a file".into());
+        return Err("the URL contains a user name or password, which must not be stored in a file".into());
     }
     Ok(())
 }

@@ -237,7 +237,7 @@ fn bad_patterns_are_pointed_at() {
     ");
     let root = folder(&[".dockerignore=a\n!\n"]);
     assert_snapshot!(refuse(root.path()), @r"
-    .dockerignore:2:1: not a pattern: `!` alone takes nothing back
+    .dockerignore:2:1: not a pattern: `!` needs a pattern
       |
     2 | !
       | ^
@@ -280,7 +280,7 @@ fn links_that_leave_the_project_are_refused() {
     for target in ["/etc/passwd", "..", "../../x", "sub/../../x", "a/b/../../../x"] {
         let root = folder(&["sub/x"]);
         symlink(target, root.path().join("link")).unwrap();
-        assert_eq!(refuse(root.path()), format!("the link `link` leads out of the project, to `{target}`"));
+        assert_eq!(refuse(root.path()), format!("the link `link` points outside the project, to `{target}`"));
     }
     let root = folder(&["a", ".gitignore=link"]);
     symlink("/etc/passwd", root.path().join("link")).unwrap();
@@ -294,11 +294,11 @@ fn pipes_and_sockets_are_refused_without_opening() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert_snapshot!(
         refuse(root.path()),
-        @"`data.tar` is a named pipe; only files, folders and links can be put into an image"
+        @"`data.tar` is a named pipe; images contain only files, folders and links"
     );
     fs::remove_file(&pipe).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(root.path().join("s")).unwrap();
-    assert_snapshot!(refuse(root.path()), @"`s` is a socket; only files, folders and links can be put into an image");
+    assert_snapshot!(refuse(root.path()), @"`s` is a socket; images contain only files, folders and links");
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn odd_names_are_taken_and_shown_harmlessly() {
     assert_eq!(tree.files[2].path.as_bytes(), b"\xff\xfe");
     assert!(tree.disk(&tree.files[2]).exists());
     symlink("/\u{1b}]0;x", root.path().join("d\u{202e}")).unwrap();
-    assert_eq!(refuse(root.path()), r"the link `d\u{202e}` leads out of the project, to `/\u{1b}]0;x`");
+    assert_eq!(refuse(root.path()), r"the link `d\u{202e}` points outside the project, to `/\u{1b}]0;x`");
 }
 
 #[test]

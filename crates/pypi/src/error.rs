@@ -10,7 +10,7 @@ use wainwright_python::{PackageName, Version};
 #[non_exhaustive]
 pub enum Error {
     /// An index setting that cannot be used. The value is not shown: it may hold a password.
-    #[error("the index in {place} cannot be used: {reason}")]
+    #[error("invalid package index in {place}: {reason}")]
     Setting {
         /// The variable, option, or file and key.
         place: String,
@@ -37,7 +37,7 @@ pub enum Error {
         reason: String,
     },
     /// An index that does not answer, or refuses to. The next index is not asked.
-    #[error("the package index `{index}` does not say whether it has `{name}`")]
+    #[error("cannot look up `{name}` on the package index `{index}`")]
     Index {
         /// Its address.
         index: String,
@@ -48,7 +48,7 @@ pub enum Error {
         source: Box<wainwright_http::Error>,
     },
     /// An answer that is no index page.
-    #[error("`{url}` is not a page of a package index: {reason}")]
+    #[error("`{url}` is not a package index page: {reason}")]
     Page {
         /// Its address.
         url: String,
@@ -56,7 +56,7 @@ pub enum Error {
         reason: String,
     },
     /// A page named by `--find-links` that cannot be had.
-    #[error("the page of links `{url}` cannot be read")]
+    #[error("cannot read the page of links `{url}`")]
     Links {
         /// Its address.
         url: String,
@@ -65,7 +65,7 @@ pub enum Error {
         source: Box<wainwright_http::Error>,
     },
     /// No index knows the name.
-    #[error("no package index knows `{name}`; asked: {}", list(asked))]
+    #[error("package `{name}` not found; tried: {}", list(asked))]
     Unknown {
         /// The package.
         name: PackageName,
@@ -73,7 +73,7 @@ pub enum Error {
         asked: Vec<String>,
     },
     /// The index that knows the name has no file of this version.
-    #[error("`{index}` knows `{name}`, but has no file of version {version}")]
+    #[error("`{index}` has `{name}`, but no file of version {version}")]
     Version {
         /// The package.
         name: PackageName,
@@ -83,7 +83,7 @@ pub enum Error {
         index: String,
     },
     /// The index that knows the version has not this file of it.
-    #[error("`{filename}` is nowhere to be found; asked: {}", list(asked))]
+    #[error("`{filename}` not found; tried: {}", list(asked))]
     File {
         /// The wheel.
         filename: String,
@@ -130,7 +130,7 @@ pub enum Error {
         source: Box<wainwright_http::Error>,
     },
     /// The store could not keep a wheel.
-    #[error("cannot keep `{filename}`")]
+    #[error("cannot store `{filename}`")]
     Store {
         /// The wheel.
         filename: String,
@@ -141,7 +141,7 @@ pub enum Error {
 }
 
 fn of(index: Option<&str>) -> String {
-    index.map(|index| format!(" of the package index `{index}`")).unwrap_or_default()
+    index.map(|index| format!(" from the package index `{index}`")).unwrap_or_default()
 }
 
 fn list(asked: &[String]) -> String {
@@ -181,34 +181,30 @@ impl Classify for Error {
                 Some("write an index as `https://host/simple/`, with `user:password@` before the host if needed".into())
             }
             Self::Fetch { index: Some(_), source, .. } if matches!(source.status(), Some(401 | 403)) => Some(
-                "the index wants credentials or does not accept these: put them in its URL (`https://user:password@host/simple/` \
-                 as --index-url, UV_INDEX or PIP_INDEX_URL), in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD"
+                "the index requires credentials or rejects these: set them in its URL (`https://user:password@host/simple/` as --index-url, UV_INDEX or PIP_INDEX_URL), in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD"
                     .into(),
             ),
             Self::Index { source, .. } if matches!(source.status(), Some(401 | 403)) => Some(
-                "the index wants credentials: put them in its URL, in ~/.netrc, or in \
-                 UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; the next index is not asked, since anybody \
-                 could have put a package of that name there"
+                "the index requires credentials: set them in its URL, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; other indexes are not tried, because anyone could publish a package of that name there"
                     .into(),
             ),
             Self::Index { source, .. } | Self::Links { source, .. } | Self::Fetch { source, .. } => source.hint(),
             Self::Page { .. } => {
-                Some("the URL of an index usually ends in `/simple/`; a login page may have answered instead".into())
+                Some("check the URL: an index usually ends in `/simple/`, and a login page may answer instead".into())
             }
             Self::Unknown { .. } => Some(
-                "check the spelling; a private package needs its index: --extra-index-url, UV_INDEX or PIP_EXTRA_INDEX_URL"
+                "check the spelling; for a private package, add its index with --extra-index-url, UV_INDEX or PIP_EXTRA_INDEX_URL"
                     .into(),
             ),
             Self::Version { .. } => Some(
-                "only the first index that knows a name is asked; lock again, or put the index that has this version first"
+                "only the first index that has a package is used; lock again, or put the index with this version first"
                     .into(),
             ),
             Self::File { .. } => {
-                Some("lock again with the index that is configured here, or configure the one the lockfile was made with".into())
+                Some("lock again with the configured index, or configure the index that was used for locking".into())
             }
             Self::Digest { .. } | Self::Size { .. } => Some(
-                "the index may have replaced the file, or something on the way answers in its place; \
-                 run `uv lock` (or your tool's command) again and look at the change"
+                "the index may have replaced the file, or a proxy answers instead; run `uv lock` (or the command of your tool) again and review the change"
                     .into(),
             ),
             Self::Store { source, .. } => source.hint(),

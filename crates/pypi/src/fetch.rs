@@ -133,7 +133,7 @@ impl std::fmt::Display for Warning {
                 write!(f, "`{filename}` was yanked: {}", reason.escape_debug())
             }
             Self::IndexChanged { filename, listed } => {
-                write!(f, "`{filename}` matches the lockfile, but the index names {listed} for it")
+                write!(f, "`{filename}` matches the lockfile, but the index lists the digest {listed}")
             }
         }
     }

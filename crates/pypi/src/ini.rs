@@ -43,8 +43,7 @@ impl Ini {
                 key = None;
                 continue;
             }
-            let section =
-                section.clone().ok_or_else(|| refuse("a setting stands before the first `[section]`"))?;
+            let section = section.clone().ok_or_else(|| refuse("a setting is outside a `[section]`"))?;
             let (name, value) =
                 content.split_once(['=', ':']).ok_or_else(|| refuse("a setting needs `=` and a value"))?;
             // pip takes `index_url` for `index-url`.

@@ -112,7 +112,10 @@ fn read_json(response: &Response) -> Result<Vec<Link>, Error> {
         .map_err(|error| refuse(format!("its JSON is wrong: {error}")))?;
     if page.meta.api_version.split('.').next() != Some("1") {
         let version = page.meta.api_version.chars().take(20).collect::<String>();
-        return Err(refuse(format!("it has API version `{}`, and 1 is known", version.escape_debug())));
+        return Err(refuse(format!(
+            "it has API version `{}`; version 1 is supported",
+            version.escape_debug()
+        )));
     }
     let links = page.files.into_iter().filter_map(|file| {
         Some(Link {

@@ -17,7 +17,7 @@ pub enum Error {
         text: String,
     },
     /// Neither specifiers nor Poetry's notation for them.
-    #[error("`{text}` does not say which versions will do")]
+    #[error("`{text}` is not a version range")]
     VersionRange {
         /// What was found, with unprintable characters escaped.
         text: String,
@@ -31,7 +31,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// No kind of files that can be left out.
-    #[error("`{}` is none of {}", text.escape_debug(), known)]
+    #[error("`{}` is not one of {}", text.escape_debug(), known)]
     Slim {
         /// What was found.
         text: String,
@@ -44,7 +44,7 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PythonVersion { .. } => Some("write it as `3.11` or `3.13.5`".into()),
-            Self::Name { .. } => Some("names hold ASCII letters, digits, `.`, `-` and `_`".into()),
+            Self::Name { .. } => Some("package names contain ASCII letters, digits, `.`, `-` and `_`".into()),
             Self::VersionRange { .. } => Some("write it as `>=1.2,<2`, `^1.2` or `~1.2`".into()),
             Self::WheelFilename { .. } | Self::Slim { .. } => None,
         }

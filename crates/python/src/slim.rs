@@ -85,7 +85,7 @@ mod tests {
         assert!(Slim::ALL.is_sorted_by_key(|kind| kind.name()));
         assert_eq!(
             "test".parse::<Slim>().unwrap_err().to_string(),
-            "`test` is none of docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs"
+            "`test` is not one of docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs"
         );
     }
 }

@@ -39,7 +39,7 @@ impl FromStr for WheelFilename {
         let stem = text.strip_suffix(".whl").ok_or_else(|| refuse("it does not end in `.whl`"))?;
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-+!".contains(&b);
         if !stem.bytes().all(is_plain) {
-            return Err(refuse("it holds characters other than letters, digits, `.`, `_`, `-`, `+`, `!`"));
+            return Err(refuse("it contains characters other than letters, digits, `.`, `_`, `-`, `+`, `!`"));
         }
         let parts: Vec<&str> = stem.split('-').collect();
         let (build, [name, version, python, abi, platform]) = match parts[..] {
@@ -47,7 +47,7 @@ impl FromStr for WheelFilename {
             [name, version, build, python, abi, platform] => {
                 (Some(build), [name, version, python, abi, platform])
             }
-            _ => return Err(refuse("it needs five or six parts between dashes")),
+            _ => return Err(refuse("it must have five or six parts separated by dashes")),
         };
         let build = match build {
             None => None,
@@ -62,7 +62,7 @@ impl FromStr for WheelFilename {
         // The product of the three sets grows fast, and hostile names would make it huge.
         let size = [python, abi, platform].map(|set| set.split('.').count()).iter().product::<usize>();
         if size > 1000 {
-            return Err(refuse("it stands for more than 1000 tags"));
+            return Err(refuse("it expands to more than 1000 tags"));
         }
         let mut tags = Vec::with_capacity(size);
         for python in python.split('.') {
@@ -119,13 +119,13 @@ mod tests {
         let explosion = format!("foo-1-{many}-{many}-{many}.whl");
         for (name, reason) in [
             ("foo-1.0.tar.gz", "it does not end in `.whl`"),
-            ("foo-1.0-py3-none.whl", "it needs five or six parts between dashes"),
-            ("../foo-1.0-py3-none-any.whl", "it holds characters other than"),
+            ("foo-1.0-py3-none.whl", "it must have five or six parts separated by dashes"),
+            ("../foo-1.0-py3-none-any.whl", "it contains characters other than"),
             ("foo-1.0-x-py3-none-any.whl", "its build tag does not start with a number"),
             ("foo-one-py3-none-any.whl", "its second part is not a version"),
             ("-1.0-py3-none-any.whl", "its first part is not a package name"),
             ("foo-1.0-py3..py2-none-any.whl", "a tag is empty"),
-            (&explosion, "it stands for more than 1000 tags"),
+            (&explosion, "it expands to more than 1000 tags"),
         ] {
             let message = name.parse::<WheelFilename>().unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");

@@ -87,7 +87,7 @@ impl Repository {
             0..2 => String::new(),
             seconds => format!(" in {seconds} s"),
         };
-        self.client().tell(format!("{}; it is tried again{when}", failure.error));
+        self.client().tell(format!("{}; retrying{when}", failure.error));
         tries.pass(wait).await;
         true
     }
@@ -192,7 +192,7 @@ impl Repository {
             To::Path(path) => base.join(&format!("{}/{path}", self.name())).map_err(|_| {
                 Failure::is_final(Error::Document {
                     reference: path.clone(),
-                    reason: "it makes no URL".into(),
+                    reason: "it is not a valid URL".into(),
                 })
             }),
         }

@@ -48,8 +48,8 @@ impl Repository {
         let Some(challenge) = find("bearer").or_else(|| find("basic")) else {
             let schemes: Vec<&str> = all.iter().map(|challenge| challenge.scheme.as_str()).collect();
             return Err(match schemes[..] {
-                [] => refuse("it does not say how"),
-                _ => refuse(&format!("it wants `{}`", clean(&schemes.join("`, `")))),
+                [] => refuse("it does not name a scheme"),
+                _ => refuse(&format!("it requires `{}`", clean(&schemes.join("`, `")))),
             });
         };
         lock(&self.client().keys().challenges).insert(self.host().to_owned(), challenge.clone());
@@ -151,7 +151,7 @@ impl Repository {
         if login.is_some() && !self.client().hosts().may_have_token(self.host(), &url) {
             // A stranger may still give a token to anybody.
             self.client().tell(format!(
-                "{} sends us to {} for a token; that is another host, so it is asked without credentials",
+                "{} uses the token server {} on another host, so no credentials are sent to it",
                 self.host(),
                 redacted(&url)
             ));
@@ -192,7 +192,7 @@ impl Repository {
         }
         let shown = redacted(exchange.url);
         let who = login.map_or(String::new(), |login| match login.user.as_str() {
-            "" | "<token>" => "whoever the identity token is for".into(),
+            "" | "<token>" => "the user of the identity token".into(),
             _ => login.user,
         });
         let (status, body) = self.client().read_patiently(&exchange, LARGEST).await?;
@@ -224,7 +224,7 @@ impl Repository {
             let start: String = String::from_utf8_lossy(&body).chars().take(80).collect();
             let is_page = start.trim_start().starts_with('<');
             let reason = match is_page {
-                true => format!("instead of a token it sent a web page, beginning with `{}`", clean(&start)),
+                true => format!("it sent a web page instead of a token, starting with `{}`", clean(&start)),
                 false => "the token is not in a JSON object".into(),
             };
             Error::NotARegistry { url: shown.clone(), reason }
@@ -232,7 +232,7 @@ impl Repository {
         let text = |key: &str| json.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = text("token").or_else(|| text("access_token"));
         let auth = token.and_then(|token| Auth::bearer(&Secret::new(token)));
-        let auth = auth.ok_or_else(|| refuse(format!("{shown} gave no token")))?;
+        let auth = auth.ok_or_else(|| refuse(format!("{shown} did not send a token")))?;
         let life = json.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let life = life.map_or(USUAL_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
         Ok(Token { auth, until: self.client().http().clock().now() + life.max(MARGIN * 2), who })

@@ -224,10 +224,11 @@ async fn ask_helper(
     let refuse = |reason: String| Error::Helper { helper: helper.to_owned(), reason };
     let server = if registry == "docker.io" { DOCKER_KEY } else { registry };
     let Some(output) = run_helper(helper, "get", server, vars).await? else { return Ok(None) };
-    let json: Value = serde_json::from_slice(&output).map_err(|_| refuse("its answer is not JSON".into()))?;
+    let json: Value =
+        serde_json::from_slice(&output).map_err(|_| refuse("its response is not JSON".into()))?;
     let field = |name: &str| json.get(name).and_then(Value::as_str);
     let (Some(user), Some(secret)) = (field("Username"), field("Secret")) else {
-        return Err(refuse("its answer has no `Username` and `Secret`".into()));
+        return Err(refuse("its response has no `Username` and `Secret`".into()));
     };
     let is_identity_token = user == "<token>";
     Ok(Some(Login { user: user.into(), secret: Secret::new(secret), is_identity_token }))
@@ -275,7 +276,7 @@ async fn run_helper_within(
     let output = match tokio::time::timeout(patience, run).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(refuse(error.to_string())),
-        Err(_) => return Err(refuse(format!("it gave no answer in {} s", patience.as_secs()))),
+        Err(_) => return Err(refuse(format!("no response in {} s", patience.as_secs()))),
     };
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {

@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// Nobody may do this, or we are not who may.
     #[error(
-        "may not {what} {registry}/{repository} {}: {method} {url} answered {status}{}",
+        "no permission to {what} {registry}/{repository} {}: {method} {url} returned {status}{}",
         as_whom(who),
         ServerError::list(errors)
     )]
@@ -49,7 +49,7 @@ pub enum Error {
         errors: Vec<ServerError>,
     },
     /// A user name and a password that open nothing.
-    #[error("{registry} does not take the password of {user}{}", ServerError::list(errors))]
+    #[error("{registry} rejected the password of {user}{}", ServerError::list(errors))]
     Login {
         /// The registry.
         registry: String,
@@ -65,7 +65,7 @@ pub enum Error {
         reference: String,
     },
     /// The answer is not what a registry answers.
-    #[error("{url} did not answer like a registry: {reason}")]
+    #[error("{url} is not a registry: {reason}")]
     NotARegistry {
         /// What was asked.
         url: String,
@@ -73,7 +73,7 @@ pub enum Error {
         reason: String,
     },
     /// Other bytes than were asked for.
-    #[error("{url} gave {found} instead of {expected}")]
+    #[error("{url} sent {found} instead of {expected}")]
     Digest {
         /// What was asked.
         url: String,
@@ -103,7 +103,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A document is larger than any registry takes.
-    #[error("the manifest at {url} has more than {limit} bytes")]
+    #[error("the manifest at {url} is larger than {limit} bytes")]
     Large {
         /// What was asked.
         url: String,
@@ -119,7 +119,7 @@ pub enum Error {
         reason: String,
     },
     /// A challenge that cannot be met.
-    #[error("{registry} asks for credentials in a way that cannot be answered: {reason}")]
+    #[error("{registry} requests credentials in an unsupported way: {reason}")]
     Challenge {
         /// The registry.
         registry: String,
@@ -127,7 +127,7 @@ pub enum Error {
         reason: String,
     },
     /// The registry sends us to a place that may not have our credentials or bytes.
-    #[error("{from} leads to {to}: {reason}")]
+    #[error("refusing to follow {from} to {to}: {reason}")]
     Elsewhere {
         /// Where we were.
         from: String,
@@ -137,13 +137,13 @@ pub enum Error {
         reason: &'static str,
     },
     /// A registry without encryption that was not named as one.
-    #[error("{registry} would have to be spoken to without encryption")]
+    #[error("{registry} does not use TLS, and plain HTTP is not allowed")]
     Insecure {
         /// The registry.
         registry: String,
     },
     /// A file with credentials cannot be used.
-    #[error("cannot use the credentials in `{}`: {reason}", path.display())]
+    #[error("cannot read the credentials in `{}`: {reason}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
@@ -159,7 +159,7 @@ pub enum Error {
         reason: String,
     },
     /// The registry does not have a blob whose bytes are not here.
-    #[error("the registry lacks {digest}")]
+    #[error("the registry does not have {digest}")]
     BytesNeeded {
         /// The blob.
         digest: Digest,
@@ -182,46 +182,45 @@ pub enum Error {
     },
 }
 
-const MISLED: &str =
-    "the registry or a proxy before it is set up wrongly (X-Forwarded-Proto, or its public address)";
+const MISLED: &str = "the registry or its proxy is misconfigured (X-Forwarded-Proto, or its public URL)";
 
 impl Classify for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Http(HttpError::Redirect { reason: Unfollowed::Unencrypted, .. }) => Some(MISLED.into()),
             Self::Http(HttpError::Size { .. }) => Some(
-                "the manifest and the blob do not fit together: push the image again, or see what answers in the registry's place"
+                "the manifest does not match the blob: push the image again, or check whether a proxy answers instead of the registry"
                     .into(),
             ),
             Self::Http(error) => error.hint(),
             Self::Refused { status: 405 | 501, method, .. } if matches!(method.as_str(), "POST" | "PUT" | "PATCH") => {
-                Some("the registry lets nobody write there: it is read-only, as mirrors are, or just now".into())
+                Some("the registry is read-only, as mirrors are, or in maintenance".into())
             }
             Self::Refused { status, errors, .. } => refusal_hint(*status, errors),
             Self::Denied { registry, who, .. } if who.is_empty() => {
-                Some(format!("give credentials with `wain login {registry}` or `docker login {registry}`"))
+                Some(format!("log in with `wain login {registry}` or `docker login {registry}`"))
             }
             Self::Denied { status: 401, registry, .. } => Some(format!(
-                "this password or token is not accepted; log in again with `wain login {registry}`"
+                "the password or token was rejected; log in again with `wain login {registry}`"
             )),
             Self::Denied { status: 404.., .. } => {
-                Some("this is the server that the registry sends us to for tokens; try again later".into())
+                Some("this is the token server of the registry; try again later".into())
             }
             Self::Denied { .. } => {
-                Some("check that the repository exists and that this user may use it".into())
+                Some("check that the repository exists and that this user has access".into())
             }
             Self::Login { .. } => Some(
-                "check the name and the password; many registries want a token in its place (docs/registries.md)".into(),
+                "check the name and the password; many registries require a token instead of a password (docs/registries.md)".into(),
             ),
-            Self::Absent { .. } => Some("check the name, the tag, and whether it is private".into()),
+            Self::Absent { .. } => Some("check the name and the tag, and whether it is private".into()),
             Self::NotARegistry { .. } => {
                 Some("check the host and port; a proxy or a login page may be answering".into())
             }
             Self::Digest { .. } => {
-                Some("something between here and the registry changes what it sends".into())
+                Some("a proxy between this machine and the registry changes its responses".into())
             }
             Self::NotThere { .. } => {
-                Some("somebody else may have pushed at the same time; push again".into())
+                Some("another push may have run at the same time; push again".into())
             }
             Self::Partly { source, .. } => source.hint(),
             Self::Large { .. } => Some("this is not an image".into()),
@@ -229,11 +228,11 @@ impl Classify for Error {
             Self::Challenge { .. } => Some("basic and bearer authentication are supported".into()),
             Self::Elsewhere { .. } => Some(MISLED.into()),
             Self::Insecure { registry } => {
-                Some(format!("if that is meant, allow it with `--insecure-registry {registry}`"))
+                Some(format!("to allow plain HTTP, add `--insecure-registry {registry}`"))
             }
-            Self::Config { .. } => Some("mend the file, or log in again".into()),
+            Self::Config { .. } => Some("correct the file, or log in again".into()),
             Self::Helper { helper, .. } => {
-                Some(format!("try `{helper} get` by hand, or remove it from config.json"))
+                Some(format!("run `{helper} get` yourself, or remove it from config.json"))
             }
             Self::BytesNeeded { .. } => Some("fetch it first".into()),
             Self::Read { .. } | Self::Write { .. } => None,
@@ -306,7 +305,7 @@ fn as_whom(who: &str) -> String {
     if who.is_empty() { "without credentials".into() } else { format!("as `{who}`") }
 }
 
-const NO_OCI: &str = "the registry may not know OCI images of this kind; its message says more";
+const NO_OCI: &str = "the registry may not support OCI images of this kind; see its message";
 
 fn refusal_hint(status: u16, errors: &[ServerError]) -> Option<String> {
     let has = |code: &str| errors.iter().any(|error| error.code == code);
@@ -314,12 +313,12 @@ fn refusal_hint(status: u16, errors: &[ServerError]) -> Option<String> {
         match status {
             _ if has("NAME_UNKNOWN") => "create the repository at the registry first",
             _ if has("TAG_IMMUTABLE") || has("IMAGE_TAG_ALREADY_EXISTS") => {
-                "that tag may not move; push another one"
+                "the tag is immutable; push another one"
             }
-            413 => "a limit of the registry, or of a proxy before it, is in the way of this size",
-            429 => "the registry limits how often it may be asked; try later, or log in",
+            413 => "the registry, or a proxy in front of it, limits the size",
+            429 => "rate limit of the registry; try again later, or log in",
             507 => "the registry's storage is full",
-            500..=599 => "the registry is in trouble; try again later",
+            500..=599 => "error in the registry; try again later",
             400 | 404 if has("MANIFEST_INVALID") || has("UNSUPPORTED") => NO_OCI,
             415 => NO_OCI,
             _ => return None,

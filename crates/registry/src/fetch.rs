@@ -40,7 +40,7 @@ impl Repository {
         for mirror in self.mirrors() {
             match mirror.fetch_from(&mut part).await {
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "mirror failed"),
                 done => return done,
             }
         }
@@ -92,7 +92,7 @@ impl Repository {
                     part.restart().map_err(Failure::is_final)?;
                     let error = Error::NotARegistry {
                         url: redacted(&url),
-                        reason: "it sent another part than was asked for".into(),
+                        reason: "it sent another part than requested".into(),
                     };
                     return Err(Failure { error, retry: Retry::Later { lost: std::time::Duration::ZERO } });
                 }
@@ -125,7 +125,7 @@ impl Repository {
         let error = Error::Elsewhere {
             from: redacted(&self.base().map_err(Failure::is_final)?),
             to: from.as_ref().map(redacted).unwrap_or_default(),
-            reason: "that is one redirect too many (10 are followed)",
+            reason: "more than 10 redirects",
         };
         Err(Failure::is_final(error))
     }

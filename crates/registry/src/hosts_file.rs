@@ -25,7 +25,7 @@ impl Hosts {
             text.parse().map_err(|error: toml::de::Error| refuse(error.message().to_owned()))?;
         for (registry, about) in &tables {
             let Value::Table(about) = about else {
-                return Err(refuse(format!("`{registry}` is no table; write `[\"HOST\"]`")));
+                return Err(refuse(format!("`{registry}` is not a table; write `[\"HOST\"]`")));
             };
             self.add(registry, about).map_err(refuse)?;
         }
@@ -46,14 +46,14 @@ impl Hosts {
                 ("insecure", Value::Boolean(true)) => drop(self.insecure.insert(registry.clone())),
                 ("insecure", Value::Boolean(false)) => {}
                 ("mirrors" | "token-servers", _) => {
-                    return Err(format!("`{key}` of `{registry}` is no list"));
+                    return Err(format!("`{key}` of `{registry}` is not a list"));
                 }
                 ("insecure", _) => {
-                    return Err(format!("`insecure` of `{registry}` is neither true nor false"));
+                    return Err(format!("`insecure` of `{registry}` must be true or false"));
                 }
                 _ => {
                     return Err(format!(
-                        "`{key}` of `{registry}` is unknown; there are `mirrors`, `token-servers` and `insecure`"
+                        "unknown key `{key}` of `{registry}`; known keys: `mirrors`, `token-servers` and `insecure`"
                     ));
                 }
             }
@@ -80,7 +80,7 @@ fn host(text: &str) -> Result<String, String> {
         false => {
             // What stands before it may be a password.
             let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("***@{host}"));
-            Err(format!("`{}` is no host with an optional port", shown.escape_debug()))
+            Err(format!("`{}` is not a host with an optional port", shown.escape_debug()))
         }
     }
 }
@@ -115,12 +115,12 @@ mod tests {
             ("x = 1", "`x` is no table"),
             ("[\"a.example\"]\nmirror = []", "`mirror` of `a.example` is unknown"),
             ("[\"a.example\"]\nmirrors = \"b\"", "is no list"),
-            ("[\"a.example\"]\nmirrors = [1]", "is no host"),
-            ("[\"a.example\"]\nmirrors = [\"https://b\"]", "is no host"),
-            ("[\"u:CANARY@a.example\"]\ninsecure = true", "`***@a.example` is no host"),
-            ("[\"a.example\"]\nmirrors = [\"u:CANARY@b.example\"]", "`***@b.example` is no host"),
-            ("[\"a.example\"]\ninsecure = \"yes\"", "neither true nor false"),
-            ("[", "cannot use"),
+            ("[\"a.example\"]\nmirrors = [1]", "is not a host"),
+            ("[\"a.example\"]\nmirrors = [\"https://b\"]", "is not a host"),
+            ("[\"u:CANARY@a.example\"]\ninsecure = true", "`***@a.example` is not a host"),
+            ("[\"a.example\"]\nmirrors = [\"u:CANARY@b.example\"]", "`***@b.example` is not a host"),
+            ("[\"a.example\"]\ninsecure = \"yes\"", "must be true or false"),
+            ("[", "cannot read"),
         ] {
             let error = read(text).err().unwrap_or_else(|| panic!("{text}")).to_string();
             assert!(error.contains(wanted), "{error} lacks {wanted}");

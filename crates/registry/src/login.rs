@@ -63,8 +63,7 @@ impl Registry {
                 // The token server is a stranger: it was shown nothing, and gives a token to anybody.
                 true => Err(Error::Challenge {
                     registry: registry.to_owned(),
-                    reason: "its token server is another host, which is not shown the password, so nobody checked it; name that \
-                             host in `token-servers` of ~/.config/wainwright/registries.toml if it may have it"
+                    reason: "its token server is on another host, so the password was neither sent nor checked; to allow it, add that host to `token-servers` in ~/.config/wainwright/registries.toml"
                         .into(),
                 }),
             };

@@ -64,7 +64,7 @@ impl Repository {
                     break;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "the mirror does not help"),
+                Err(error) => tracing::debug!(%error, mirror = mirror.host(), "mirror failed"),
             }
         }
         if found.is_none() {
@@ -109,7 +109,7 @@ impl Repository {
             };
             if looks_wrong {
                 let start: String = String::from_utf8_lossy(&bytes).chars().take(80).collect();
-                let reason = format!("it sent {content_type}, beginning with `{}`", clean(&start));
+                let reason = format!("it sent {content_type}, starting with `{}`", clean(&start));
                 return Err(Error::NotARegistry { url, reason });
             }
             let digest = Digest::of(&bytes);
@@ -132,7 +132,7 @@ impl Repository {
         Err(Error::Elsewhere {
             from: redacted(&self.base()?),
             to: if let To::Url(url) = &ask.to { redacted(url) } else { String::new() },
-            reason: "that is one redirect too many (10 are followed)",
+            reason: "more than 10 redirects",
         })
     }
 
@@ -149,7 +149,7 @@ impl Repository {
             200..=299 if !is_html(&answer) => Ok(()),
             200..=299 => Err(Error::NotARegistry {
                 url: redacted(answer.url()),
-                reason: format!("it answered a manifest with {}", content_type(&answer)),
+                reason: format!("it returned {} for a manifest", content_type(&answer)),
             }),
             _ => Err(refusal(&ask, answer).await),
         }
@@ -174,7 +174,7 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &str) -> Result<Stri
     }
     if json.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
         return Err(refuse(
-            "it is a manifest of schema 1, which registries gave up in 2019; push it again".into(),
+            "it is a schema 1 manifest, which registries dropped in 2019; push it again".into(),
         ));
     }
     let stated = json.get("mediaType").and_then(|stated| stated.as_str()).unwrap_or_default();
@@ -184,7 +184,7 @@ fn self_stated(bytes: &[u8], content_type: &str, reference: &str) -> Result<Stri
         // Old servers send `text/plain` or nothing; the document's own shape decides then.
         ("", _) => Ok(String::new()),
         (stated, sent) if is_known(sent) && sent != stated => {
-            Err(refuse(format!("the registry calls it `{sent}`, and it calls itself `{}`", clean(stated))))
+            Err(refuse(format!("the registry says `{sent}`, the manifest says `{}`", clean(stated))))
         }
         (stated, _) => Ok(stated.to_owned()),
     }

@@ -95,7 +95,7 @@ impl Registry {
             _ => clean(&challenge.scheme),
         });
         let asks: Vec<String> = asks.collect();
-        let detail = if asks.is_empty() { "nobody is asked".to_owned() } else { asks.join("; ") };
+        let detail = if asks.is_empty() { "no login required".to_owned() } else { asks.join("; ") };
         probe.add("authentication", !asks.is_empty(), detail);
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Bench<'_> {
 
     async fn mount(&mut self, digest: &Digest) -> Result<(), Error> {
         let Some(other) = self.request.other.clone() else {
-            self.probe.skip("mount", "not tried: give another repository with --other");
+            self.probe.skip("mount", "not tried: add another repository with --other");
             return Ok(());
         };
         let target = self.repository.beside(Scope::write(&other, [self.request.repository.clone()]));

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use wainwright_http::try_join_ordered;
 use wainwright_oci::{Descriptor, Digest, Document};
 
 use crate::{Blob, Error, Registry, Repository, Uploaded};
@@ -184,12 +184,7 @@ impl Run<'_> {
             Ok::<_, Error>((blob.descriptor, uploaded))
         });
         // The client's own limit of connections is the narrower one; this bounds the open files.
-        let mut uploads = futures_util::stream::iter(uploads).buffer_unordered(MOST_UPLOADS);
-        let mut done = Vec::new();
-        while let Some(uploaded) = uploads.next().await {
-            done.push(uploaded?);
-        }
-        drop(uploads);
+        let done = try_join_ordered(uploads, MOST_UPLOADS).await?;
         for (Descriptor { digest, size, .. }, uploaded) in done {
             match uploaded {
                 Uploaded::Sent => {
@@ -264,7 +259,7 @@ impl Run<'_> {
         let answers = known
             .into_iter()
             .map(|digest| async move { Ok::<_, Error>((digest, repository.has_blob(&digest).await?)) });
-        futures_util::stream::iter(answers).buffered(MOST_UPLOADS).try_collect().await
+        try_join_ordered(answers, MOST_UPLOADS).await
     }
 
     async fn stands(&self, name: &str, document: &Document) -> bool {
@@ -295,9 +290,7 @@ impl Run<'_> {
             if found != Some(expected) {
                 return Err(Error::NotThere { reference, expected, found });
             }
-            repository
-                .client()
-                .tell(format!("{reference} answers with another digest in its header than its bytes have"));
+            repository.client().tell(format!("the digest header of {reference} does not match its content"));
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ impl Repository {
             201 if from.is_some() => Ok(None),
             200..=202 if !is_html(&answer) => {
                 let Some(url) = location(&answer)? else {
-                    let reason = "it began an upload without saying where it goes on".into();
+                    let reason = "it started an upload without a location".into();
                     return Err(Failure::is_final(Error::NotARegistry {
                         url: redacted(answer.url()),
                         reason,
@@ -157,7 +157,7 @@ impl Repository {
             }
             403 => Err(Failure::is_final(self.denied(refusal(&ask, answer).await))),
             200..=299 => {
-                let reason = "it answered the start of an upload with a web page".into();
+                let reason = "it returned a web page when an upload started".into();
                 Err(Failure::is_final(Error::NotARegistry { url: redacted(answer.url()), reason }))
             }
             _ => Err(Failure::is_final(refusal(&ask, answer).await)),
@@ -182,7 +182,7 @@ impl Repository {
         match answer.status() {
             200..=299 if !is_html(&answer) => Ok(()),
             200..=299 => {
-                let reason = "it answered an upload with a web page".into();
+                let reason = "it returned a web page for an upload".into();
                 Err(Failure::is_final(Error::NotARegistry { url: redacted(answer.url()), reason }))
             }
             _ => Err(Failure::is_final(refusal(&ask, answer).await)),

@@ -8,7 +8,7 @@ use wainwright_fault::{Classify, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// A file of the project cannot be read.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("cannot read `{}`", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// Source that uv would have to run to know what it requires, even where it is told to build nothing.
-    #[error("`{}`: `{what}` is source in a folder, whose code would have to run", path.display())]
+    #[error("`{}`: `{what}` is a source folder, and resolving it would run its code", path.display())]
     Editable {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         what: String,
     },
     /// uv cannot be written to the store.
-    #[error("uv cannot be unpacked to `{}`", path.display())]
+    #[error("cannot unpack uv to `{}`", path.display())]
     Write {
         /// Where to.
         path: PathBuf,
@@ -40,13 +40,13 @@ pub enum Error {
         source: io::Error,
     },
     /// uv's own wheel is not sound.
-    #[error("the wheel of uv cannot be unpacked: {reason}")]
+    #[error("cannot unpack the wheel of uv: {reason}")]
     Unpack {
         /// Why.
         reason: String,
     },
     /// uv cannot be started.
-    #[error("`{}` cannot be started", program.display())]
+    #[error("cannot start `{}`", program.display())]
     Start {
         /// The program.
         program: PathBuf,
@@ -54,10 +54,10 @@ pub enum Error {
         source: io::Error,
     },
     /// uv found no Python on this machine.
-    #[error("uv needs a Python on this machine to resolve requirements, and found none")]
+    #[error("uv found no Python on this machine, which it needs to resolve requirements")]
     NoPython,
     /// uv could not ask the indexes.
-    #[error("uv could not ask a package index:\n{said}")]
+    #[error("uv failed to query a package index:\n{said}")]
     Network {
         /// What it said, without passwords.
         said: String,
@@ -65,7 +65,7 @@ pub enum Error {
         is_denied: bool,
     },
     /// uv found no answer.
-    #[error("uv cannot resolve `{file}`:\n{said}")]
+    #[error("uv failed to resolve `{file}`:\n{said}")]
     Unresolved {
         /// What was to be resolved.
         file: String,
@@ -75,7 +75,7 @@ pub enum Error {
         needs_build: bool,
     },
     /// uv's answer is not a lockfile.
-    #[error("uv wrote a lockfile that cannot be used: {reason}")]
+    #[error("uv wrote an unusable lockfile: {reason}")]
     Answer {
         /// What is wrong with it.
         reason: String,
@@ -86,25 +86,21 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Editable { .. } => {
-                "lock with the tool of the project (`uv lock`), or build a wheel (`uv build --wheel`) and require that"
+                "lock with the tool of the project (`uv lock`), or build a wheel (`uv build --wheel`) and require the wheel"
             }
             Self::Start { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "programs may not be started from there (`noexec`?): install uv on the PATH, or choose another --cache-dir"
+                "the file system may forbid running programs (`noexec`): install uv on the PATH, or choose another --cache-dir"
             }
-            Self::Start { .. } => "install uv anew, so that `uv --version` works",
-            Self::NoPython => "install any python3, or lock with `uv lock` elsewhere",
+            Self::Start { .. } => "reinstall uv, so that `uv --version` works",
+            Self::NoPython => "install any python3, or run `uv lock` elsewhere",
             Self::Network { is_denied: true, .. } => {
-                "put credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; \
-                 the next index is not asked, since anybody could have put a package of that name there"
+                "set credentials in the URL of the index, in ~/.netrc, or in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD; other indexes are not tried, because anyone could publish a package of that name there"
             }
             Self::Network { is_denied: false, .. } => {
-                "check --index-url and its credentials, or the network; `uv pip compile` says more with -v"
+                "check --index-url and its credentials, or the network; `uv pip compile -v` shows details"
             }
             Self::Unresolved { needs_build: true, .. } => {
-                "build a wheel of what has none (`uv build --wheel`, `pip wheel`), and give its folder with --find-links; or lock with \
-                 a tool that reads sources (`uv lock`, `uv pip compile --universal --generate-hashes requirements.in -o \
-                 requirements.txt`), and allow --build-sdists; dependencies \
-                 have to stand in pyproject.toml (not `dynamic`), as nothing is run to find them"
+                "build the missing wheel (`uv build --wheel`, `pip wheel`) and add its folder with --find-links; or lock with a tool that reads sources (`uv lock`, `uv pip compile --universal --generate-hashes requirements.in -o requirements.txt`) and allow --build-sdists; dependencies must be listed in pyproject.toml (not `dynamic`), because no code is run to find them"
             }
             Self::Unresolved { needs_build: false, .. } => {
                 "change the requirements, or the Python of the image (--python)"

@@ -44,9 +44,9 @@ pub fn unpack(wheel: File, filename: &WheelFilename, folder: &Path) -> Result<Re
         .install(&Layout::venv(prefix, PythonVersion::new(3, 11)))
         .map_err(|error| refuse(error.to_string()))?;
     let found = files.into_iter().find(|file| file.path.as_bytes() == b"uv/bin/uv");
-    let content = found.ok_or_else(|| refuse("it holds no program".into()))?.content;
+    let content = found.ok_or_else(|| refuse("it contains no program".into()))?.content;
     let FileContent::Deflated { offset, compressed_size, size, digest: Some(digest), .. } = content else {
-        return Err(refuse("its program is not compressed, or RECORD does not know it".into()));
+        return Err(refuse("its program is not compressed, or is missing from RECORD".into()));
     };
     let program = folder.join("uv");
     let attempt = || -> io::Result<Digest> {
@@ -101,6 +101,6 @@ mod tests {
         let other = wainwright_testing::wheel("uv").file("uv/__init__.py", "");
         std::fs::write(&path, other.bytes()).unwrap();
         let error = unpack(File::open(&path).unwrap(), &filename, folder.path()).unwrap_err();
-        assert!(error.to_string().contains("holds no program"), "{error}");
+        assert!(error.to_string().contains("contains no program"), "{error}");
     }
 }

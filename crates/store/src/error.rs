@@ -35,7 +35,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder may be changed by somebody else, or is no folder.
-    #[error("the cache folder `{}` cannot be trusted: {reason}", path.display())]
+    #[error("unsafe cache folder `{}`: {reason}", path.display())]
     Untrusted {
         /// The folder.
         path: PathBuf,
@@ -45,13 +45,13 @@ pub enum Error {
         remedy: String,
     },
     /// A folder that holds other things, and no store.
-    #[error("`{}` is not a cache of ours: it holds other files", path.display())]
+    #[error("`{}` is not a Wainwright cache: it contains other files", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
     /// Others use the store, and do not end.
-    #[error("the cache `{}` is in use by {}, for more than {seconds} s", path.display(), Names(processes))]
+    #[error("the cache `{}` has been in use by {} for more than {seconds} s", path.display(), Names(processes))]
     Busy {
         /// The folder of the store.
         path: PathBuf,
@@ -61,13 +61,13 @@ pub enum Error {
         seconds: u64,
     },
     /// A blob that is not in the store.
-    #[error("the cache does not hold {digest}")]
+    #[error("{digest} is missing from the cache")]
     Missing {
         /// Its digest.
         digest: Digest,
     },
     /// A blob whose bytes do not have its digest; it has been removed.
-    #[error("the cache held damaged bytes for {digest}; they have been removed")]
+    #[error("the cache had damaged data for {digest}; it has been removed")]
     Damaged {
         /// The digest it should have.
         digest: Digest,
@@ -93,17 +93,15 @@ impl Classify for Error {
             Self::Disk { source, .. } if is_too_many_files(source) => Some(MORE_FILES.into()),
             Self::Disk { source, .. } => match source.kind() {
                 io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                    Some(format!("{ELSEWHERE}, or keep nothing with `--no-cache`"))
+                    Some(format!("{ELSEWHERE}, or build with `--no-cache`"))
                 }
                 _ => Some(format!("check the disk, or {ELSEWHERE}")),
             },
             Self::Untrusted { remedy, .. } => Some(format!("{remedy}, or {ELSEWHERE}")),
-            Self::NotOurs { .. } => {
-                Some("give the folder of the cache with `--cache-dir` or WAIN_CACHE_DIR".into())
-            }
-            Self::Busy { .. } => Some(format!("wait for it, or end it if it hangs, or {ELSEWHERE}")),
+            Self::NotOurs { .. } => Some("set the cache folder with `--cache-dir` or WAIN_CACHE_DIR".into()),
+            Self::Busy { .. } => Some(format!("wait for it to end, stop it if it hangs, or {ELSEWHERE}")),
             Self::Missing { .. } | Self::Damaged { .. } => {
-                Some("run the same command again; what is missing is made or fetched anew".into())
+                Some("run the command again; missing data is made or fetched again".into())
             }
             Self::Key { .. } => None,
         }

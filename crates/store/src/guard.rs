@@ -31,14 +31,14 @@ fn objection(found: &Metadata, user: u32) -> Option<(String, String)> {
         return Some(("it is not a folder".into(), "move it away".into()));
     }
     if found.uid() != user {
-        let reason = format!("it belongs to user {}, and this is user {user}", found.uid());
+        let reason = format!("it belongs to user {}, but you are user {user}", found.uid());
         return Some((reason, "change its owner".into()));
     }
     // By convention a group that shares its user's number holds nobody else ("user private groups").
     let is_private_group = found.gid() == found.uid();
     if found.mode() & 0o002 != 0 || (found.mode() & 0o020 != 0 && !is_private_group) {
         let reason = format!("other users may write to it (mode {:04o})", found.mode() & 0o7777);
-        return Some((reason, "take that right away with `chmod go-w`".into()));
+        return Some((reason, "remove that permission with `chmod go-w`".into()));
     }
     None
 }

@@ -44,12 +44,7 @@ pub struct Waiting {
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "waiting for {} to be done with the cache `{}`",
-            Names(&self.processes),
-            self.path.display()
-        )
+        write!(f, "waiting for {} to release the cache `{}`", Names(&self.processes), self.path.display())
     }
 }
 
@@ -163,7 +158,7 @@ mod tests {
         let patience = Patience { limit: SILENCE + PAUSE, tell: &tell };
         take(folder.path(), Share::WithBuilds, &patience).unwrap_err();
         let expected = format!(
-            "waiting for process {} to be done with the cache `{}`",
+            "waiting for process {} to release the cache `{}`",
             std::process::id(),
             folder.path().display()
         );

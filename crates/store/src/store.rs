@@ -197,10 +197,10 @@ impl Store {
         }
     }
 
-    /// Makes something in the store, unless the work was given up; [`Store::abandon`] waits until it is made.
+    /// Makes something in the store, unless the work was interrupted; [`Store::abandon`] waits until it is made.
     fn unless_abandoned<T>(&self, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         match *self.is_abandoned.read().unwrap_or_else(PoisonError::into_inner) {
-            true => Err(io::Error::other("the work was given up")),
+            true => Err(io::Error::other("the work was interrupted")),
             false => make(),
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn read_scripts(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, 
         let scripts = match &mut section {
             Section::Scripts(scripts) => scripts,
             Section::Other => continue,
-            Section::Before => return Err(refuse("it stands before every section".into())),
+            Section::Before => return Err(refuse("it is outside a section".into())),
         };
         let Some((name, value)) = line.split_once('=') else {
             return Err(refuse(format!("`{}` is not `name = module:function`", printable(line))));
@@ -50,7 +50,7 @@ pub(crate) fn read_scripts(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, 
         })?;
         // Which of two would count depends on the reader.
         if scripts.get(name).is_some_and(|other| *other != script) {
-            return Err(refuse(format!("`{}` is there already, for another function", printable(name))));
+            return Err(refuse(format!("`{}` is defined twice, for different functions", printable(name))));
         }
         scripts.insert(name.to_owned(), script);
     }
@@ -87,7 +87,7 @@ fn check_script_name(name: &str) -> Result<(), String> {
         return Err("the name of a script is longer than 255 bytes".into());
     }
     if is_reserved(name) {
-        return Err(format!("a script called `{shown}` would take the place of the interpreter"));
+        return Err(format!("a script called `{shown}` would replace the interpreter"));
     }
     Ok(())
 }

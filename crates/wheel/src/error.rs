@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// The file could not be read.
-    #[error("wheel `{wheel}` cannot be read")]
+    #[error("cannot read the wheel `{wheel}`")]
     Read {
         /// Its file name.
         wheel: String,
@@ -53,10 +53,10 @@ impl Classify for Error {
         match self {
             Self::Refused { rule, .. } => explain(rule).map(Rule::hint),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
-                Some("name the wheels in it: `dist/*.whl`".into())
+                Some("this is a folder; list the wheels in it: `dist/*.whl`".into())
             }
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("check the path: there is nothing".into())
+                Some("check the path: no such file".into())
             }
             Self::Read { .. } => Some("check that the file still exists and the disk is healthy".into()),
             Self::Layout { .. } => None,

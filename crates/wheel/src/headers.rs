@@ -30,14 +30,14 @@ impl Headers {
                 break;
             }
             if line.contains('\0') {
-                return Err(Fault::member(E_META, file, "a header holds a NUL byte"));
+                return Err(Fault::member(E_META, file, "a header contains a NUL byte"));
             }
             // To Python a lone carriage return ends a line; what follows it would be a header to Python alone.
             if line.split('\r').skip(1).any(starts_a_header) {
                 return Err(Fault::member(
                     E_META,
                     file,
-                    "a header hides another one behind a carriage return",
+                    "a header contains a carriage return that hides another header",
                 ));
             }
             if line.starts_with([' ', '\t']) {

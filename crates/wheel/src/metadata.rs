@@ -44,7 +44,7 @@ pub(crate) fn read_metadata(file: &str, bytes: &[u8], filename: &WheelFilename) 
     let refuse = |reason: String| Fault::member(E_META, file, reason);
     for key in ["Requires-Dist", "Requires-Python", "Provides-Extra"] {
         if headers.all(key).any(|value| value.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n'))) {
-            return Err(refuse(format!("its {key} holds control characters")));
+            return Err(refuse(format!("its {key} contains control characters")));
         }
     }
 
@@ -52,7 +52,7 @@ pub(crate) fn read_metadata(file: &str, bytes: &[u8], filename: &WheelFilename) 
     let text = one(file, &headers, "Metadata-Version")?;
     match numbers(text) {
         Some((1 | 2, _)) => {}
-        Some(_) => return Err(refuse(format!("it follows metadata format {text}, known is 2"))),
+        Some(_) => return Err(refuse(format!("it uses metadata format {text}; format 2 is supported"))),
         None => return Err(refuse(format!("its Metadata-Version `{}` is not a version", printable(text)))),
     }
     let written_name = one(file, &headers, "Name")?;
@@ -121,8 +121,8 @@ pub(crate) fn check_wheel_file(
     let text = one(file, &headers, "Wheel-Version")?;
     match numbers(text) {
         Some((0, _) | (1, 0)) => {}
-        Some((1, _)) => warnings.add(W_VERSION, Some(file), format!("it follows wheel format {text}")),
-        Some(_) => return Err(refuse(format!("it follows wheel format {text}, known is 1.0"))),
+        Some((1, _)) => warnings.add(W_VERSION, Some(file), format!("it uses wheel format {text}")),
+        Some(_) => return Err(refuse(format!("it uses wheel format {text}; format 1.0 is supported"))),
         None => return Err(refuse(format!("its Wheel-Version `{}` is not a version", printable(text)))),
     }
     // It decides between two directories that are one in every environment made here, so its value is not kept.

@@ -206,9 +206,7 @@ fn find_dist_info(members: &[Member], filename: &WheelFilename) -> Result<String
     let stem = name.strip_suffix(".dist-info").unwrap_or(name);
     match is_named_like(stem, filename) {
         true => Ok(name.to_owned()),
-        false => {
-            Err(Fault::member(E_META, name, "it belongs to another project or version than the file name"))
-        }
+        false => Err(Fault::member(E_META, name, "its project or version differs from the file name")),
     }
 }
 
@@ -258,11 +256,11 @@ fn check_place(member: &Member, data_directory: Option<&str>, warnings: &mut War
         return Err(Fault::member(
             E_DATA,
             name,
-            "the .data directory may hold purelib, platlib, scripts, data and headers only",
+            "the .data directory may contain only purelib, platlib, scripts, data and headers",
         ));
     };
     let interpreter = |name: &str| {
-        let reason = format!("a script called `{}` would take the place of the interpreter", printable(name));
+        let reason = format!("a script called `{}` would replace the interpreter", printable(name));
         Err(Fault::member(E_SCRIPT, &member.name, reason))
     };
     // What takes the way through `data` into the folder of packages is one of them there.
@@ -273,7 +271,7 @@ fn check_place(member: &Member, data_directory: Option<&str>, warnings: &mut War
         return Err(Fault::member(E_META, name, "it is a second .dist-info directory once it is installed"));
     }
     if site.is_some_and(is_read_at_start) && !member.is_directory {
-        warnings.add(W_PTH, Some(name), "it is read whenever the interpreter starts, and may run code");
+        warnings.add(W_PTH, Some(name), "it is read at every start of the interpreter and may run code");
     }
     match place {
         Place::Script(rest) if rest.contains('/') || member.is_directory && !rest.is_empty() => {
@@ -281,10 +279,10 @@ fn check_place(member: &Member, data_directory: Option<&str>, warnings: &mut War
         }
         Place::Script(rest) if is_reserved(rest) => interpreter(rest),
         Place::Data("pyvenv.cfg") => {
-            Err(Fault::member(E_SCRIPT, name, "it would take the place of the environment's configuration"))
+            Err(Fault::member(E_SCRIPT, name, "it would replace the configuration of the environment"))
         }
         Place::Data("bin" | "lib" | "lib64" | "include") if !member.is_directory => {
-            Err(Fault::member(E_DATA, name, "it would take the place of a directory of the environment"))
+            Err(Fault::member(E_DATA, name, "it would replace a directory of the environment"))
         }
         Place::Data(rest) => match rest.strip_prefix("bin/") {
             Some(script) if is_reserved(script) => interpreter(script),

@@ -30,7 +30,7 @@ impl Classify for Error {
     /// What to do next. Each problem shows its own hint, where it has one.
     fn hint(&self) -> Option<String> {
         let Self::Refused { file, .. } = self;
-        Some(format!("`wain ww check {file}` tells this without building anything"))
+        Some(format!("`wain ww check {file}` checks the workflow without building"))
     }
 
     fn kind(&self) -> Kind {

@@ -41,19 +41,21 @@ pub(crate) fn fold(
                 .filter_map(|number| components.get(*number))
                 .map(|component| component.name.clone());
             if let (Some(first), Some(second), false) = (of.next(), of.next(), shared) {
-                let text = format!("`{name}` is used by `{first}` and `{second}`, which are two images");
+                let text = format!("`{name}` is used by two images, `{first}` and `{second}`");
                 let problem =
                     Problem::new(source, Stage::Validate, codes::E_SHARED_MEMORY, component.at, text);
                 problems.push(
-                    problem.hint("give each a memory of its own: it lives inside of the image that uses it"),
+                    problem
+                        .hint("give each image its own memory: a memory is part of the image that uses it"),
                 );
             }
             if own.is_empty() && alone {
                 own.insert(number);
             } else if own.is_empty() {
-                let text = format!("nothing uses `{name}`: it is left out, as it is a part of what uses it");
+                let text =
+                    format!("`{name}` is not used and is omitted: it is only part of components that use it");
                 let warning = Problem::new(source, Stage::Validate, codes::W_UNUSED, component.at, text);
-                warnings.push(warning.hint("name it in a component, or remove it"));
+                warnings.push(warning.hint("use it in a component, or remove it"));
             }
         }
         images.insert(name.clone(), own);

@@ -36,8 +36,7 @@ pub(crate) const EVENTS: &[&str] = &[
     "tool.call",
     "tool.observation",
 ];
-const FORMS: &str = "write `{ event: \"input.received\" script_path: \"hooks.py\" function_name: \"log\" }`, each key in a line \
-                     of its own";
+const FORMS: &str = "write `{ event: \"input.received\" script_path: \"hooks.py\" function_name: \"log\" }`, each key on its own line";
 
 /// The hooks or pipes of a component, in the one form.
 pub(crate) fn read(
@@ -48,7 +47,7 @@ pub(crate) fn read(
 ) -> Vec<Hook> {
     let key = entry.key.as_str();
     let Some(items) = entry.value.as_list() else {
-        let text = format!("`{key}` is a list, and this is {}", entry.value.sort());
+        let text = format!("`{key}` must be a list, not {}", entry.value.sort());
         problems.push(Problem::new(source, Stage::Validate, codes::E_HOOK, entry.value.at, text).hint(FORMS));
         return Vec::new();
     };
@@ -69,13 +68,13 @@ impl Reader<'_> {
             Content::Dict(dict) => self.dict(dict, item.at)?,
             Content::Text(text) => self.text(text, item.at)?,
             _ => {
-                let text = format!("an item of `{}` is a dictionary, and this is {}", self.key, item.sort());
+                let text = format!("an item of `{}` must be a dictionary, not {}", self.key, item.sort());
                 self.wrong(item.at, text, FORMS);
                 return None;
             }
         };
         if !EVENTS.contains(&hook.event.as_str()) {
-            let text = format!("nothing here makes the event `{}`", hook.event);
+            let text = format!("unknown event `{}`", hook.event);
             let hint = format!("the events are {}", EVENTS.join(", "));
             let warning = Problem::new(self.source, Stage::Validate, codes::W_EVENT, item.at, text);
             self.warnings.push(warning.hint(hint));
@@ -91,7 +90,7 @@ impl Reader<'_> {
         for entry in &dict.entries {
             if !["event", "script_path", "script", "function_name", "function"].contains(&entry.key.as_str())
             {
-                let text = format!("`{}` is not read here", entry.key);
+                let text = format!("`{}` has no effect here", entry.key);
                 let warning =
                     Problem::new(self.source, Stage::Validate, codes::W_HOOK_KEY, entry.key_at, text);
                 self.warnings.push(warning.hint("remove it: a hook has an event, a script and a function"));
@@ -108,7 +107,7 @@ impl Reader<'_> {
         let mut found = dict.entries.iter().filter(|entry| names.contains(&entry.key.as_str()));
         let (first, second) = (found.next(), found.next());
         if let Some(second) = second {
-            let text = format!("`{}` says the same as a key before", second.key);
+            let text = format!("`{}` repeats an earlier key", second.key);
             self.wrong(second.key_at, text, "keep one of the two");
             return None;
         }
@@ -121,7 +120,7 @@ impl Reader<'_> {
             Some("") => self.wrong(entry.value.at, format!("`{}` is empty", entry.key), FORMS),
             Some(text) => return Some((text.to_owned(), entry.value.at)),
             None => {
-                let text = format!("`{}` is a string, and this is {}", entry.key, entry.value.sort());
+                let text = format!("`{}` must be a string, not {}", entry.key, entry.value.sort());
                 self.wrong(entry.value.at, text, "write it in quotes");
             }
         }
@@ -131,11 +130,11 @@ impl Reader<'_> {
     /// `"script.py::function"`, split at the last `::`.
     fn text(&mut self, text: &str, at: Span) -> Option<Hook> {
         let Some((script, function)) = text.rsplit_once("::") else {
-            self.wrong(at, format!("`{text}` names no function"), "write `\"script.py::function\"`");
+            self.wrong(at, format!("`{text}` does not name a function"), "write `\"script.py::function\"`");
             return None;
         };
         if script.is_empty() || function.is_empty() {
-            self.wrong(at, format!("`{text}` lacks a part"), "write `\"script.py::function\"`");
+            self.wrong(at, format!("a part of `{text}` is missing"), "write `\"script.py::function\"`");
             return None;
         }
         let (script, function) = ((script.to_owned(), at), (function.to_owned(), at));
@@ -143,7 +142,7 @@ impl Reader<'_> {
         if parts.contains(&false) {
             return None;
         }
-        let said = format!("the `woodwork` command ignores this form; here it is called for `{RECEIVED}`");
+        let said = format!("the `woodwork` command ignores this form; Wainwright calls it for `{RECEIVED}`");
         self.warnings
             .push(Problem::new(self.source, Stage::Validate, codes::W_HOOK_FORM, at, said).hint(FORMS));
         Some(Hook { event: RECEIVED.into(), script: path::normal(&script.0), function: function.0, at })
@@ -151,12 +150,12 @@ impl Reader<'_> {
 
     fn script(&mut self, (script, at): &(String, Span)) -> bool {
         if let Err(why) = path::check(script) {
-            let text = format!("`{script}` is no script of the project: {why}");
-            self.wrong(*at, text, "name it relative to the folder of the project, with `/`");
+            let text = format!("`{script}` is not a script of the project: {why}");
+            self.wrong(*at, text, "write a path relative to the folder of the project, with `/`");
             return false;
         }
         if !script.ends_with(".py") {
-            self.wrong(*at, format!("`{script}` does not end with `.py`"), "name a file of Python");
+            self.wrong(*at, format!("`{script}` does not end with `.py`"), "use a Python file");
             return false;
         }
         true
@@ -167,7 +166,7 @@ impl Reader<'_> {
         let is_name = begins && function.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
         if !is_name {
             let text = format!("`{function}` is not the name of a function");
-            self.wrong(*at, text, "name a function at the top of the script, without `()`");
+            self.wrong(*at, text, "use a top-level function of the script, without `()`");
         }
         is_name
     }

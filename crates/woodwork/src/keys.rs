@@ -36,7 +36,7 @@ impl Keys<'_> {
         let missing = kind.keys.iter().filter(|key| key.is_required && node.body.get(key.name).is_none());
         for key in missing.collect::<Vec<_>>() {
             let text = format!(
-                "`{}` has no `{}`; an `{} {}` needs it",
+                "`{}` has no `{}`, which `{} {}` requires",
                 node.name.text, key.name, kind.kind, kind.kind_type
             );
             let text = if vowel(kind.kind) { text } else { text.replace("; an `", "; a `") };
@@ -88,9 +88,9 @@ impl Keys<'_> {
         let fits = match (&value.content, accepts) {
             (Content::Text(_), Accepts::Secret) => {
                 let text =
-                    format!("the value of `{}` is written in the file, and would be in the image", entry.key);
+                    format!("the value of `{}` is written in the file and would be in the image", entry.key);
                 let warning = Problem::new(self.source, Stage::Validate, codes::W_SECRET, value.at, text);
-                self.warnings.push(warning.hint("write `$NAME`, and give the value when it runs"));
+                self.warnings.push(warning.hint("write `$NAME` and set the variable at run time"));
                 true
             }
             (Content::Text(_), Accepts::Text | Accepts::TextOrDictionary)
@@ -104,7 +104,7 @@ impl Keys<'_> {
             _ => false,
         };
         if !fits {
-            let text = format!("`{}` is {wanted}, and this is {}", entry.key, value.sort());
+            let text = format!("`{}` must be {wanted}, not {}", entry.key, value.sort());
             let hint = match &value.content {
                 Content::Reference { name, .. } => format!("if it is text, write it in quotes: \"{name}\""),
                 Content::Text(text) if accepts == Accepts::Boolean && is_boolean(text) => {
@@ -123,19 +123,19 @@ impl Keys<'_> {
                 Some(name) => format!("remove the quotes: {name}"),
                 None => "write the name of a component, without quotes".into(),
             };
-            let text = format!("`{}` is a component, and this is {}", entry.key, value.sort());
+            let text = format!("`{}` must be a component, not {}", entry.key, value.sort());
             return self.wrong(codes::E_VALUE, value.at, text, hint);
         };
         let Some((kind, kind_type)) = self.kinds.get(name) else { return };
         if !kinds.is_empty() && !kinds.contains(kind) {
             let text = format!(
-                "`{}` is a component of the kind `{}`, and `{name}` is `{kind} {kind_type}`",
+                "`{}` must be a component of the kind `{}`; `{name}` is `{kind} {kind_type}`",
                 entry.key,
                 kinds.join("` or `")
             );
             let hint = match self.first_of(kinds) {
                 Some(name) => format!("did you mean `{name}`?"),
-                None => "add such a component".into(),
+                None => "add a component of this kind".into(),
             };
             self.wrong(codes::E_VALUE, value.at, text, hint);
         }
@@ -168,24 +168,24 @@ impl Keys<'_> {
             Content::Text(text) => match path::check(text) {
                 Ok(()) => return Some(NamedFile { key, path: path::normal(text), at: value.at }),
                 Err(why) => {
-                    let text = format!("`{text}` is no file of the project: {why}");
+                    let text = format!("`{text}` is not a file of the project: {why}");
                     self.wrong(
                         codes::E_PATH,
                         value.at,
                         text,
-                        "name it relative to the folder of the project, with `/`",
+                        "write a path relative to the folder of the project, with `/`",
                     );
                 }
             },
             Content::Env(name) => {
                 let text = format!(
-                    "which file `${name}` names is not known before it runs: the image will not have it"
+                    "the file in `${name}` is unknown before run time, so the image will not contain it"
                 );
                 let warning = Problem::new(self.source, Stage::Validate, codes::W_FILE, value.at, text);
-                self.warnings.push(warning.hint("name the file here"));
+                self.warnings.push(warning.hint("write the path here"));
             }
             _ => {
-                let text = format!("`{key}` is the name of a file, and this is {}", value.sort());
+                let text = format!("`{key}` must be the name of a file, not {}", value.sort());
                 self.wrong(codes::E_VALUE, value.at, text, "write it in quotes");
             }
         }
@@ -197,9 +197,9 @@ impl Keys<'_> {
         let Some(value) = body.get("requirements") else {
             return kind.requirements.iter().map(|name| (*name).to_owned()).collect();
         };
-        let hint = "write a list of what pip would install: [\"requests>=2\"]; `[]` is nothing";
+        let hint = "write a list of requirements: [\"requests>=2\"], or `[]` for none";
         let Some(items) = value.as_list() else {
-            let text = format!("`requirements` is a list, and this is {}", value.sort());
+            let text = format!("`requirements` must be a list, not {}", value.sort());
             self.wrong(codes::E_VALUE, value.at, text, hint);
             return Vec::new();
         };
@@ -211,12 +211,12 @@ impl Keys<'_> {
                     self.wrong(
                         codes::E_REQUIREMENT,
                         item.at,
-                        format!("`{text}` is no requirement: {why}"),
+                        format!("`{text}` is not a requirement: {why}"),
                         hint,
                     );
                 }
                 None => {
-                    let text = format!("a requirement is a string, and this is {}", item.sort());
+                    let text = format!("a requirement must be a string, not {}", item.sort());
                     self.wrong(codes::E_VALUE, item.at, text, hint);
                 }
             }
@@ -229,7 +229,7 @@ impl Keys<'_> {
         let mut resources = Resources::default();
         let Some(value) = body.get("resources") else { return resources };
         let Some(dict) = value.as_dict() else {
-            let text = format!("`resources` is a dictionary, and this is {}", value.sort());
+            let text = format!("`resources` must be a dictionary, not {}", value.sort());
             self.wrong(
                 codes::E_VALUE,
                 value.at,
@@ -245,7 +245,7 @@ impl Keys<'_> {
                 "cpu_limit" => (&mut resources.cpu_limit, false),
                 "memory_limit" => (&mut resources.memory_limit, true),
                 key => {
-                    let text = format!("`{key}` is not read here");
+                    let text = format!("`{key}` has no effect here");
                     let warning =
                         Problem::new(self.source, Stage::Validate, codes::W_RESOURCE, entry.key_at, text);
                     self.warnings
@@ -267,7 +267,7 @@ impl Keys<'_> {
             } else {
                 "write it as \"250m\" or \"0.5\""
             };
-            self.wrong(codes::E_VALUE, entry.value.at, format!("`{}` is no amount here", entry.key), hint);
+            self.wrong(codes::E_VALUE, entry.value.at, format!("`{}` is not an amount", entry.key), hint);
         }
         resources
     }
@@ -278,7 +278,7 @@ impl Keys<'_> {
         match integer(value).filter(|number| (0..=MOST_REPLICAS).contains(number)) {
             Some(number) => u32::try_from(number).ok(),
             None => {
-                let text = format!("`replicas` is a number from 0 to {MOST_REPLICAS}");
+                let text = format!("`replicas` must be a number from 0 to {MOST_REPLICAS}");
                 self.wrong(codes::E_VALUE, value.at, text, "write `replicas: 2`");
                 None
             }
@@ -289,13 +289,13 @@ impl Keys<'_> {
     pub(crate) fn port(&mut self, value: Option<&Value>, accepts: Option<Accepts>) -> Option<u16> {
         let value = value.filter(|_| accepts == Some(Accepts::Port))?;
         if let Content::Env(name) = &value.content {
-            let text = format!("which port `${name}` is, is not known before it runs");
+            let text = format!("the port in `${name}` is unknown before run time");
             self.wrong(codes::E_PORT, value.at, text, "write the number of the port");
             return None;
         }
         let port = integer(value).and_then(|number| u16::try_from(number).ok()).filter(|port| *port > 0);
         if port.is_none() {
-            let text = "a port is a number from 1 to 65535".to_owned();
+            let text = "a port must be a number from 1 to 65535".to_owned();
             self.wrong(codes::E_PORT, value.at, text, "write `port: 8000`");
         }
         port

@@ -41,10 +41,10 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Problem>> {
         Problem::new("", Stage::Parse, code, Span { start: at, end: at, line, column }, text)
     };
     if bytes.len() > MOST_BYTES {
-        let text = format!("the file has {} bytes; {MOST_BYTES} are the most that is read", bytes.len());
+        let text = format!("the file has {} bytes; the limit is {MOST_BYTES}", bytes.len());
         return Err(Box::new(
             refused(codes::E_SIZE, 0, text)
-                .hint("is it a workflow? a workflow names files, and does not hold them"),
+                .hint("check that it is a workflow, which refers to files instead of containing them"),
         ));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -52,8 +52,8 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Problem>> {
         refused(codes::E_UTF8, error.valid_up_to(), "the file is not UTF-8 here".into()).hint(hint)
     })?;
     if let Some(at) = text.find('\0') {
-        let hint = "is it a workflow? a text has none";
-        return Err(Box::new(refused(codes::E_NUL, at, "the file holds a zero byte".into()).hint(hint)));
+        let hint = "check that it is a workflow";
+        return Err(Box::new(refused(codes::E_NUL, at, "the file contains a NUL byte".into()).hint(hint)));
     }
     let mut letters = text.bytes().enumerate().peekable();
     while let Some((at, letter)) = letters.next() {
@@ -135,7 +135,7 @@ impl<'t> Parser<'t> {
             }
             let mut entry = self.entry()?;
             if !keys.insert(entry.key.clone()) {
-                let text = format!("the key `{}` is here for the second time", entry.key);
+                let text = format!("duplicate key `{}`", entry.key);
                 return Err(self.hinted(codes::E_KEY_DUP, entry.key_at, text, "keep one of the two"));
             }
             self.end_of_entry(&entry)?;
@@ -173,13 +173,10 @@ impl<'t> Parser<'t> {
         let at = self.cursor.here();
         if !self.cursor.peek().is_some_and(begins_word) {
             let (text, hint) = match self.cursor.peek() {
-                Some(',') => ("there is nothing before this comma".to_owned(), "remove it"),
-                Some('/') => ("a comment begins with `#`".to_owned(), "write `#` in place of `//`"),
+                Some(',') => ("missing value before this comma".to_owned(), "remove it"),
+                Some('/') => ("a comment starts with `#`".to_owned(), "write `#` in place of `//`"),
                 Some('{') => ("a dictionary without a key".to_owned(), "write `key: {`"),
-                _ => (
-                    "here a key is expected".to_owned(),
-                    "write `key: value`; keys begin with a letter or `_`",
-                ),
+                _ => ("expected a key".to_owned(), "write `key: value`; keys start with a letter or `_`"),
             };
             return Err(self.hinted(codes::E_KEY, at, text, hint));
         }
@@ -199,11 +196,11 @@ impl<'t> Parser<'t> {
         let is_header =
             line.trim_end().ends_with('{') && words.iter().all(|word| word.chars().all(continues_word));
         if is_header && words.len() == 2 {
-            let text = format!("the component `{key}` begins inside of another");
-            let hint = "close the component before with `}`; components are not put into each other";
+            let text = format!("the component `{key}` starts inside another one");
+            let hint = "close the previous component with `}`; components cannot be nested";
             return self.hinted(codes::E_EQUALS, at, text, hint);
         }
-        let hint = format!("write `{key}: value`; `=` stands only in the first line of a component");
+        let hint = format!("write `{key}: value`; `=` occurs only in the first line of a component");
         self.hinted(codes::E_EQUALS, at, format!("`{key}` is followed by `=`"), hint)
     }
 
@@ -214,12 +211,12 @@ impl<'t> Parser<'t> {
             return Ok(());
         }
         let at = self.cursor.here();
-        let text = format!("the line does not end behind the value of `{}`", entry.key);
+        let text = format!("unexpected text after the value of `{}`", entry.key);
         let hint = match entry.value.content {
             Content::Text(_) => {
-                "a string ends at the first quote like its first, and nothing in it is an escape; begin a new line for the next key"
+                "a string ends at the next quote of its kind and has no escapes; start a new line for the next key"
             }
-            _ => "put text into quotes, and begin a new line for the next key",
+            _ => "quote text, and start a new line for the next key",
         };
         Err(self.hinted(codes::E_TRAILING, at, text, hint))
     }
@@ -327,7 +324,7 @@ impl<'t> Parser<'t> {
             return Err(self.hinted(codes::E_BARE, at, "here a value is expected", hint));
         }
         if is_secret(self.source, at) {
-            let hint = "write `$NAME`, and give the value when it runs";
+            let hint = "write `$NAME` and set the variable at run time";
             return Err(self.hinted(codes::E_BARE, at, "this value is neither a name nor a number", hint));
         }
         let shown: String = word.chars().take(60).collect();
@@ -373,7 +370,7 @@ impl<'t> Parser<'t> {
             true => Err(self.problem(
                 codes::E_DEPTH,
                 at,
-                format!("more than {DEEPEST} braces and brackets within each other"),
+                format!("braces and brackets are nested more than {DEEPEST} levels deep"),
             )),
             false => Ok(()),
         }
@@ -384,7 +381,7 @@ impl<'t> Parser<'t> {
             Some("[") => ('[', ']'),
             _ => ('{', '}'),
         };
-        let text = format!("this `{opens}` is never closed");
+        let text = format!("unclosed `{opens}`");
         self.hinted(codes::E_UNCLOSED, open, text, format!("add `{closes}`"))
     }
 
@@ -392,18 +389,18 @@ impl<'t> Parser<'t> {
     fn stray(&self, start: Span) -> Box<Problem> {
         let line = self.source.get(start.start..).unwrap_or_default().lines().next().unwrap_or_default();
         let hint = if line.starts_with("//") {
-            "comments begin with `#`"
+            "comments start with `#`"
         } else if line.starts_with('}') {
-            "there is one `}` too many"
+            "unexpected `}`"
         } else if line.contains('=') && line.contains('{') {
-            "the name of a component is one word of letters, digits and `_`, and does not begin with a digit"
+            "the name of a component is one word of letters, digits and `_` that does not start with a digit"
         } else if line.contains(':') {
-            "a key with its value stands inside of a component"
+            "keys are allowed only inside components"
         } else {
             "a component is `name = kind type { ... }`"
         };
         let at = Span { end: start.start + line.len(), ..start };
-        self.hinted(codes::E_STRAY, at, "here a component is expected", hint)
+        self.hinted(codes::E_STRAY, at, "expected a component", hint)
     }
 
     /// A header that goes wrong behind `last`.
@@ -415,7 +412,7 @@ impl<'t> Parser<'t> {
             Some((kind, kind_type)) => format!("did you mean `{name} = {kind} {kind_type} {{`?"),
             None => format!("write `{name} = kind type {{`, as `{name} = llm openai {{`"),
         };
-        self.hinted(codes::E_HEADER, at, "a component begins with a name, `=`, a kind, a type and `{`", hint)
+        self.hinted(codes::E_HEADER, at, "a component starts with a name, `=`, a kind, a type and `{`", hint)
     }
 
     fn problem(&self, code: &'static Code, at: Span, text: impl Into<String>) -> Box<Problem> {

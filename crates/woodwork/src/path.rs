@@ -6,8 +6,8 @@ pub(crate) fn check(path: &str) -> Result<(), &'static str> {
         "" => Err("it is empty"),
         _ if path.contains('\\') => Err("it has a backslash"),
         _ if path.chars().any(char::is_control) => Err("it has a control character"),
-        _ if path.starts_with(['/', '~']) || has_drive => Err("it does not begin in the project"),
-        _ if path.split('/').any(|part| part == "..") => Err("it leaves the project by `..`"),
+        _ if path.starts_with(['/', '~']) || has_drive => Err("it is not a relative path"),
+        _ if path.split('/').any(|part| part == "..") => Err("it leaves the project with `..`"),
         _ if normal(path).is_empty() => Err("it is the project itself"),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@
 pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     let text = text.trim();
     if text.starts_with('-') {
-        return Err("options of pip are not read");
+        return Err("pip options are not supported");
     }
     if text.chars().any(char::is_control) {
         return Err("it has a control character");
@@ -14,7 +14,7 @@ pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     let (name, rest) = text.split_at(end);
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphanumeric());
     if !begins || !name.ends_with(|letter: char| letter.is_ascii_alphanumeric()) {
-        return Err("it does not begin with the name of a package");
+        return Err("it does not start with a package name");
     }
     let rest = rest.trim_start();
     let rest = match rest.strip_prefix('[') {
@@ -22,7 +22,7 @@ pub(crate) fn check(text: &str) -> Result<(), &'static str> {
         Some(rest) => {
             let (extras, rest) = rest.split_once(']').ok_or("its extras do not end with `]`")?;
             if !extras.chars().all(|letter| is_of_name(letter) || matches!(letter, ' ' | ',')) {
-                return Err("its extras are no names");
+                return Err("its extras are not names");
             }
             rest.trim_start()
         }
@@ -30,9 +30,9 @@ pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     match rest.chars().next() {
         None | Some(';') => Ok(()),
         Some('@') if rest.contains("://") => Ok(()),
-        Some('@') => Err("behind `@` there is no URL"),
+        Some('@') => Err("there is no URL after `@`"),
         Some('(' | '<' | '>' | '=' | '!' | '~') => versions(rest.split(';').next().unwrap_or_default()),
-        Some(_) => Err("behind the name a comparison of versions is expected"),
+        Some(_) => Err("expected a version comparison after the name"),
     }
 }
 

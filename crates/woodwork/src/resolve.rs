@@ -62,18 +62,15 @@ fn names(tree: &Tree, problems: &mut Vec<Problem>) -> BTreeMap<String, usize> {
         if ["true", "false"].contains(&name.text.to_ascii_lowercase().as_str()) {
             let text = format!("`{}` cannot be the name of a component", name.text);
             problems.push(
-                wrong(codes::E_NAME_FORBIDDEN, text).hint("true and false are values; take another name"),
+                wrong(codes::E_NAME_FORBIDDEN, text).hint("`true` and `false` are values; use another name"),
             );
             continue;
         }
         match names.get(&name.text).and_then(|first: &usize| tree.components.get(*first)) {
             None => drop(names.insert(name.text.clone(), number)),
             Some(first) => {
-                let text = format!(
-                    "`{}` is already the name of the component in line {}",
-                    name.text, first.name.at.line
-                );
-                problems.push(wrong(codes::E_NAME_DUP, text).hint("give one of them another name"));
+                let text = format!("`{}` is already defined in line {}", name.text, first.name.at.line);
+                problems.push(wrong(codes::E_NAME_DUP, text).hint("rename one of them"));
             }
         }
     }
@@ -100,15 +97,15 @@ fn quoted(value: &mut Value, known: &BTreeSet<String>) {
 /// Refuses keys that would be taken for something else.
 fn keys(tree: &Tree, node: &Node, problems: &mut Vec<Problem>) {
     for entry in node.body.entries.iter().filter(|entry| OF_HEADER.contains(&entry.key.as_str())) {
-        let text = format!("`{}` is decided by the first line of the component", entry.key);
+        let text = format!("`{}` is set in the first line of the component", entry.key);
         let problem = Problem::new(&tree.text, Stage::Resolve, codes::E_KEY_RESERVED, entry.key_at, text);
-        problems.push(problem.hint("remove the key, or give it another name"));
+        problems.push(problem.hint("remove or rename the key"));
     }
     let mut marks = |dict: &Dict| {
         for entry in dict.entries.iter().filter(|entry| ["$env", "$ref"].contains(&entry.key.as_str())) {
-            let text = format!("`{}` means something else in component.json", entry.key);
+            let text = format!("`{}` is reserved in component.json", entry.key);
             let problem = Problem::new(&tree.text, Stage::Resolve, codes::E_KEY_RESERVED, entry.key_at, text);
-            problems.push(problem.hint("give the key another name"));
+            problems.push(problem.hint("rename the key"));
         }
     };
     marks(&node.body);
@@ -129,10 +126,10 @@ fn unknown(tree: &Tree, known: &BTreeSet<String>, problems: &mut Vec<Problem>) {
             if found > MOST_PROBLEMS {
                 return;
             }
-            let text = format!("`{}` refers to `{name}`, and there is no such component", node.name.text);
+            let text = format!("`{}` refers to `{name}`, which does not exist", node.name.text);
             let hint = did_you_mean(&similar(name, known.iter().map(String::as_str)));
             let hint = hint.unwrap_or_else(|| match name.to_ascii_lowercase().as_str() {
-                "null" | "none" | "nil" => "leave the key out: there is no value for nothing".into(),
+                "null" | "none" | "nil" => "remove the key: there is no empty value".into(),
                 _ => format!("if it is text, write it in quotes: \"{name}\""),
             });
             problems.push(
@@ -217,8 +214,8 @@ fn cycle_of(tree: &Tree, node: &Node, cycle: &[String]) -> Problem {
     path.push(&node.name.text);
     let text = match cycle.len() {
         1 => format!("`{}` refers to itself", node.name.text),
-        _ => format!("components refer to each other in a circle: {}", path.join(" -> ")),
+        _ => format!("components refer to each other in a cycle: {}", path.join(" -> ")),
     };
-    let hint = "remove one of these references: each component is made of those that are there already";
+    let hint = "remove one of these references";
     Problem::new(&tree.text, Stage::Resolve, codes::E_CYCLE, node.name.at, text).hint(hint)
 }

@@ -5,10 +5,10 @@ const LONGEST: usize = 63;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoService {
     /// It begins with `_`, or with a digit once it is cut.
-    #[error("the name of a service begins with a letter")]
+    #[error("a service name starts with a letter")]
     Begins,
     /// More than 63 octets.
-    #[error("the name of a service has at most 63 characters")]
+    #[error("a service name has at most 63 characters")]
     Long,
 }
 

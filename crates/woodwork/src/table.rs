@@ -118,7 +118,7 @@ const OLLAMA: Service = Service { name: "ollama", ports: &[11434] };
 
 const TERMINAL: &str = "it needs a terminal; run it beside the containers, or use `input api`";
 const SOUND: &str = "it needs a sound device, which a container does not have";
-const GROUP: &str = "it says which components share a machine, and is none itself";
+const GROUP: &str = "it groups components on a machine and is not one itself";
 
 /// What every component may have. `hooks`, `pipes`, `resources`, `replicas` and `requirements` are read elsewhere.
 pub(crate) const COMMON: &[Key] = &[

@@ -57,7 +57,7 @@ fn command_lines(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) {
         let text =
             format!("`{}` is a second `input command_line`, after `{}`", node.name.text, first.name.text);
         let problem = Problem::new(source, Stage::Validate, codes::E_MULTI_CLI, node.name.at, text);
-        problems.push(problem.hint("keep one: there is one terminal"));
+        problems.push(problem.hint("keep one of them: there is only one terminal"));
     }
 }
 
@@ -72,8 +72,8 @@ fn services(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) -> Vec<St
             Ok(service) => {
                 if let Some(first) = taken.get(&service) {
                     let text =
-                        format!("`{name}` and `{}` would both be the service `{service}`", first.name.text);
-                    let hint = "names of services have no capitals and no `_`; give one of them another name";
+                        format!("`{name}` and `{}` have the same service name `{service}`", first.name.text);
+                    let hint = "service names have no capitals and no `_`; rename one of them";
                     problems.push(wrong(codes::E_NAME_CLASH, text).hint(hint));
                 }
                 taken.entry(service.clone()).or_insert(node);
@@ -81,11 +81,11 @@ fn services(source: &str, nodes: &[Node], problems: &mut Vec<Problem>) -> Vec<St
             }
             Err(why) => {
                 let (code, hint) = match why {
-                    NoService::Begins => (codes::E_NAME_SERVICE, "begin it with a letter"),
-                    NoService::Long => (codes::E_NAME_LONG, "take a shorter one"),
+                    NoService::Begins => (codes::E_NAME_SERVICE, "start it with a letter"),
+                    NoService::Long => (codes::E_NAME_LONG, "use a shorter name"),
                 };
                 let shown: String = name.chars().take(80).collect();
-                problems.push(wrong(code, format!("`{shown}` cannot name a service: {why}")).hint(hint));
+                problems.push(wrong(code, format!("`{shown}` is not a service name: {why}")).hint(hint));
                 services.push(String::new());
             }
         }
@@ -103,7 +103,7 @@ fn kind_of(source: &str, node: &Node, problems: &mut Vec<Problem>) -> Option<&'s
     let renamed = table::renamed(kind, kind_type).map(str::to_owned);
     let problem = if types.is_empty() {
         let kinds = table::kinds();
-        let text = format!("there is no kind `{kind}`");
+        let text = format!("unknown kind `{kind}`");
         let hint = renamed
             .or_else(|| did_you_mean(&similar(kind, kinds.iter().copied())))
             .or_else(|| {

@@ -126,15 +126,15 @@ fn what_is_no_text_is_refused() {
       hint: save the file as UTF-8
     ");
     insta::assert_snapshot!(told("a\0"), @r"
-    main.ww:1:2: E-NUL: the file holds a zero byte
-      hint: is it a workflow? a text has none
+    main.ww:1:2: E-NUL: the file contains a NUL byte
+      hint: check that it is a workflow
     ");
     insta::assert_snapshot!(told("a = kind one {\r}"), @r"
     main.ww:1:15: E-CR: a carriage return that does not end a line
       hint: end lines with LF or CRLF
     ");
     let told = told(vec![b' '; MOST_BYTES + 1]);
-    assert!(told.contains("E-SIZE: the file has 1048577 bytes; 1048576 are the most that is read"), "{told}");
+    assert!(told.contains("E-SIZE: the file has 1048577 bytes; the limit is 1048576"), "{told}");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn all_problems_of_a_stage_are_told_but_not_endlessly() {
     assert!(error.to_string().starts_with("x/main.ww:2:6: E-REF-UNKNOWN: `a` refers to `ghost`"), "{error}");
     assert_eq!(
         error.hint().as_deref(),
-        Some("`wain ww check x/main.ww` tells this without building anything")
+        Some("`wain ww check x/main.ww` checks the workflow without building")
     );
 }
 

@@ -81,11 +81,11 @@ fn one_of_several_images_is_chosen_by_name() {
     let base = open_archive(&bench, &bytes, Some("docker.io/library/app:2")).unwrap();
     assert_eq!(base.name.as_deref(), Some("app:2"));
     let refusal = |name: Option<&str>| open_archive(&bench, &bytes, name).unwrap_err();
-    assert!(refusal(None).ends_with("holds more than one image for linux/amd64: app:1, app:2"));
-    assert!(refusal(Some("3")).ends_with("holds no image named `3`; it holds app:1, app:2"));
+    assert!(refusal(None).ends_with("contains several images for linux/amd64: app:1, app:2"));
+    assert!(refusal(Some("3")).ends_with("contains no image named `3`; it contains app:1, app:2"));
     let arm = legacy(&[("app:1", &TestImage::new("arm64", vec![]))]).bytes();
     let error = open_archive(&bench, &arm, None).unwrap_err();
-    assert!(error.ends_with("holds no image for linux/amd64; it holds linux/arm64"), "{error}");
+    assert!(error.ends_with("contains no image for linux/amd64; it contains linux/arm64"), "{error}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn lies_are_refused() {
         "does not hold the layer 2, `../../etc/passwd`",
     );
     check(entry("gone.json", json!([])), "does not hold the image config, `gone.json`");
-    check(entry(&format!("{}.json", "a".repeat(64)), json!([])), "should have the digest sha256:aaaa");
+    check(entry(&format!("{}.json", "a".repeat(64)), json!([])), "instead of sha256:aaaa");
     check(json!([{"Config": 1}]), "an entry has no `Config`");
     check(json!({}), "it is not a list");
 }
@@ -137,5 +137,5 @@ fn a_layer_with_other_bytes_is_refused_when_it_is_read() {
 #[test]
 fn a_tar_of_files_is_no_image() {
     let error = open_archive(&Bench::new(), &raw().file("etc/passwd", b"").bytes(), None).unwrap_err();
-    assert!(error.contains("is not an image archive: it holds neither"), "{error}");
+    assert!(error.contains("is not an image archive: it contains neither"), "{error}");
 }

@@ -52,9 +52,7 @@ fn documents_are_kept_as_found_and_layers_where_they_are() {
 
 #[test]
 fn changed_blobs_are_refused() {
-    for (size_stays, expected) in
-        [(true, "should have the digest sha256:"), (false, "bytes long, but its descriptor says")]
-    {
+    for (size_stays, expected) in [(true, "has the digest sha256:"), (false, "in its descriptor")] {
         check(
             |manifest, bench| {
                 let path = blob_path(bench, &manifest["config"]);
@@ -81,11 +79,11 @@ fn changed_blobs_are_refused() {
 
 #[test]
 fn manifests_that_lie_are_refused() {
-    check(|manifest, _| manifest["manifests"] = json!([]), "it is an index and a manifest at once");
-    check(|manifest, _| manifest["mediaType"] = json!(media_type::INDEX), "it calls itself");
+    check(|manifest, _| manifest["manifests"] = json!([]), "it is both an index and a manifest");
+    check(|manifest, _| manifest["mediaType"] = json!(media_type::INDEX), "its `mediaType` is");
     check(|manifest, _| manifest["layers"][0]["size"] = json!(-1), "`layers[0].size`");
     check(|manifest, _| manifest["layers"][1]["digest"] = json!("sha256:../../x"), "`layers[1].digest`");
-    check(|manifest, _| manifest["config"]["mediaType"] = json!("text/plain"), "it holds no image at all");
+    check(|manifest, _| manifest["config"]["mediaType"] = json!("text/plain"), "it contains no images");
     check(|manifest, _| manifest["layers"] = json!({}), "its `layers` is not a list");
     let drop_layer = |manifest: &mut Value, _: &Bench| drop(manifest["layers"].as_array_mut().unwrap().pop());
     check(drop_layer, "it has 2 diff IDs, but the image has 1 layers");
@@ -97,7 +95,7 @@ fn manifests_that_lie_are_refused() {
 
 #[test]
 fn documents_above_4_mib_are_refused_unread() {
-    check(|manifest, _| manifest["x"] = json!("x".repeat(4 << 20)), "bytes long, and 4194304 are allowed");
+    check(|manifest, _| manifest["x"] = json!("x".repeat(4 << 20)), "bytes; the limit is 4194304");
 }
 
 #[test]

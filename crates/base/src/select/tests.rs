@@ -69,10 +69,10 @@ fn a_nested_index_is_searched_for_the_platform() {
     check(&bench, None, "linux/amd64", "1.4 amd64");
     check(&bench, Some("1.4"), "linux/arm64", "1.4 arm64");
     check(&bench, None, "linux/arm", "1.4 arm");
-    let held = "it holds linux/amd64, linux/arm/v7, linux/arm64/v8";
-    check(&bench, None, "linux/s390x", &format!("it holds no image for linux/s390x; {held}"));
-    check(&bench, None, "linux/arm/v6", &format!("it holds no image for linux/arm/v6; {held}"));
-    check(&bench, Some("2"), "linux/amd64", "it holds no image named `2`; it holds 1.4");
+    let held = "it contains linux/amd64, linux/arm/v7, linux/arm64/v8";
+    check(&bench, None, "linux/s390x", &format!("it contains no image for linux/s390x; {held}"));
+    check(&bench, None, "linux/arm/v6", &format!("it contains no image for linux/arm/v6; {held}"));
+    check(&bench, Some("2"), "linux/amd64", "it contains no image named `2`; it contains 1.4");
 }
 
 #[test]
@@ -86,7 +86,12 @@ fn entries_without_a_platform_are_asked() {
     let artifact = bench.json_blob(media_type::MANIFEST, &artifact);
     bench.write_index(&[image(&bench, "amd64", ""), image(&bench, "arm64", ""), artifact]);
     check(&bench, None, "linux/arm64", " arm64");
-    check(&bench, None, "linux/386", "it holds no image for linux/386; it holds linux/amd64, linux/arm64");
+    check(
+        &bench,
+        None,
+        "linux/386",
+        "it contains no image for linux/386; it contains linux/amd64, linux/arm64",
+    );
 }
 
 #[test]
@@ -96,10 +101,10 @@ fn two_that_fit_are_refused_and_listed() {
     bench.write_index(&[named(one.clone(), "1"), named(one.clone(), "again"), named(two.clone(), "2")]);
     let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap().to_owned();
     let found = format!("1 ({}), 2 ({})", digest(&one), digest(&two));
-    check(&bench, None, "linux/amd64", &format!("it holds more than one image for linux/amd64: {found}"));
+    check(&bench, None, "linux/amd64", &format!("it contains several images for linux/amd64: {found}"));
     check(&bench, Some("2"), "linux/amd64", "2 amd64");
     check_pinned(&bench, None, Some(&digest(&one)), "linux/amd64", "1 amd64");
-    let expected = format!("it holds no image named `2@{}`; it holds 1, 2, again", digest(&one));
+    let expected = format!("it contains no image named `2@{}`; it contains 1, 2, again", digest(&one));
     check_pinned(&bench, Some("2"), Some(&digest(&one)), "linux/amd64", &expected);
 }
 
@@ -121,14 +126,14 @@ fn depth_and_number_of_entries_are_bounded() {
     for depth in 1..=5 {
         entry = index(&bench, &[entry]);
         bench.write_index(&[entry.clone()]);
-        let deep = "the image index in it is not valid: indexes lie more than 4 deep in each other";
+        let deep = "invalid image index in it: indexes are nested more than 4 levels deep";
         check(&bench, None, "linux/amd64", if depth > 4 { deep } else { " amd64" });
     }
     let many = vec![for_platform(image(&bench, "amd64", ""), "linux", "amd64", None); MOST_ENTRIES + 1];
     bench.write_index(&many[1..]);
     check(&bench, None, "linux/amd64", " amd64");
     bench.write_index(&many);
-    let reason = format!("the image index in it is not valid: it has more than {MOST_ENTRIES} entries");
+    let reason = format!("invalid image index in it: it has more than {MOST_ENTRIES} entries");
     check(&bench, None, "linux/amd64", &reason);
 }
 
@@ -136,7 +141,7 @@ fn depth_and_number_of_entries_are_bounded() {
 fn a_config_may_not_contradict_the_index() {
     let bench = Bench::new();
     bench.write_index(&[for_platform(image(&bench, "arm64", ""), "linux", "amd64", None)]);
-    let reason = "the image config in it is not valid: it is for linux/arm64, not for linux/amd64";
+    let reason = "invalid image config in it: it is for linux/arm64, not for linux/amd64";
     check(&bench, None, "linux/amd64", reason);
 }
 
@@ -144,5 +149,5 @@ fn a_config_may_not_contradict_the_index() {
 fn an_empty_layout_says_so() {
     let bench = Bench::new();
     bench.write_index(&[]);
-    check(&bench, None, "linux/amd64", "it holds no image for linux/amd64; it holds no image at all");
+    check(&bench, None, "linux/amd64", "it contains no image for linux/amd64; it contains no images");
 }

@@ -134,12 +134,12 @@ fn only_gzip_can_be_lazy_and_names_are_text() {
         assert_eq!(error.to_string(), expected);
     };
     for compression in [Compression::Zstd(3), Compression::None] {
-        let expected = format!("a layer for lazy pulling cannot have the compression `{compression}`");
+        let expected = format!("lazy layers cannot use the compression `{compression}`");
         check(&[], compression, &expected);
     }
     let odd = Entry::bytes(ImagePath::new(*b"a\xff").unwrap(), *b"");
-    let expected = "`a\\xff` is not UTF-8, and cannot stand in the table of contents of a lazy layer";
+    let expected = "`a\\xff` is not UTF-8, which the table of contents of a lazy layer requires";
     check(&[odd], Compression::Splice, expected);
     let ours = Entry::bytes(path(TOC_NAME), *b"");
-    check(&[ours], Compression::Splice, "`stargz.index.json` is there twice");
+    check(&[ours], Compression::Splice, "`stargz.index.json` appears twice");
 }

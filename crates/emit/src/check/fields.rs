@@ -26,12 +26,12 @@ pub(super) fn fault_with<T>(reason: impl Into<String>, remedy: &str) -> Result<T
 
 pub(super) fn check_part(name: &str, host: &str) -> Result<(), Fault> {
     if !is_project(name) && !is_project(name.trim_matches('_')) {
-        return fault("its name is not one: up to 63 letters and digits, with `.`, `_` and `-` between");
+        return fault("invalid name: use up to 63 letters and digits, with `.`, `_` and `-` between them");
     }
     match is_dns_label(host) {
         true => Ok(()),
         false => fault(format!(
-            "its host name `{}` is not a DNS label: a lower-case letter, then up to 62 lower-case letters, digits and `-`",
+            "its host name `{}` is not a DNS label: use a lower-case letter, then up to 62 lower-case letters, digits and `-`",
             shown(host)
         )),
     }
@@ -59,7 +59,9 @@ pub(crate) fn is_subdomain(name: &str) -> bool {
 pub(super) fn check_repository(text: &str) -> Result<(), Fault> {
     let last = text.rsplit('/').next().unwrap_or(text);
     if last.contains([':', '@']) {
-        return fault("the repository of its image has a tag or digest; it goes by its digest alone");
+        return fault(
+            "the repository of its image contains a tag or digest; only the separate digest is used",
+        );
     }
     text.parse::<Reference>().map(drop).map_err(|error| (error.to_string(), error.hint()))
 }
@@ -102,7 +104,7 @@ pub(super) fn check_times(timing: &Timing) -> Result<(), Fault> {
 
 pub(super) fn check_user(user: u32) -> Result<(), Fault> {
     if user == 0 {
-        return fault_with("it would run as root", "give it another user; 10001 is usual");
+        return fault_with("it would run as root", "set another user, for example 10001");
     }
     // Identifiers of Linux reach further; Kubernetes takes those of a signed number.
     match i32::try_from(user) {
@@ -119,8 +121,8 @@ pub(super) fn check_command(what: &str, words: &[String]) -> Result<(), Fault> {
         check_text(word).map_err(|reason| (format!("its {what} {reason}"), None))?;
         if let Some(why) = secret::text(word) {
             return fault_with(
-                format!("its {what} has a secret in it: {why}"),
-                "pass it by an environment variable",
+                format!("its {what} contains a secret: {why}"),
+                "pass it in an environment variable",
             );
         }
     }
@@ -130,8 +132,8 @@ pub(super) fn check_command(what: &str, words: &[String]) -> Result<(), Fault> {
 /// Whether a text can be part of a process: no zero, and not longer than Linux takes.
 fn check_text(text: &str) -> Result<(), &'static str> {
     match (text.contains('\0'), text.len() < LONGEST_VARIABLE) {
-        (true, _) => Err("has a zero byte, which no process can be given"),
-        (_, false) => Err("is longer than Linux takes, 128 KiB"),
+        (true, _) => Err("contains a NUL byte, which cannot be passed to a process"),
+        (_, false) => Err("is longer than the limit of Linux, 128 KiB"),
         _ => Ok(()),
     }
 }
@@ -143,7 +145,7 @@ pub(super) fn check_variables(
     for name in environment.keys().chain(secrets) {
         if !is_variable(name) {
             return fault(format!(
-                "`{}` is not the name of a variable: letters, digits and `_`, at most 253",
+                "`{}` is not a variable name: use letters, digits and `_`, at most 253",
                 // What follows may be the value.
                 shown(name.split('=').next().unwrap_or_default())
             ));
@@ -153,19 +155,19 @@ pub(super) fn check_variables(
         let length = name.len() + 1 + value.len();
         check_text(value).map_err(|reason| (format!("variable {name} {reason}"), None))?;
         if length >= LONGEST_VARIABLE {
-            return fault(format!("variable {name} is longer than Linux takes, 128 KiB"));
+            return fault(format!("variable {name} is longer than the limit of Linux, 128 KiB"));
         }
         if let Some(why) = secret::why(name, value) {
             return fault_with(
-                format!("variable {name} would be written into files, and {why}"),
-                "list its name among the secrets, and remove its value",
+                format!("variable {name} would be written to files, but {why}"),
+                "list its name in the secrets and remove its value",
             );
         }
     }
     let mut seen = BTreeSet::new();
     for name in secrets {
         if environment.contains_key(name) || !seen.insert(name) {
-            return fault(format!("variable {name} is given twice"));
+            return fault(format!("variable {name} is set twice"));
         }
     }
     Ok(())
@@ -174,7 +176,7 @@ pub(super) fn check_variables(
 /// Whether a value can be made of a text and a secret everywhere: nothing in it is replaced or has to be quoted.
 pub(super) fn check_prefixed(name: &str, value: &Prefixed) -> Result<(), Fault> {
     if !is_variable(&value.secret) {
-        return fault(format!("variable {name} is made of a secret whose name is not one"));
+        return fault(format!("variable {name} uses a secret with an invalid name"));
     }
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:/@".contains(letter);
     if value.prefix.len() > 64 || !value.prefix.chars().all(is_plain) {
@@ -182,7 +184,7 @@ pub(super) fn check_prefixed(name: &str, value: &Prefixed) -> Result<(), Fault> 
     }
     match secret::text(&value.prefix) {
         Some(why) => {
-            fault_with(format!("variable {name} has a secret for a prefix: {why}"), "name it as a secret")
+            fault_with(format!("the prefix of variable {name} is a secret: {why}"), "define it as a secret")
         }
         None => Ok(()),
     }
@@ -203,14 +205,14 @@ pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result
         let inner = path.strip_prefix('/').unwrap_or_default();
         if !inner.split('/').all(is_part) || !path.chars().all(is_letter) || path.len() > LONGEST_PATH {
             return fault(format!(
-                "`{}` is not a path to write to: absolute, plain, below `/`, up to {LONGEST_PATH} characters",
+                "`{}` is not a writable path: use an absolute path without `..`, below `/`, up to {LONGEST_PATH} characters",
                 shown(path)
             ));
         }
         if let Some(other) = names.insert(path_name(path), path)
             && other != path
         {
-            return fault(format!("`{other}` and `{path}` are too alike to name volumes after"));
+            return fault(format!("`{other}` and `{path}` lead to the same volume name"));
         }
     }
     Ok(())
@@ -226,8 +228,8 @@ pub(crate) fn path_name(path: &str) -> String {
 pub(super) fn check_source(path: &str) -> Result<(), Fault> {
     if path == "." {
         return fault_with(
-            "the whole project, mounted on /app, would hide what the image keeps there",
-            "name files and folders: `hooks`, `prompts/answer.txt`",
+            "mounting the whole project on /app would hide files of the image",
+            "list files and folders: `hooks`, `prompts/answer.txt`",
         );
     }
     let is_part = |part: &str| !matches!(part, "" | "." | "..");

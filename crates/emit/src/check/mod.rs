@@ -43,20 +43,20 @@ impl Release {
     fn check_head(&self) -> Result<(), Fault> {
         if self.schema != SCHEMA {
             return fault_with(
-                format!("schema {} is none that this version reads; it reads {SCHEMA}", self.schema),
+                format!("schema {} is not supported; this version supports {SCHEMA}", self.schema),
                 "build the components again with this version",
             );
         }
         if !is_project(&self.project) {
             return fault(format!(
-                "project `{}` is not a name: up to 63 letters and digits, with `.`, `_` and `-` between",
+                "project `{}` is not a valid name: use up to 63 letters and digits, with `.`, `_` and `-` between them",
                 shown(&self.project)
             ));
         }
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+!_-".contains(&byte);
         let begins = self.version.starts_with(|letter: char| letter.is_ascii_alphanumeric());
         if !begins || self.version.len() > 128 || !self.version.bytes().all(is_inner) {
-            return fault(format!("version `{}` is not one", shown(&self.version)));
+            return fault(format!("version `{}` is invalid", shown(&self.version)));
         }
         if let Some(namespace) = self.namespace.as_ref().filter(|name| !is_dns_label(name)) {
             return fault(format!("namespace `{}` is not a DNS label", shown(namespace)));
@@ -64,7 +64,7 @@ impl Release {
         match self.components.len() + self.services.len() {
             0 => fault_with("it has no components", "build the components first"),
             count if count > MOST_PARTS => {
-                fault(format!("it has {count} components and services, and {MOST_PARTS} are the most"))
+                fault(format!("it has {count} components and services; the limit is {MOST_PARTS}"))
             }
             _ => Ok(()),
         }
@@ -76,12 +76,12 @@ impl Release {
         let mut hosts = BTreeMap::new();
         for (name, host) in self.parts() {
             if !names.insert(name) {
-                return fault(format!("two parts are called `{name}`"));
+                return fault(format!("two components or services are called `{name}`"));
             }
             if let Some(other) = hosts.insert(host, name) {
                 return fault_with(
                     format!("`{other}` and `{name}` both have the host name `{host}`"),
-                    "rename one of them: capitals, and `_` against `-`, make no difference in host names",
+                    "rename one of them: host names ignore case and the difference between `_` and `-`",
                 );
             }
         }
@@ -107,7 +107,7 @@ impl Release {
             .map(|(name, host, needs)| {
                 let needs = needs.iter().map(|need| {
                     self.host_of(need)
-                        .ok_or((format!("`{name}` needs `{}`, which is not there", shown(need)), None))
+                        .ok_or((format!("`{name}` needs `{}`, which does not exist", shown(need)), None))
                 });
                 Ok((host.as_str(), needs.collect::<Result<_, _>>()?))
             })
@@ -115,7 +115,7 @@ impl Release {
         let mut done = BTreeSet::new();
         for start in edges.keys() {
             if let Some(path) = cycle(&edges, start, &mut done) {
-                return fault(format!("these wait for each other: {}", path.join(" -> ")));
+                return fault(format!("circular dependency: {}", path.join(" -> ")));
             }
         }
         Ok(())
@@ -186,7 +186,7 @@ impl Component {
         }
         if self.image.repository.is_none() && self.image.tag.is_none() {
             return fault_with(
-                "its image is in no registry, and not in Docker either",
+                "its image is neither in a registry nor in Docker",
                 "build with `--registry REGISTRY --push` or with `--load`, and emit again",
             );
         }
@@ -222,13 +222,13 @@ impl Component {
             }
             if self.resources.cpu.is_none() {
                 return fault_with(
-                    "autoscale follows the share of the processors asked for, and none are",
+                    "autoscale depends on the requested CPU, which is not set",
                     "set `cpu` of its resources",
                 );
             }
         }
         if self.disruption.is_some_and(|count| count == 0) {
-            return fault("a disruption of 0 would keep machines from being maintained");
+            return fault("a disruption of 0 would block the maintenance of machines");
         }
         if self.stop_grace_period == Some(0) {
             return fault("the grace period must be at least 1 second");

@@ -102,23 +102,23 @@ pub(crate) fn check(workloads: &[Workload<'_>]) -> Result<(), Error> {
         if workload.is_stateful() && workload.host.len() > LONGEST_STATEFUL {
             return Err(invalid(
                 format!(
-                    "with a volume its host name may have {LONGEST_STATEFUL} characters, and has {}",
+                    "its host name has {} characters; with a volume, the limit is {LONGEST_STATEFUL}",
                     workload.host.len()
                 ),
-                "give it a shorter name",
+                "use a shorter name",
             ));
         }
         if workload.host == "kubernetes" {
             return Err(invalid(
-                "a host called `kubernetes` is the cluster itself".into(),
-                "give it another name",
+                "the host name `kubernetes` is reserved for the cluster itself".into(),
+                "use another name",
             ));
         }
         let size: usize = workload.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size > MOST_CONFIG {
             return Err(invalid(
-                format!("its environment has {size} bytes, and a ConfigMap takes {MOST_CONFIG}"),
-                "put large values into files of the project",
+                format!("its environment has {size} bytes; the limit of a ConfigMap is {MOST_CONFIG}"),
+                "move large values into files of the project",
             ));
         }
     }
@@ -139,7 +139,7 @@ fn check_kustomize(workloads: &[Workload<'_>]) -> Result<(), Error> {
             return Err(Error::Invalid {
                 place: format!("`{}`, {what}", workload.name),
                 reason: "it has a control character that `kubectl apply --kustomize` loses".into(),
-                remedy: Some("take it out; a chart for Helm carries it".into()),
+                remedy: Some("remove it, or use the Helm chart".into()),
             });
         }
     }
@@ -277,12 +277,12 @@ mod tests {
         let long = check(|release| release.components[4].service = "n".repeat(53));
         insta::assert_snapshot!(long, @"
         `notes`: with a volume its host name may have 52 characters, and has 53
-          hint: give it a shorter name
+          hint: use a shorter name
         ");
         let cluster = check(|release| release.components[4].service = "kubernetes".into());
         insta::assert_snapshot!(cluster, @"
-        `notes`: a host called `kubernetes` is the cluster itself
-          hint: give it another name
+        `notes`: the host name `kubernetes` is reserved for the cluster itself
+          hint: use another name
         ");
         let large = check(|release| {
             let value = "x".repeat(120_000);
@@ -294,11 +294,11 @@ mod tests {
         });
         insta::assert_snapshot!(control, @"
         `out`, BELL: it has a control character that `kubectl apply --kustomize` loses
-          hint: take it out; a chart for Helm carries it
+          hint: remove it, or use the Helm chart
         ");
         insta::assert_snapshot!(large, @"
-        `out`: its environment has 1080085 bytes, and a ConfigMap takes 1032192
-          hint: put large values into files of the project
+        `out`: its environment has 1080085 bytes; the limit of a ConfigMap is 1032192
+          hint: move large values into files of the project
         ");
     }
 

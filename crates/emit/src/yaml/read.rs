@@ -44,7 +44,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Spot, Error> {
             Event::StreamEnd => break,
             Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
             _ if found.is_some() => {
-                return Err(at(span, "a second document begins", Some("keep one document")));
+                return Err(at(span, "the file contains a second document", Some("keep one document")));
             }
             event => found = Some(reader.value(event, span, 0)?),
         }
@@ -76,23 +76,23 @@ impl<'a> Reader<'a> {
 
     /// The value that an event begins.
     fn value(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Spot, Error> {
-        let plainly = Some("write the value out");
+        let plainly = Some("write the value explicitly");
         if depth > DEEPEST {
             return Err(at(span, "this is nested too deeply", None));
         }
         let value = match event {
-            Event::Alias(_) => return Err(at(span, "aliases are not read", plainly)),
+            Event::Alias(_) => return Err(at(span, "aliases are not supported", plainly)),
             Event::Scalar(_, _, anchor, _)
             | Event::SequenceStart(anchor, _)
             | Event::MappingStart(anchor, _)
                 if anchor != 0 =>
             {
-                return Err(at(span, "anchors are not read", plainly));
+                return Err(at(span, "anchors are not supported", plainly));
             }
             Event::Scalar(_, _, _, Some(_))
             | Event::SequenceStart(_, Some(_))
             | Event::MappingStart(_, Some(_)) => {
-                return Err(at(span, "tags are not read", plainly));
+                return Err(at(span, "tags are not supported", plainly));
             }
             Event::Scalar(text, style, ..) => Value::Text(text.into_owned(), style == ScalarStyle::Plain),
             Event::SequenceStart(..) => {
@@ -119,13 +119,15 @@ impl<'a> Reader<'a> {
                 return Ok(Value::Map(entries));
             }
             let key = self.value(event, span, depth + 1)?;
-            let Value::Text(name, _) = &key.value else { return Err(at(span, "a key is a text", None)) };
+            let Value::Text(name, _) = &key.value else {
+                return Err(at(span, "a key must be a string", None));
+            };
             let name = name.clone();
             if name == "<<" {
-                return Err(at(span, "maps are not merged", Some("write the keys out")));
+                return Err(at(span, "merge keys are not supported", Some("write the keys explicitly")));
             }
             if !seen.insert(name.clone()) {
-                return Err(key.error(format!("`{}` stands here twice", crate::check::shown(&name)), None));
+                return Err(key.error(format!("`{}` is defined twice", crate::check::shown(&name)), None));
             }
             let (event, span) = self.next()?;
             let value = self.value(event, span, depth + 1)?;
@@ -149,7 +151,7 @@ impl Spot {
     pub(crate) fn text(&self, what: &str) -> Result<&str, Error> {
         match &self.value {
             Value::Text(text, _) if !self.is_null() => Ok(text),
-            _ => Err(self.error(format!("{what} is a text"), None)),
+            _ => Err(self.error(format!("{what} must be a string"), None)),
         }
     }
 
@@ -160,7 +162,7 @@ impl Spot {
             _ => None,
         };
         number.ok_or_else(|| {
-            self.error(format!("{what} is a whole number, without quotes, and not too large"), None)
+            self.error(format!("{what} must be a whole number without quotes, in range"), None)
         })
     }
 
@@ -168,7 +170,7 @@ impl Spot {
     pub(crate) fn items(&self, what: &str) -> Result<&[Spot], Error> {
         match &self.value {
             Value::List(items) => Ok(items),
-            _ => Err(self.error(format!("{what} is a list"), None)),
+            _ => Err(self.error(format!("{what} must be a list"), None)),
         }
     }
 
@@ -177,7 +179,7 @@ impl Spot {
         match &self.value {
             Value::Map(entries) => Ok(entries),
             _ if self.is_null() => Ok(&[]),
-            _ => Err(self.error(format!("{what} is a map of keys and values"), None)),
+            _ => Err(self.error(format!("{what} must be a map"), None)),
         }
     }
 }
@@ -201,13 +203,13 @@ mod tests {
     fn what_could_mislead_is_refused() {
         let deep = "[".repeat(200_000);
         let cases: [(&[u8], &str); 11] = [
-            (b"a: &x 1\nb: *x", "line 1, column 4: anchors are not read"),
+            (b"a: &x 1\nb: *x", "line 1, column 4: anchors are not supported"),
             (b"b: *x", "line 1, column 4: "),
-            (b"a: !!int 1", "line 1, column 4: tags are not read"),
-            (b"a: 1\na: 2", "line 2, column 1: `a` stands here twice"),
-            (b"a: 1\n<<: {b: 2}", "line 2, column 1: maps are not merged"),
-            (b"a: 1\n---\nb: 2", "line 3, column 1: a second document begins"),
-            (b"? [a]\n: 1", "line 1, column 3: a key is a text"),
+            (b"a: !!int 1", "line 1, column 4: tags are not supported"),
+            (b"a: 1\na: 2", "line 2, column 1: `a` is defined twice"),
+            (b"a: 1\n<<: {b: 2}", "line 2, column 1: merge keys are not supported"),
+            (b"a: 1\n---\nb: 2", "line 3, column 1: the file contains a second document"),
+            (b"? [a]\n: 1", "line 1, column 3: a key must be a string"),
             (b"a: [1, 2", "line "),
             (b"a: 1\nb: \xff", "line 2, column 1: this is not UTF-8"),
             (b"a: 'x", "line "),

@@ -291,8 +291,8 @@ mod tests {
     #[test]
     fn one_path_has_one_content() {
         assert_eq!(settle(&[("one", "a/b", "1"), ("two", "a/c", "1")], &[]), Ok(FileConflicts::default()));
-        insta::assert_snapshot!(refuse(&[("one", "a/b", "1"), ("two", "a/b", "2")], &[]), @"E-CLASH: `/a/b` is in both `one-1.whl` and `two-1.whl`, and not the same");
-        insta::assert_snapshot!(refuse(&[("one", "a", "1"), ("two", "a", "2"), ("one", "b", "1"), ("six", "b", "2")], &[]), @"E-CLASH: `/a` is in both `one-1.whl` and `two-1.whl`, and not the same; nor is 1 path more");
+        insta::assert_snapshot!(refuse(&[("one", "a/b", "1"), ("two", "a/b", "2")], &[]), @"E-CLASH: `/a/b` differs between `one-1.whl` and `two-1.whl`");
+        insta::assert_snapshot!(refuse(&[("one", "a", "1"), ("two", "a", "2"), ("one", "b", "1"), ("six", "b", "2")], &[]), @"E-CLASH: `/a` differs between `one-1.whl` and `two-1.whl`; 1 more path differs");
         let same = settle(&[("one", "a/b", "1"), ("two", "a/b", "1")], &[]).unwrap();
         insta::assert_snapshot!(same.notes().join("\n"), @"W-CLASH: `/a/b` is in both `one-1.whl` and `two-1.whl`, with the same contents (`wain explain W-CLASH`)");
         assert!(lost_files(&same.shared).is_empty());
@@ -309,7 +309,7 @@ mod tests {
         insta::assert_snapshot!(refuse(&[("environment", "bin/python", "1"), ("one", "bin/python", "1x")], &["one"]), @"E-BASE: `one-1.whl` would replace `/bin/python` of the Python environment");
         insta::assert_snapshot!(refuse(&[("environment", "bin/python", "1"), ("one", "bin", "1")], &["one"]), @"E-BASE: `one-1.whl` would replace `/bin` of the Python environment");
         insta::assert_snapshot!(refuse(&[("environment", "bin/python", "1"), ("one", "bin/python/x", "1")], &["one"]), @"E-BASE: `one-1.whl` would replace `/bin/python` of the Python environment");
-        insta::assert_snapshot!(refuse(&[("project", "bin/tool", "1"), ("one", "bin/tool", "2")], &["one"]), @"E-CLASH: `/bin/tool` is in both the project and `one-1.whl`, and not the same");
+        insta::assert_snapshot!(refuse(&[("project", "bin/tool", "1"), ("one", "bin/tool", "2")], &["one"]), @"E-CLASH: `/bin/tool` differs between the project and `one-1.whl`");
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
         `/b` is the file of `two`; installed without it: `one`
         nothing clashes that --allow-clash zero would decide
         ");
-        insta::assert_snapshot!(show(&["/b=two"]).unwrap_err(), @"E-CLASH: `/a` is in both `one-1.whl` and `two-1.whl`, and not the same");
+        insta::assert_snapshot!(show(&["/b=two"]).unwrap_err(), @"E-CLASH: `/a` differs between `one-1.whl` and `two-1.whl`");
     }
 
     #[test]

@@ -24,7 +24,7 @@ async fn a_trickle_is_given_up() {
     let client = Client::new(&settings()).unwrap();
     let request = Request { url: &url, accept: None, auth: None, limit: 9000 };
     let error = client.get(request).await.unwrap_err().to_string();
-    assert!(error.contains("fewer than 1000 bytes moved in 1 s"), "{error}");
+    assert!(error.contains("fewer than 1000 bytes in 1 s"), "{error}");
     assert!(error.contains("(2 tries)"), "{error}");
 
     let exchange =
@@ -55,7 +55,7 @@ async fn a_server_that_hardly_takes_anything_is_given_up() {
     let client = Client::new(&settings()).unwrap();
     let fault = client.exchange(&exchange).await.err().unwrap();
     let text = fault.error.to_string();
-    assert!(text.contains("nothing came for 5 s") || text.contains("fewer than 1000 bytes"), "{text}");
+    assert!(text.contains("no data for 5 s") || text.contains("fewer than 1000 bytes"), "{text}");
 }
 
 #[tokio::test]

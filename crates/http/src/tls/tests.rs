@@ -72,15 +72,25 @@ async fn refusals_say_whose_certificate_and_why() {
     let known = Some(authority.file.path());
     let stranger = Authority::new("Other Root");
     for (name, years, ca_file, wanted) in [
-        ("127.0.0.1", (2000, 2900), Some(stranger.file.path()), "an authority this machine does not know"),
-        ("127.0.0.1", (2000, 2001), known, "it expired at 2001-01-01 00:00 UTC, and here it is 20"),
-        ("127.0.0.1", (2800, 2900), known, "it is valid from 2800-01-01 00:00 UTC, and here it is 20"),
-        ("other.example", (2000, 2900), known, "it is for other names: "),
+        ("127.0.0.1", (2000, 2900), Some(stranger.file.path()), "an unknown authority"),
+        (
+            "127.0.0.1",
+            (2000, 2001),
+            known,
+            "the certificate expired at 2001-01-01 00:00 UTC; the clock says 20",
+        ),
+        (
+            "127.0.0.1",
+            (2800, 2900),
+            known,
+            "the certificate is valid from 2800-01-01 00:00 UTC; the clock says 20",
+        ),
+        ("other.example", (2000, 2900), known, "the certificate is for other names: "),
     ] {
         let error = authority.check(name, years, ca_file).await.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, Error::Tls { .. }), "{text}");
-        for part in [wanted, "of `127.0.0.1`", "subject `the server`", "issuer `Acme Root`"] {
+        for part in [wanted, "to `127.0.0.1`", "subject `the server`", "issuer `Acme Root`"] {
             assert!(text.contains(part), "{text} lacks {part}");
         }
         assert!(error.hint().is_some_and(|hint| hint.contains("SSL_CERT_FILE")));

@@ -59,13 +59,13 @@ impl Engine {
         while let Some(chunk) = self.chunk(&mut response).await? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > MOST {
-                return Err(self.refused(action, format!("its answer is larger than {MOST} bytes")));
+                return Err(self.refused(action, format!("its response is larger than {MOST} bytes")));
             }
         }
         match status {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::OK => serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-                self.refused(action, format!("its answer is not JSON (`{}`)", beginning(&bytes)))
+                self.refused(action, format!("its response is not JSON (`{}`)", beginning(&bytes)))
             }),
             _ => Err(self.refused(action, describe(status, &bytes))),
         }
@@ -117,8 +117,8 @@ fn describe(status: StatusCode, bytes: &[u8]) -> String {
     let message = serde_json::from_slice::<Value>(bytes).ok();
     match message.as_ref().and_then(|value| value["message"].as_str()) {
         Some(message) => message.trim().to_owned(),
-        None if bytes.trim_ascii().is_empty() => format!("it answered {status}"),
-        None => format!("it answered {status} (`{}`)", beginning(bytes)),
+        None if bytes.trim_ascii().is_empty() => format!("it returned {status}"),
+        None => format!("it returned {status} (`{}`)", beginning(bytes)),
     }
 }
 

@@ -48,7 +48,7 @@ impl Expected {
     /// The ID behind a name if it is ours; else what is there.
     async fn lookup(&self, engine: &Engine, name: &str) -> Result<Result<Digest, Option<String>>, Error> {
         let path = format!("/images/{name}/json");
-        let Some(answer) = engine.ask(&path, "say which images it has").await? else {
+        let Some(answer) = engine.ask(&path, "list its images").await? else {
             return Ok(Err(None));
         };
         let id = answer["Id"].as_str().unwrap_or_default();

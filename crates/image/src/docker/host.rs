@@ -82,7 +82,7 @@ impl DockerHost {
                     return refuse("it is not a URL");
                 };
                 if !url.username().is_empty() || url.password().is_some() {
-                    return refuse("it holds a user name or a password");
+                    return refuse("it contains a user name or password");
                 }
                 // A `:80` typed out is lost when the URL is parsed, so look at the text.
                 let authority = rest.split('/').next().unwrap_or(rest);
@@ -95,10 +95,10 @@ impl DockerHost {
                 }
                 Ok(Self::Tcp { url, certificates })
             }
-            "ssh" => refuse("daemons behind ssh are not supported"),
+            "ssh" => refuse("daemons over ssh are not supported"),
             "npipe" => refuse("named pipes exist on Windows only"),
-            "fd" => refuse("that is where a daemon listens, not where it is found"),
-            _ => refuse("its scheme is not known"),
+            "fd" => refuse("this is a listening address of a daemon, not an address to connect to"),
+            _ => refuse("unknown scheme"),
         }
     }
 }
@@ -159,10 +159,7 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_used_say_why() {
         for (address, reason) in [
-            (
-                "ssh://jo@build",
-                "`ssh://...@build`, which cannot be used: daemons behind ssh are not supported",
-            ),
+            ("ssh://jo@build", "`ssh://...@build` in DOCKER_HOST: daemons over ssh are not supported"),
             ("npipe:////./pipe/docker_engine", "named pipes exist on Windows only"),
             ("/var/run/docker.sock", "it has no scheme"),
             ("unix://x.sock", "the path of the socket is not absolute"),
@@ -170,11 +167,11 @@ mod tests {
             ("tcp://", "it is not a URL"),
             (
                 "tcp://jo:secret@build",
-                "`tcp://...@build`, which cannot be used: it holds a user name or a password",
+                "`tcp://...@build` in DOCKER_HOST: it contains a user name or password",
             ),
         ] {
             let text = shown(&[("DOCKER_HOST", address)]);
-            assert!(text.starts_with("DOCKER_HOST names") && text.ends_with(reason), "{text}");
+            assert!(text.starts_with("unsupported Docker daemon") && text.ends_with(reason), "{text}");
         }
     }
 

@@ -83,7 +83,7 @@ fn size_of_first(image: &Image, held: usize) -> u64 {
 pub(super) async fn fitting<'a>(engine: &Engine, release: &'a Release) -> Result<&'a Image, Error> {
     release.check()?;
     if release.images.is_empty() {
-        return Err(Error::Release { reason: "it holds no image that a container could be made of" });
+        return Err(Error::Release { reason: "it contains no runnable image" });
     }
     let image = choose(engine, release).await?;
     match image.layers.len() {
@@ -97,14 +97,14 @@ async fn choose<'a>(engine: &Engine, release: &'a Release) -> Result<&'a Image, 
     if let [image] = release.images.as_slice() {
         return Ok(image);
     }
-    const ACTION: &str = "say what it runs on";
+    const ACTION: &str = "report its platform";
     let version = engine.ask("/version", ACTION).await?.unwrap_or_default();
     let word = |key: &str| version[key].as_str().unwrap_or_default().to_owned();
     let text = format!("{}/{}", word("Os"), word("Arch"));
     let wanted: Platform = text.parse().map_err(|_| Error::Daemon {
         daemon: engine.name(),
         action: ACTION,
-        text: format!("it answered `{text}`"),
+        text: format!("it returned `{text}`"),
     })?;
     release.image_for(&wanted).ok_or_else(|| Error::Platform {
         daemon: engine.name(),

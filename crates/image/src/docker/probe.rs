@@ -12,7 +12,7 @@ const WORTH_A_LOOK: u64 = 256 << 10;
 /// How many images are looked at; each is a request.
 const MOST_IMAGES: usize = 50;
 
-const ACTION: &str = "say which layers it has";
+const ACTION: &str = "list its layers";
 
 /// How many of the first layers of each image a daemon has, and need not be sent.
 ///

@@ -37,7 +37,7 @@ pub(super) fn context(config: &Path, chosen: Option<&str>) -> Result<Option<Cont
     };
     let endpoint = &meta["Endpoints"]["docker"];
     let Some(address) = endpoint["Host"].as_str() else {
-        return refuse(format!("the context `{name}` names no Docker daemon"));
+        return refuse(format!("the context `{name}` has no Docker daemon"));
     };
     if endpoint["SkipTLSVerify"].as_bool() == Some(true) {
         return refuse(format!("the context `{name}` trusts any certificate"));

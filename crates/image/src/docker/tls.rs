@@ -39,7 +39,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bytes = fs::read(path).map_err(|error| refuse(path, error.to_string()))?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match read {
-        Ok(certificates) if certificates.is_empty() => Err(refuse(path, "it holds no certificate".into())),
+        Ok(certificates) if certificates.is_empty() => Err(refuse(path, "it contains no certificate".into())),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(refuse(path, error.to_string())),
     }
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn files_that_cannot_be_used_are_named() {
-        assert!(check(&[("ca.pem", "")]).unwrap_err().contains("ca.pem` cannot be used"));
-        assert!(check(&[("cert.pem", "x")]).unwrap_err().ends_with("it holds no certificate"));
+        assert!(check(&[("ca.pem", "")]).unwrap_err().contains("ca.pem` for the Docker daemon"));
+        assert!(check(&[("cert.pem", "x")]).unwrap_err().ends_with("it contains no certificate"));
         assert!(check(&[("key.pem", "x")]).unwrap_err().contains("key.pem`"));
         let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
         assert!(check(&[("key.pem", &other)]).unwrap_err().contains("key.pem`"));

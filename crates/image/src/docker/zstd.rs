@@ -12,8 +12,7 @@ pub(super) async fn check(engine: &Engine, layers: &[Layer]) -> Result<(), Error
         return Ok(());
     }
     // A daemon that does not tell is believed to be new.
-    let answer =
-        engine.ask("/version", "say which version it has").await.unwrap_or_default().unwrap_or_default();
+    let answer = engine.ask("/version", "report its version").await.unwrap_or_default().unwrap_or_default();
     let is_podman = answer["Components"].to_string().contains("Podman");
     let number = |text: &str| text.parse::<u32>().ok();
     let api = answer["ApiVersion"].as_str().and_then(|text| text.split_once('.'));

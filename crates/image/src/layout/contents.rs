@@ -39,7 +39,7 @@ impl Contents {
                 true
             }
             None if is_empty(dir)? => false,
-            None => return Err(refuse(dir, format!("it holds other files, and no `{MARK}`"))),
+            None => return Err(refuse(dir, format!("it contains other files and no `{MARK}`"))),
         };
         let path = dir.join(INDEX);
         let index = match read_small(&path)? {
@@ -122,14 +122,14 @@ fn check_mark(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mark: Value = serde_json::from_slice(bytes).unwrap_or_default();
     match mark["imageLayoutVersion"].as_str() {
         Some("1.0.0") => Ok(()),
-        Some(other) => Err(refuse(path, format!("its version is `{other}`, and only `1.0.0` is known"))),
-        None => Err(refuse(path, "it names no `imageLayoutVersion`".into())),
+        Some(other) => Err(refuse(path, format!("its version is `{other}`; only `1.0.0` is supported"))),
+        None => Err(refuse(path, "it has no `imageLayoutVersion`".into())),
     }
 }
 
 fn read_index(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, Error> {
-    let index: Value = serde_json::from_slice(bytes)
-        .map_err(|error| refuse(path, format!("it cannot be read as JSON ({error})")))?;
+    let index: Value =
+        serde_json::from_slice(bytes).map_err(|error| refuse(path, format!("it is not JSON ({error})")))?;
     match index {
         Value::Object(index)
             if index.get("schemaVersion") == Some(&json!(2))

@@ -235,16 +235,16 @@ fn what_is_no_layout_is_not_touched() {
     fs::remove_file(&bench.dir).unwrap();
     fs::create_dir(&bench.dir).unwrap();
     fs::write(bench.dir.join("thesis.txt"), "x").unwrap();
-    assert!(bench.refusal(&release).ends_with("it holds other files, and no `oci-layout`"));
+    assert!(bench.refusal(&release).ends_with("it contains other files and no `oci-layout`"));
     fs::write(bench.dir.join(MARK), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
-    assert!(bench.refusal(&release).ends_with("its version is `2.0.0`, and only `1.0.0` is known"));
+    assert!(bench.refusal(&release).ends_with("its version is `2.0.0`; only `1.0.0` is supported"));
     fs::write(bench.dir.join(MARK), MARK_BYTES).unwrap();
     for index in ["[]", "{}", r#"{"schemaVersion":1}"#, r#"{"schemaVersion":2,"manifests":{}}"#] {
         fs::write(bench.dir.join(INDEX), index).unwrap();
         assert!(bench.refusal(&release).ends_with("it is not an image index"), "{index}");
     }
     fs::write(bench.dir.join(INDEX), "{").unwrap();
-    assert!(bench.refusal(&release).contains("it cannot be read as JSON"));
+    assert!(bench.refusal(&release).contains("it is not JSON"));
     assert!(!bench.dir.join("blobs").exists());
 }
 

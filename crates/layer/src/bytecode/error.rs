@@ -9,7 +9,7 @@ use wainwright_oci::ImagePath;
 #[non_exhaustive]
 pub enum Error {
     /// The scratch folder cannot be used.
-    #[error("could not use `{}`", .path.display())]
+    #[error("cannot use `{}`", .path.display())]
     Scratch {
         /// The file or folder.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The content of a source cannot be read.
-    #[error("could not read `/{path}` of a wheel")]
+    #[error("cannot read `/{path}` of a wheel")]
     Source {
         /// The file in the image.
         path: ImagePath,
@@ -27,13 +27,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The interpreter does not run here.
-    #[error("the interpreter that compiles does not run here: {reason}")]
+    #[error("the Python that compiles bytecode does not run on this machine: {reason}")]
     CannotRun {
         /// Why.
         reason: String,
     },
     /// The interpreter is another one than was expected.
-    #[error("the interpreter that compiles is {found}, and the image has {wanted}")]
+    #[error("the Python that compiles bytecode is {found}, but the image has {wanted}")]
     OtherVersion {
         /// What it says of itself.
         found: String,
@@ -41,7 +41,7 @@ pub enum Error {
         wanted: String,
     },
     /// The interpreter ended or hung in the middle of a source.
-    #[error("the interpreter {what} while it compiled `/{path}`")]
+    #[error("Python {what} while compiling `/{path}`")]
     Died {
         /// The source.
         path: ImagePath,
@@ -49,7 +49,7 @@ pub enum Error {
         what: String,
     },
     /// The interpreter wrote something that is no bytecode of its version.
-    #[error("the interpreter wrote no proper bytecode for `/{path}`")]
+    #[error("Python wrote invalid bytecode for `/{path}`")]
     Malformed {
         /// The source.
         path: ImagePath,
@@ -60,10 +60,10 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::CannotRun { .. } | Self::OtherVersion { .. } => {
-                "with `--bytecode none` the image works all the same, it only starts slower".into()
+                "build with `--bytecode none`; the image then only starts slower".into()
             }
             Self::Died { .. } | Self::Malformed { .. } => {
-                "leave the package out, or build with `--bytecode none`".into()
+                "remove the package, or build with `--bytecode none`".into()
             }
             Self::Scratch { .. } | Self::Source { .. } => return None,
         })

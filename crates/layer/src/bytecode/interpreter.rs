@@ -37,7 +37,7 @@ impl Interpreter {
         // `/lib64` is a link into `usr` in most images, and links are not unpacked.
         let places = [root.join(loader), root.join("usr").join(loader)];
         let Some(loader) = places.into_iter().find(|place| place.is_file()) else {
-            return Err("its loader is not there".into());
+            return Err("its loader is missing".into());
         };
         let mut libraries = Vec::new();
         folders(root, 0, &mut libraries).map_err(|error| error.to_string())?;

@@ -162,7 +162,7 @@ fn compile(
             Ok(b'-') => false,
             Ok(_) => return Err(Error::Malformed { path: source.path.clone() }),
             Err(RecvTimeoutError::Timeout) => {
-                let what = format!("did nothing for {} seconds", PATIENCE.as_secs());
+                let what = format!("was idle for {} seconds", PATIENCE.as_secs());
                 return Err(Error::Died { path: source.path.clone(), what });
             }
             Err(RecvTimeoutError::Disconnected) => {

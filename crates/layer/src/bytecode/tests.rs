@@ -148,7 +148,7 @@ fn an_interpreter_that_is_none_is_refused() {
     let other = PythonVersion { patch: Some(99), ..version };
     let error = compile(&interpreter, other);
     let expected = format!(
-        "the interpreter that compiles is cpython {version}, and the image has cpython {}",
+        "the Python that compiles bytecode is cpython {version}, but the image has cpython {}",
         other.full()
     );
     assert_eq!(error.to_string(), expected);

@@ -77,7 +77,7 @@ pub(super) fn open(file: &Arc<File>) -> Result<Members, Failure> {
                 check_version(section(), size)?;
                 is_versioned = true;
             }
-            _ if !is_versioned => return refuse("stands where `debian-binary` should"),
+            _ if !is_versioned => return refuse("is in the place of `debian-binary`"),
             hidden if hidden.starts_with('_') => {}
             tar if is_tar(tar, "control.tar") && control.is_none() => {
                 control = Some((name.clone(), section()));
@@ -85,7 +85,7 @@ pub(super) fn open(file: &Arc<File>) -> Result<Members, Failure> {
             tar if is_tar(tar, "data.tar") && control.is_some() && data.is_none() => {
                 data = Some((name.clone(), section()));
             }
-            _ => return refuse("is unknown, doubled, or out of order"),
+            _ => return refuse("is unknown, duplicated or out of order"),
         }
         // Members start at even offsets; the last one may come without its padding.
         offset = start + size;
@@ -133,7 +133,7 @@ fn header(file: &File, offset: u64, length: u64) -> Result<(String, u64), Failur
         return refuse("has a broken size");
     };
     if size > length - offset - HEADER {
-        return refuse("tells of more bytes than the file has");
+        return refuse("declares more bytes than the file has");
     }
     Ok((name.to_owned(), size))
 }

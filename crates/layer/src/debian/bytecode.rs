@@ -111,11 +111,11 @@ struct Interpreter {
 fn unpack(host: &Runtime, root: &Path) -> Result<Interpreter, Error> {
     let cannot = |reason: &str| Error::CannotRun { reason: reason.to_owned() };
     let program = host.facts.interpreter.as_bytes();
-    let (_, bytes) = host.tree.file(program).ok_or_else(|| cannot("it is not there"))?;
+    let (_, bytes) = host.tree.file(program).ok_or_else(|| cannot("it is missing"))?;
     let elf =
         wainwright_elf::read(bytes.as_ref()).ok().flatten().ok_or_else(|| cannot("it is not an ELF file"))?;
     let loader = elf.interpreter.ok_or_else(|| cannot("it names no loader"))?;
-    let (loader, _) = host.tree.file(&loader).ok_or_else(|| cannot("its loader is not there"))?;
+    let (loader, _) = host.tree.file(&loader).ok_or_else(|| cannot("its loader is missing"))?;
 
     let stdlib = format!("usr/lib/python{}/", host.facts.python.short());
     let mut library_directories: Vec<Vec<u8>> = Vec::new();
@@ -185,7 +185,7 @@ fn run(interpreter: &Interpreter, root: &Path, list: &Listing) -> Result<Vec<Opt
         .map_err(|error| Error::CannotRun { reason: error.to_string() })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().last().unwrap_or("it said nothing");
+        let last = said.lines().last().unwrap_or("no output");
         let reason = format!("{}, {last}", output.status);
         // 127 is the loader's own answer, a signal the processor's; anything else comes from the script.
         let is_started = output.status.code().is_some_and(|code| code != 127);

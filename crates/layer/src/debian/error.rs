@@ -9,7 +9,7 @@ use wainwright_fault::{Classify, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// A package file could not be read.
-    #[error("could not read the package `{package}`")]
+    #[error("cannot read the package `{package}`")]
     Read {
         /// Name of the package.
         package: String,
@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// `control.tar` or `data.tar` could not be unpacked.
-    #[error("could not unpack `{member}` of the package `{package}`")]
+    #[error("cannot unpack `{member}` of the package `{package}`")]
     Unpack {
         /// Name of the package.
         package: String,
@@ -47,7 +47,7 @@ pub enum Error {
         limit: u64,
     },
     /// A member of `data.tar` that may not enter an image: it leaves the root, or is a device, or has a broken name.
-    #[error("the package `{package}` holds `{path}`, which cannot enter an image: {reason}")]
+    #[error("the package `{package}` contains `{path}`, which is not allowed in an image: {reason}")]
     Member {
         /// Name of the package.
         package: String,
@@ -57,7 +57,7 @@ pub enum Error {
         reason: String,
     },
     /// The control file is missing, or cannot be read.
-    #[error("the control file of the package `{package}` cannot be read: {reason}")]
+    #[error("cannot read the control file of the package `{package}`: {reason}")]
     Control {
         /// Name of the package.
         package: String,
@@ -65,7 +65,7 @@ pub enum Error {
         reason: String,
     },
     /// The control file describes another package than the lock.
-    #[error("the file of the package `{package}` says `{field}: {found}`, expected `{expected}`")]
+    #[error("the package file of `{package}` has `{field}: {found}` instead of `{expected}`")]
     OtherPackage {
         /// Name of the package.
         package: String,
@@ -83,13 +83,13 @@ pub enum Error {
         package: String,
     },
     /// Packages of several architectures, of none, or of one that is not known here.
-    #[error("these packages do not make one runtime: {reason}")]
+    #[error("these packages cannot be combined: {reason}")]
     Architecture {
         /// What is wrong.
         reason: String,
     },
     /// Two packages own one path and neither replaces the other.
-    #[error("`{path}` is owned by `{first}` and by `{second}`")]
+    #[error("`{path}` is in both `{first}` and `{second}`")]
     Clash {
         /// The path.
         path: String,
@@ -109,10 +109,10 @@ pub enum Error {
         package: String,
     },
     /// The image below has no list of its packages.
-    #[error("nothing in the image says which Debian packages it has")]
+    #[error("the image has no list of its Debian packages")]
     NoPackageList,
     /// A path runs through symbolic links without end.
-    #[error("`{path}` runs through more than 40 symbolic links")]
+    #[error("`{path}` has more than 40 levels of symbolic links")]
     LinkLoop {
         /// The path.
         path: String,
@@ -126,13 +126,13 @@ pub enum Error {
         reason: &'static str,
     },
     /// Programs or libraries that could not be loaded in the image.
-    #[error("the packages are not complete: {}", list(.missing))]
+    #[error("missing libraries: {}", list(.missing))]
     MissingLibraries {
         /// What is missing, sorted by the file that needs it.
         missing: Vec<MissingLibrary>,
     },
     /// The packages hold no interpreter of the version asked for.
-    #[error("the packages hold no `/usr/bin/python{python}`")]
+    #[error("the packages do not contain `/usr/bin/python{python}`")]
     NoInterpreter {
         /// `3.11`.
         python: String,
@@ -158,7 +158,7 @@ pub enum Error {
         reason: String,
     },
     /// The scratch directory could not be written.
-    #[error("could not write `{}`", .path.display())]
+    #[error("cannot write `{}`", .path.display())]
     Scratch {
         /// The file.
         path: PathBuf,
@@ -181,23 +181,23 @@ impl Classify for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Archive { .. } | Self::Unpack { .. } => {
-                "only packages as dpkg-deb writes them are read: format 2.0, with data.tar plain or as gz, xz or zst".into()
+                "only packages in the format of dpkg-deb are supported: format 2.0, with data.tar uncompressed or as gz, xz or zst".into()
             }
             Self::OtherPackage { .. } => "the lock is out of date; run `wain lock` again".into(),
             Self::Clash { second, .. } => {
-                format!("leave out `{second}`, or use a registry image as the base, where dpkg has settled it")
+                format!("remove `{second}`, or use a registry image with both packages as the base")
             }
             Self::Taken { package, .. } => {
-                format!("dpkg would refuse it as well: leave out `{package}`, or take another base")
+                format!("dpkg would reject it too: remove `{package}`, or use another base")
             }
-            Self::NoPackageList => "take a base that keeps `/var/lib/dpkg/status` or `status.d`".into(),
+            Self::NoPackageList => "use a base that contains `/var/lib/dpkg/status` or `status.d`".into(),
             Self::MissingLibraries { missing } => {
                 let first = missing.first()?;
-                format!("add the package that holds `{}` to the base", first.library)
+                format!("add the package that contains `{}` to the base", first.library)
             }
             Self::NoInterpreter { python } => format!("add the package `python{python}-minimal` to the base"),
-            Self::CannotRun { .. } => "the image works without bytecode, it only starts slower".into(),
-            Self::TooLarge { .. } => "put what is this large into a base image of its own".into(),
+            Self::CannotRun { .. } => "the image works without bytecode; it only starts slower".into(),
+            Self::TooLarge { .. } => "put packages of this size into your own base image".into(),
             Self::Read { .. }
             | Self::Member { .. }
             | Self::Control { .. }

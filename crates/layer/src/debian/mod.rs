@@ -40,7 +40,7 @@ mod tests;
 mod tree;
 
 use rayon::prelude::*;
-use wainwright_blob::Entry;
+use wainwright_blob::{Entry, try_map_ordered};
 
 use self::architecture::Architecture;
 use self::groups::{GROUPS, Group};
@@ -108,8 +108,7 @@ fn common_architecture(debs: &[DebFile]) -> Result<&'static Architecture, Error>
 
 /// Reads the packages on all cores; `base-files` first, because it owns the directories, then by name.
 fn read_all(debs: &[DebFile], purpose: Purpose<'_>) -> Result<Vec<Package>, Error> {
-    let mut packages =
-        debs.par_iter().map(|deb| package::read(deb, purpose)).collect::<Result<Vec<_>, _>>()?;
+    let mut packages = try_map_ordered(debs.par_iter(), |deb| package::read(deb, purpose))?;
     packages.sort_by(|left, right| {
         let rank = |package: &Package| (package.name != "base-files", package.name.clone());
         rank(left).cmp(&rank(right))

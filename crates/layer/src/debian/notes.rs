@@ -76,34 +76,34 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SetIdDropped { package, path } => {
-                write!(f, "`/{path}` of `{package}` runs without its set-id bit")
+                write!(f, "`/{path}` of `{package}` loses its set-user-ID or set-group-ID bit")
             }
             Self::ScriptsNotRun { package, scripts } => {
-                write!(f, "`{package}` was unpacked without running its {}", scripts.join(" and "))
+                write!(f, "`{package}` is unpacked without running its {}", scripts.join(" and "))
             }
             Self::ModuleLeftOut { module, library } => {
-                write!(f, "the module `{module}` is left out: no package holds `{library}`")
+                write!(f, "the module `{module}` is omitted: no package contains `{library}`")
             }
             Self::LibraryMissing(MissingLibrary { needed_by, library }) => {
-                write!(f, "`/{needed_by}` needs `{library}`, which neither the base nor a package has")
+                write!(f, "`/{needed_by}` needs `{library}`, which is in neither the base nor a package")
             }
             Self::ConfigurationKept { package, path } => {
-                write!(f, "`/{path}` of the base stays; `{package}` brought another")
+                write!(f, "`/{path}` of the base is kept; `{package}` contains another version")
             }
             Self::StrayReplaced { package, path } => {
-                write!(f, "`/{path}` of the base belonged to no package; it is that of `{package}` now")
+                write!(
+                    f,
+                    "`/{path}` of the base, which belongs to no package, is replaced by that of `{package}`"
+                )
             }
             Self::FileTaken { package, path, owner } => {
                 write!(f, "`{package}` replaces `/{path}` of `{owner}`, as it declares")
             }
             Self::TriggerNotRun { package, path } => {
-                write!(
-                    f,
-                    "`{package}` of the base would look at what was added below `{path}`, and does not run"
-                )
+                write!(f, "`{package}` of the base has a trigger for `{path}`, which is not run")
             }
             Self::Diverted { package, path } => {
-                write!(f, "a file of `{package}` stands at `/{path}`, where the base diverts it")
+                write!(f, "a file of `{package}` is at `/{path}`, because the base diverts it")
             }
         }
     }

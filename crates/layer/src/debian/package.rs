@@ -60,7 +60,7 @@ const CONTROL_LIMIT: u64 = 16 << 20;
 /// Reads a package and checks that it is the one the lock means.
 pub(super) fn read(deb: &DebFile, purpose: Purpose<'_>) -> Result<Package, Error> {
     if !is_name(&deb.name) {
-        let reason = "its name is not one that Debian allows".to_owned();
+        let reason = "its name is not a valid Debian package name".to_owned();
         return Err(Error::Control { package: deb.name.clone(), reason });
     }
     let members = ar::open(&deb.file).map_err(|failure| match failure {
@@ -147,9 +147,9 @@ fn read_control(deb: &DebFile, member: (String, Section), package: &mut Package)
     package.scripts.sort_by_key(|script| script.name);
     package.control_files.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(pair) = package.control_files.windows(2).find(|pair| pair[0].name == pair[1].name) {
-        return Err(refuse(&format!("`{}` stands beside it twice", pair[0].name)));
+        return Err(refuse(&format!("`{}` appears twice in it", pair[0].name)));
     }
-    let control = found.ok_or_else(|| refuse("there is none"))?;
+    let control = found.ok_or_else(|| refuse("it is missing"))?;
     package.control = String::from_utf8(control).map_err(|_| refuse("it is not UTF-8"))?;
     for (field, expected) in
         [("Package", &deb.name), ("Version", &deb.version), ("Architecture", &deb.architecture)]

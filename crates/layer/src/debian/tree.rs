@@ -373,7 +373,7 @@ mod tests {
         install(&mut tree, "old", "etc/x", file("1")).unwrap();
         install(&mut tree, "other", "etc/x", file("1")).unwrap();
         let error = install(&mut tree, "other", "etc/x", file("2")).unwrap_err();
-        assert_eq!(error.to_string(), "`etc/x` is owned by `old` and by `other`");
+        assert_eq!(error.to_string(), "`etc/x` is in both `old` and `other`");
         install(&mut tree, "new", "etc/x", file("2")).unwrap();
         install(&mut tree, "old", "etc/x", file("1")).unwrap();
         assert_eq!(tree.file(b"etc/x").unwrap().1.as_ref(), b"2");

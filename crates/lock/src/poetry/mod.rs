@@ -33,7 +33,7 @@ pub(crate) fn read(text: Text) -> Result<Box<dyn Content>, Error> {
         (Some(hash), Some(pyproject)) => !content_hash::accepts(&pyproject.toml()?, hash),
         _ => false,
     };
-    let stale = "the project's dependencies were changed after it was locked".to_owned();
+    let stale = "the project's dependencies have changed since it was locked".to_owned();
     table(&text, document, project, has_groups, is_stale.then_some(stale)).map(|table| Box::new(table) as _)
 }
 

@@ -127,7 +127,7 @@ fn read_one(place: &Place, name: &PackageName, constraint: &Value) -> Result<Nee
     let versions = match constraint {
         Value::String(versions) => Some(versions.as_str()),
         Value::Table(_) => text("version"),
-        _ => return Err(refuse("a version or a table was expected".into())),
+        _ => return Err(refuse("expected a version or a table".into())),
     };
     let mut conditions: Vec<String> =
         text("markers").map(|marker| format!("({marker})")).into_iter().collect();

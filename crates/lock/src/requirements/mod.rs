@@ -68,7 +68,7 @@ impl Content for Requirements {
             let first = by_name.entry(name).or_insert(entry);
             if first.folder != entry.folder {
                 let reason =
-                    format!("`{name}` is required a second time, from elsewhere (first at {})", first.place);
+                    format!("`{name}` is required twice, from different sources (first at {})", first.place);
                 return Err(Error::Syntax { place: entry.place.clone(), reason });
             }
         }

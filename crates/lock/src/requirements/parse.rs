@@ -106,14 +106,12 @@ fn options(
                     return Err(refuse(option, "only wheels are installed"));
                 }
             }
-            _ => return Err(refuse(option, "it is not known")),
+            _ => return Err(refuse(option, "it is unknown")),
         }
     }
     match words.0.next() {
         None => Ok(()),
-        Some(_) => {
-            Err(wrong(&line.place, "an option was expected, one requirement or option on a line".into()))
-        }
+        Some(_) => Err(wrong(&line.place, "expected one requirement or option per line".into())),
     }
 }
 
@@ -145,7 +143,7 @@ fn include(
 ) -> Result<(), Error> {
     if name.contains("://") {
         let option = if kind == Kind::Constraints { "-c" } else { "-r" };
-        let reason = "files are included from this disk only";
+        let reason = "only local files can be included";
         return Err(Error::Option { place: place.clone(), option: option.into(), reason });
     }
     let included = directory.join(name);
@@ -187,7 +185,7 @@ fn entry(
             // These are for building source distributions, which does not happen.
             ("--config-settings" | "--config-setting" | "--global-option" | "-C", Some(_)) => {}
             _ => {
-                let reason = "it is not known behind a requirement";
+                let reason = "it cannot follow a requirement";
                 return Err(Error::Option { place: place.clone(), option: option.into(), reason });
             }
         }

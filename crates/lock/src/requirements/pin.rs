@@ -104,7 +104,7 @@ fn by_address(entry: &Entry) -> Result<LockedPackage, Error> {
         }
         _ => return Err(not_a_wheel(format!("`{}`", redact(address)).into())),
     };
-    let filename = filename.ok_or_else(|| not_a_wheel("an address without a file".into()))?;
+    let filename = filename.ok_or_else(|| not_a_wheel("a URL without a file name".into()))?;
     let is_sdist = is_archive(&filename);
     if !filename.ends_with(".whl") && !is_sdist {
         return Err(not_a_wheel("a source tree".into()));

@@ -66,7 +66,7 @@ pub(super) fn chosen<'a>(
         let named = by_name.get(name).map_or(&[][..], Vec::as_slice);
         one.chosen = fitting(named, extras, one, environment).into_iter().max_by_key(|found| &found.version);
         if one.chosen.is_none() {
-            let reason = format!("no locked version of `{name}` fits all that need it");
+            let reason = format!("no locked version of `{name}` satisfies all its dependents");
             return Err(Error::Syntax { place: top(table), reason });
         }
         follow(one, environment, &mut needs);
@@ -76,7 +76,7 @@ pub(super) fn chosen<'a>(
         let Some(package) = one.chosen else { continue };
         if let Some(range) = one.versions.iter().find(|range| !holds(range, package)) {
             let version = package.version.as_ref().map_or_else(|| "its source".into(), ToString::to_string);
-            let reason = format!("`{}` is locked as {version}, but `{range}` is needed", package.name);
+            let reason = format!("`{}` is locked as {version}, but `{range}` is required", package.name);
             return Err(Error::Syntax { place: package.place.clone(), reason });
         }
         chosen.push((package, one.why.into_iter().filter(|why| **why != package.name).cloned().collect()));

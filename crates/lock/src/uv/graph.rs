@@ -187,8 +187,8 @@ impl Finder<'_> {
                 let marker = dependency.marker.as_deref().map(|text| marker(text, place)).transpose()?;
                 return Ok(Edge { to, extras: dependency.extra.clone(), marker });
             }
-            (None, _) => format!("`{name}` is needed, but no package of the lockfile is meant"),
-            (Some(_), Some(_)) => format!("`{name}` is needed, but it may mean several packages"),
+            (None, _) => format!("no package in the lockfile matches the dependency `{name}`"),
+            (Some(_), Some(_)) => format!("several packages in the lockfile match the dependency `{name}`"),
         };
         Err(Error::Syntax { place: place.clone(), reason })
     }

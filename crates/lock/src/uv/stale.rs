@@ -15,7 +15,7 @@ pub(super) fn check(graph: &Graph, project: &ProjectRequirements) -> Result<(), 
     let root = match &project.name {
         Some(name) => match locals.into_iter().find(|package| package.name == *name) {
             Some(root) => Some(root),
-            None => return Err(stale(graph, vec![format!("the project `{name}` is not in it")])),
+            None => return Err(stale(graph, vec![format!("the project `{name}` is missing from it")])),
         },
         None => None,
     };
@@ -46,7 +46,7 @@ pub(super) fn check(graph: &Graph, project: &ProjectRequirements) -> Result<(), 
         (graph.members.is_empty(), &project.requires_python, &graph.requires_python)
         && versions([now, then]).iter().any(|version| now.contains(version) != then.contains(version))
     {
-        differences.push(format!("it is for Python {then}, the project for {now}"));
+        differences.push(format!("it is locked for Python {then}, the project requires {now}"));
     }
     if differences.is_empty() { Ok(()) } else { Err(stale(graph, differences)) }
 }
@@ -151,9 +151,9 @@ fn compare(
             continue;
         }
         differences.push(match (asked.is_empty(), locked.is_empty()) {
-            (false, true) => format!("`{text}`{scope} is not in it"),
-            (true, false) => format!("`{text}`{scope} is in it, but not in the project"),
-            _ => format!("`{text}`{scope} is needed under other conditions"),
+            (false, true) => format!("`{text}`{scope} is missing from it"),
+            (true, false) => format!("`{text}`{scope} is no longer in the project"),
+            _ => format!("`{text}`{scope} has other conditions in the project"),
         });
     }
 }

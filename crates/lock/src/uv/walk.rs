@@ -137,7 +137,7 @@ fn roots(graph: &Graph, selection: &Selection) -> Result<Vec<usize>, Error> {
     match here {
         Some(index) => Ok(vec![index]),
         None if local.is_empty() && graph.requirements.is_empty() && graph.groups.is_empty() => {
-            Err(Error::NoProject { file: graph.file.clone(), wanted: "at its own folder".into() })
+            Err(Error::NoProject { file: graph.file.clone(), wanted: "in its own folder".into() })
         }
         None => Ok(local),
     }
@@ -180,7 +180,7 @@ fn choose(graph: &Graph, wanted: &Wanted, environment: &MarkerEnvironment) -> Re
         (Some(index), None) => Ok(index),
         (first, _) => {
             let count = if first.is_none() { "no package" } else { "several packages" };
-            let reason = format!("`{}` is needed, and {count} of the lockfile may be meant", wanted.name);
+            let reason = format!("the dependency `{}` matches {count} in the lockfile", wanted.name);
             Err(Error::Syntax {
                 place: crate::Place { file: graph.file.clone(), line: 1, column: None },
                 reason,

@@ -145,7 +145,7 @@ impl TryFrom<SourceKeys> for Source {
             editable.map(Self::Editable),
             virtual_.map(Self::Virtual),
         ];
-        source.into_iter().flatten().next().ok_or("a source of an unknown kind")
+        source.into_iter().flatten().next().ok_or("an unknown kind of source")
     }
 }
 

@@ -19,34 +19,34 @@ fn refuse(text: &str) -> String {
 fn every_key_is_read() {
     let settings = read(
         r#"
-            name = "Shop"
-            base = "debian:13"
-            python = "3.13"
-            platforms = ["linux/amd64", "linux/arm64"]
-            entrypoint = ["gunicorn", "shop:app"]
-            cmd = ["--workers", "2"]
-            env = { TEXT = "a\n$b \"c\"", EMPTY = "" }
-            user = 1000
-            workdir = "/app/shop"
-            ports = [8000, "53/udp"]
-            volumes = ["/data"]
-            labels = { "org.opencontainers.image.title" = "Shop" }
-            annotations = { team = "a b" }
-            stop-signal = "SIGINT"
-            max-layers = 20
-            include = ["dist/app.js"]
-            exclude = ["/docs"]
-            extras = ["Fast_API"]
-            groups = ["prod"]
-            allow-clash = ["one", "/app/.venv/bin/tool=Two"]
-            system-packages = ["libpq5"]
-            build-sdists = ["Foo_Bar"]
-            mirror = "https://deb.debian.org/debian"
-            compression = "zstd:9"
-            lazy = "estargz"
-            bytecode = "unchecked-hash"
-            registries."docker.io".mirrors = ["mirror.lan:5000", "127.0.0.1:5000"]
-            "#,
+        name = "Shop"
+        base = "debian:13"
+        python = "3.13"
+        platforms = ["linux/amd64", "linux/arm64"]
+        entrypoint = ["gunicorn", "shop:app"]
+        cmd = ["--workers", "2"]
+        env = { TEXT = "a\n$b \"c\"", EMPTY = "" }
+        user = 1000
+        workdir = "/app/shop"
+        ports = [8000, "53/udp"]
+        volumes = ["/data"]
+        labels = { "org.opencontainers.image.title" = "Shop" }
+        annotations = { team = "a b" }
+        stop-signal = "SIGINT"
+        max-layers = 20
+        include = ["dist/app.js"]
+        exclude = ["/docs"]
+        extras = ["Fast_API"]
+        groups = ["prod"]
+        allow-clash = ["one", "/app/.venv/bin/tool=Two"]
+        system-packages = ["libpq5"]
+        build-sdists = ["Foo_Bar"]
+        mirror = "https://deb.debian.org/debian"
+        compression = "zstd:9"
+        lazy = "estargz"
+        bytecode = "unchecked-hash"
+        registries."docker.io".mirrors = ["mirror.lan:5000", "127.0.0.1:5000"]
+        "#,
     )
     .unwrap();
     assert_eq!(settings.mirrors["docker.io"], ["mirror.lan:5000", "127.0.0.1:5000"]);
@@ -70,18 +70,18 @@ fn every_key_is_read() {
 #[test]
 fn a_project_does_not_say_who_is_trusted() {
     assert_snapshot!(refuse("[registries.\"a.example\"]\ninsecure = true\n"), @r"
-        wainwright.toml:2:12: `insecure` is not for a project to say
-          |
-        2 | insecure = true
-          |            ^^^^
-        hint: set it in ~/.config/wainwright/registries.toml
-        ");
+    wainwright.toml:2:12: a project cannot set `insecure`
+      |
+    2 | insecure = true
+      |            ^^^^
+    hint: set it in ~/.config/wainwright/registries.toml
+    ");
     assert_snapshot!(refuse("[registries.\"https://a\"]\nmirrors = []\n"), @r#"
-        wainwright.toml:1:1: `https://a` is no host with an optional port
-          |
-        1 | [registries."https://a"]
-          | ^^^^^^^^^^^^^^^^^^^^^^^^
-        "#);
+    wainwright.toml:1:1: `https://a` is not a host with an optional port
+      |
+    1 | [registries."https://a"]
+      | ^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
 }
 
 #[test]
@@ -100,54 +100,54 @@ fn a_base_may_be_in_a_registry_and_a_word_alone_is_none() {
 #[test]
 fn unknown_keys_are_refused() {
     assert_snapshot!(refuse("base = \"debian:13\"\nprots = [80]\n"), @r"
-        wainwright.toml:2:1: unknown key `prots`
-          |
-        2 | prots = [80]
-          | ^^^^^
-        hint: did you mean `ports`?
-        ");
+    wainwright.toml:2:1: unknown key `prots`
+      |
+    2 | prots = [80]
+      | ^^^^^
+    hint: did you mean `ports`?
+    ");
     assert_snapshot!(refuse("[tool.wainwright]\nports = [80]\n"), @r"
-        wainwright.toml:1:2: unknown key `tool`
-          |
-        1 | [tool.wainwright]
-          |  ^^^^
-        hint: in wainwright.toml the settings stand at the top, without [tool.wainwright]
-        ");
+    wainwright.toml:1:2: unknown key `tool`
+      |
+    1 | [tool.wainwright]
+      |  ^^^^
+    hint: settings in wainwright.toml are at the top level, without [tool.wainwright]
+    ");
 }
 
 #[test]
 fn wrong_types_are_refused() {
     assert_snapshot!(refuse("python = 3.13"), @r"
-        wainwright.toml:1:10: `python` must be a string, not a number with a decimal point
-          |
-        1 | python = 3.13
-          |          ^^^^
-        hint: put it in quotes
-        ");
+    wainwright.toml:1:10: `python` must be a string, not a number with a decimal point
+      |
+    1 | python = 3.13
+      |          ^^^^
+    hint: put it in quotes
+    ");
     assert_snapshot!(refuse("entrypoint = \"python -m shop\""), @r#"
-        wainwright.toml:1:14: `entrypoint` must be an array: no shell takes the command apart
-          |
-        1 | entrypoint = "python -m shop"
-          |              ^^^^^^^^^^^^^^^^
-        hint: write entrypoint = ["python", "-m", "shop"]
-        "#);
+    wainwright.toml:1:14: `entrypoint` must be an array, because no shell splits the command
+      |
+    1 | entrypoint = "python -m shop"
+      |              ^^^^^^^^^^^^^^^^
+    hint: write entrypoint = ["python", "-m", "shop"]
+    "#);
     assert_snapshot!(refuse("\n[env]\nDEBUG = true"), @r"
-        wainwright.toml:3:9: `DEBUG` must be a string, not a boolean
-          |
-        3 | DEBUG = true
-          |         ^^^^
-        hint: put it in quotes
-        ");
+    wainwright.toml:3:9: `DEBUG` must be a string, not a boolean
+      |
+    3 | DEBUG = true
+      |         ^^^^
+    hint: put it in quotes
+    ");
 }
 
 #[test]
 fn broken_files_are_refused_with_their_place() {
     assert_snapshot!(refuse("base = \"a\"\nbase = \"b\""), @r#"
-        wainwright.toml:2:1: duplicate key
-          |
-        2 | base = "b"
-          | ^^^^
-        "#);
+    wainwright.toml:2:1: duplicate key
+      |
+    2 | base = "b"
+      | ^^^^
+    "#);
     for text in ["a = \0", "a = [", "= 1", "a = \"\\q\""] {
         assert!(refuse(text).contains("wainwright.toml:1:"), "{text:?}");
     }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use wainwright_oci::ImagePath;
 use wainwright_python::Slim;
 
-use super::installing::layout;
-use super::maker::{Maker, greet};
+use super::maker::{Maker, greet, layout};
 use crate::{FileContent, Layout, Wheel};
 
 const SITE: &str = "app/.venv/lib/python3.11/site-packages";

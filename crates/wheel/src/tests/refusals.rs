@@ -267,7 +267,7 @@ fn schemes_and_scripts() {
         ("E-SCRIPT", "interpreter in scripts", data("scripts/python3")),
         ("E-SCRIPT", "interpreter in data", data("data/bin/python")),
         ("E-SCRIPT", "interpreter in data, other case", data("data/bin/Python3.11")),
-        ("E-SCRIPT", "environment's configuration", data("data/pyvenv.cfg")),
+        ("E-SCRIPT", "configuration of the environment", data("data/pyvenv.cfg")),
         ("E-SCRIPT", "script in a directory", data("scripts/a/b")),
         ("sound", "shell in data", data("data/bin/sh")),
         ("sound", "not in bin", data("data/share/python")),
@@ -285,8 +285,8 @@ fn schemes_and_scripts() {
 #[test]
 fn a_refusal_names_file_member_rule_and_way_out() {
     let error = greet().file("a\u{1b}[2J", "").open().unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @r"wheel `greet-1.0-py3-none-any.whl` is refused (E-NAME): `a\u{1b}[2J`: its name holds control characters");
-    insta::assert_snapshot!(error.hint().unwrap(), @"Each reader decodes other names differently, and none can write longer ones. Ask the project for a wheel made with current tools, or build one from its source archive. See `wain explain E-NAME`.");
+    insta::assert_snapshot!(error.to_string(), @r"wheel `greet-1.0-py3-none-any.whl` is refused (E-NAME): `a\u{1b}[2J`: its name contains control characters");
+    insta::assert_snapshot!(error.hint().unwrap(), @"Readers decode other names differently, and file systems cannot store longer ones. Ask the project for a wheel made with current tools, or build one from its source archive. See `wain explain E-NAME`.");
     assert!(!error.is_outside());
 }
 

@@ -124,7 +124,7 @@ impl Input {
 /// The whole content of a member, verified; refused above `limit` bytes.
 pub(crate) fn read_all(source: &Source, member: &Member, limit: u64) -> Result<Vec<u8>, Fault> {
     if member.size > limit {
-        let reason = format!("it has {} bytes, more than the {limit} such a file may have", member.size);
+        let reason = format!("it has {} bytes; the limit is {limit}", member.size);
         return Err(Fault::member(E_LIMIT, &member.name, reason));
     }
     // The declared size may be a lie: memory grows with what is there.

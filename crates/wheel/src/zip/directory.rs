@@ -37,7 +37,7 @@ pub(super) struct Entry {
 /// Reads the directory: exactly as many entries as the end record says, and not a byte more.
 pub(super) fn read(source: &Source, end: &End, warnings: &mut Warnings) -> Result<Vec<Entry>, Fault> {
     if end.members > end.size / ENTRY_SIZE as u64 {
-        let reason = format!("its directory of {} bytes cannot hold {} members", end.size, end.members);
+        let reason = format!("its directory of {} bytes is too small for {} members", end.size, end.members);
         return Err(Fault::archive(E_FRAME, reason));
     }
     let mut window = Window::new(source, end.offset, end.offset + end.size);
@@ -49,10 +49,7 @@ pub(super) fn read(source: &Source, end: &End, warnings: &mut Warnings) -> Resul
         0 => Ok(entries),
         rest => Err(Fault::archive(
             E_FRAME,
-            format!(
-                "its end record speaks of {} members, but {rest} bytes of directory are left",
-                end.members
-            ),
+            format!("its end record lists {} members, but {rest} bytes of directory are left", end.members),
         )),
     }
 }
@@ -60,7 +57,7 @@ pub(super) fn read(source: &Source, end: &End, warnings: &mut Warnings) -> Resul
 fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Fault> {
     let mut fields = Fields(window.take(ENTRY_SIZE)?);
     if fields.bytes(4)? != ENTRY {
-        return Err(Fault::archive(E_FRAME, "its directory holds something that is not an entry"));
+        return Err(Fault::archive(E_FRAME, "its directory contains something that is not an entry"));
     }
     let system = fields.u16()? >> 8;
     // The other byte is a system, which nobody looks at here.
@@ -109,7 +106,7 @@ fn entry(window: &mut Window<'_>, warnings: &mut Warnings) -> Result<Entry, Faul
         return refuse(E_METHOD, &format!("compression method {method} is neither stored nor deflate"));
     }
     if flags & !(DESCRIPTOR | UTF8 | EFFORT) != 0 {
-        return refuse(E_METHOD, &format!("its flags {flags:#06x} ask for more than deflate"));
+        return refuse(E_METHOD, &format!("its flags {flags:#06x} require more than deflate"));
     }
     // Some writers call an empty file deflated and store nothing; that is read as stored.
     if size != compressed_size && (method == 0 || compressed_size == 0) {
@@ -164,7 +161,7 @@ fn check_mode(
         0o060_000 => Some("a block device"),
         0o010_000 => Some("a pipe"),
         0o140_000 => Some("a socket"),
-        _ => Some("of a type no system knows"),
+        _ => Some("of an unknown type"),
     };
     let kind = kind
         .or((attributes & FOLDER != 0 && !is_directory)

@@ -32,7 +32,7 @@ pub(super) fn find(source: &Source) -> Result<End, Fault> {
     let size = fields.u32()?;
     let offset = fields.u32()?;
     if disks != (0, 0) || here != members {
-        return Err(Fault::archive(E_FRAME, "its end record speaks of several disks"));
+        return Err(Fault::archive(E_FRAME, "its end record refers to several disks"));
     }
     let small = End { members: members.into(), size: size.into(), offset: offset.into() };
 
@@ -96,7 +96,7 @@ fn last_end_record(source: &Source) -> Result<(u64, Vec<u8>), Fault> {
     }
     // A comment may say anything, but not look like parts of an archive: readers that search for them find them.
     if record[END_SIZE as usize..].windows(4).any(|four| four[..2] == *b"PK" && four[2] < 8 && four[3] < 9) {
-        return Err(Fault::archive(E_FRAME, "its comment holds parts of another archive"));
+        return Err(Fault::archive(E_FRAME, "its comment contains parts of another archive"));
     }
     Ok((tail_at + found as u64, record))
 }
@@ -115,7 +115,7 @@ fn end64(source: &Source, locator: &[u8], locator_at: u64) -> Result<End, Fault>
     let at = fields.u64()?;
     let disks = fields.u32()?;
     if disk != 0 || disks > 1 {
-        return Err(Fault::archive(E_FRAME, "its zip64 locator speaks of several disks"));
+        return Err(Fault::archive(E_FRAME, "its zip64 locator refers to several disks"));
     }
     if at.checked_add(END64_SIZE) != Some(locator_at) {
         return Err(Fault::archive(E_FRAME, "its zip64 end record is not where the locator says"));
@@ -129,7 +129,7 @@ fn end64(source: &Source, locator: &[u8], locator_at: u64) -> Result<End, Fault>
     let here = fields.u64()?;
     let end = End { members: fields.u64()?, size: fields.u64()?, offset: fields.u64()? };
     if signature != END64 || size != END64_SIZE - 12 || disks != (0, 0) || here != end.members {
-        return Err(Fault::archive(E_FRAME, "its zip64 end record is not a plain one"));
+        return Err(Fault::archive(E_FRAME, "its zip64 end record has an unknown form"));
     }
     Ok(end)
 }

@@ -47,7 +47,7 @@ impl<'a> Extra<'a> {
             && data.get(1..5) == Some(&crc32fast::hash(name).to_le_bytes()[..])
             && data.get(5..) == Some(name);
         if !is_same {
-            return Err(Fault::member(E_ZIPDIFF, name, "its Unicode Path field gives it another name"));
+            return Err(Fault::member(E_ZIPDIFF, name, "its Unicode Path field has another name"));
         }
         Ok(())
     }

@@ -15,13 +15,13 @@ pub(super) fn check_name(name: &[u8], is_marked_utf8: bool) -> Result<&str, Faul
     }
     // Python splits RECORD at the separators of lines and paragraphs too.
     if text.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')) {
-        return refuse(E_NAME, "its name holds control characters");
+        return refuse(E_NAME, "its name contains control characters");
     }
     if text.len() > 4096 || text.split('/').any(|component| component.len() > 255) {
-        return refuse(E_NAME, "its name is longer than a file system can hold");
+        return refuse(E_NAME, "its name is longer than file systems allow");
     }
     if text.contains('\\') {
-        return refuse(E_PATH, "its name holds a backslash, which is a separator on Windows");
+        return refuse(E_PATH, "its name contains a backslash, which is a separator on Windows");
     }
     if let [letter, b':', ..] = name
         && letter.is_ascii_alphabetic()
@@ -33,7 +33,7 @@ pub(super) fn check_name(name: &[u8], is_marked_utf8: bool) -> Result<&str, Faul
     }
     for component in text.split('/') {
         match component {
-            ".." => return refuse(E_PATH, "its name climbs with `..`"),
+            ".." => return refuse(E_PATH, "its name contains `..`"),
             "" | "." => return refuse(E_PATH, "its name is not canonical"),
             hidden if hidden.starts_with(".wh.") => {
                 return refuse(E_WHITEOUT, "in an image this name deletes other files");

@@ -29,7 +29,7 @@ pub(crate) fn check_tree<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> R
             return Err(Fault::member(E_DUP, first, "this path appears twice"));
         }
         if !first_is_directory && second.strip_prefix(first).is_some_and(|rest| rest.starts_with(b"/")) {
-            return Err(Fault::member(E_DUP, second, "it lies below a path that is a file"));
+            return Err(Fault::member(E_DUP, second, "it is below a path that is a file"));
         }
     }
     let mut folders = Folders::default();

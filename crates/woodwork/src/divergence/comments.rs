@@ -52,17 +52,17 @@ pub(super) fn find(finder: &mut Finder<'_>, tree: &Tree) -> Vec<usize> {
 type Reason = (&'static Code, &'static str, &'static str);
 
 const ABOVE: &str = "move the comment out of the component, or reword it";
-const ALONE: &str = "put the comment into a line of its own";
+const ALONE: &str = "put the comment on its own line";
 const COMPONENT: Reason = (
     codes::D_COMMENT_COMPONENT,
-    "it takes this comment for the first line of a component",
-    "remove it, or leave out `=` or `{`",
+    "it reads this comment as the first line of a component",
+    "remove it, or remove `=` or `{` from it",
 );
 const BRACKET: Reason = (codes::D_COMMENT_BRACKET, "it counts the braces and brackets of a comment", ABOVE);
-const KEY: Reason = (codes::D_COMMENT_KEY, "it takes a comment with `:` for a key and a value", ABOVE);
+const KEY: Reason = (codes::D_COMMENT_KEY, "it reads a comment with `:` as a key and a value", ABOVE);
 const TRAILING: Reason =
-    (codes::D_COMMENT_TRAILING, "it takes a comment behind a value for a part of the value", ALONE);
-const LIST: Reason = (codes::D_COMMENT_LIST, "it takes a comment in a list for a part of the list", ABOVE);
+    (codes::D_COMMENT_TRAILING, "it reads a comment after a value as part of the value", ALONE);
+const LIST: Reason = (codes::D_COMMENT_LIST, "it reads a comment in a list as part of the list", ABOVE);
 
 /// Judges a comment by what it is in, and by what is before it in its line.
 fn judge(text: &str, before: &str, inside: Option<Region>) -> Option<Reason> {

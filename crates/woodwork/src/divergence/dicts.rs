@@ -4,7 +4,7 @@ use super::finder::Finder;
 use crate::codes;
 use crate::syntax::{Content, Dict, Entry, Value};
 
-const SPREAD: &str = "begin a new line behind `{`, for every key, and for `}`";
+const SPREAD: &str = "start a new line after `{`, for every key, and for `}`";
 /// Keys that are copied from dictionaries to the top of a component, also where they are the end of a key.
 pub(super) const COPIED: [&str; 3] = ["event", "script_path", "function_name"];
 
@@ -14,11 +14,11 @@ pub(super) const COPIED: [&str; 3] = ["event", "script_path", "function_name"];
 pub(super) fn body(finder: &mut Finder<'_>, body: &Dict, comment: Option<usize>) {
     let ends_in_dict = body.entries.last().is_some_and(|entry| entry.value.as_dict().is_some());
     if begins_in_line(finder, body) || ends_in_line(finder, body) && !ends_in_dict {
-        let text = "it does not read what is in the line of the first or last brace of a component";
+        let text = "it ignores text on the line of the first or last brace of a component";
         finder.tell(codes::D_BODY_LINE, body.open, text, SPREAD);
     }
     if let Some(entry) = lost(body, comment, &mut Lost::No) {
-        let text = "it loses this key and those that follow: before is a dictionary, and before that a list or a comment with braces";
+        let text = "it drops this key and the following ones, because of the dictionary before and a list or comment with braces before that";
         finder.tell(codes::D_DICT_BEHIND, entry.key_at, text, "put dictionaries before hooks and pipes");
     }
 }
@@ -67,7 +67,7 @@ fn has_braces(item: &Value) -> bool {
 pub(super) fn lines(finder: &mut Finder<'_>, dict: &Dict) {
     let is_one_line = dict.entries.is_empty() && finder.is_one_line(dict.open.start, dict.close.start);
     if is_one_line || begins_in_line(finder, dict) || ends_in_line(finder, dict) {
-        let text = "it drops a dictionary of one line, or one whose braces share a line with a key";
+        let text = "it drops a dictionary on one line, or one whose braces share a line with a key";
         finder.tell(codes::D_DICT_LINE, dict.open, text, SPREAD);
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn entries(finder: &mut Finder<'_>, dict: &Dict, is_in_dict: bool) {
         comma(finder, entry, next);
         if is_in_dict && COPIED.iter().any(|key| entry.key.ends_with(key)) {
             let text = "it copies this key of a dictionary to the top of the component";
-            finder.tell(codes::D_DICT_EVENT, entry.key_at, text, "give the key another name");
+            finder.tell(codes::D_DICT_EVENT, entry.key_at, text, "rename the key");
         }
     }
 }
@@ -103,8 +103,8 @@ fn comma(finder: &mut Finder<'_>, entry: &Entry, next: Option<&Entry>) {
     let is_behind = finder.is_one_line(entry.value.at.end, comma.start) && entry.value.as_dict().is_none();
     let is_before = next.is_some_and(|next| finder.is_one_line(comma.start, next.key_at.start));
     if is_behind || is_before {
-        let text = "it takes a comma behind a value, and what follows, for a part of the value";
-        finder.tell(codes::D_COMMA, comma, text, "write every key in a line of its own, without comma");
+        let text = "it reads a comma after a value, and the text after it, as part of the value";
+        finder.tell(codes::D_COMMA, comma, text, "write every key on its own line, without comma");
     }
 }
 
@@ -118,8 +118,8 @@ pub(super) fn item(finder: &mut Finder<'_>, dict: &Dict) {
 }
 
 fn quoted(finder: &mut Finder<'_>, entry: &Entry) {
-    let text = "it takes the quotes for a part of the key";
-    finder.tell(codes::D_KEY_QUOTED, entry.key_at, text, "leave out the quotes");
+    let text = "it reads the quotes as part of the key";
+    finder.tell(codes::D_KEY_QUOTED, entry.key_at, text, "remove the quotes");
 }
 
 /// A dictionary is looked for by its key, in the text of what it is in: the first key that ends alike is taken.
@@ -130,13 +130,8 @@ pub(super) fn same_keys(finder: &mut Finder<'_>, dict: &Dict) {
         let backwards = backwards(&entry.key);
         let next = seen.range(backwards.clone()..).next();
         if next.is_some_and(|key| key.starts_with(&backwards)) {
-            let text = "it takes the content of a dictionary before, whose key ends alike";
-            finder.tell(
-                codes::D_DICT_KEY,
-                entry.key_at,
-                text,
-                "give the two keys names that do not end alike",
-            );
+            let text = "it reads the content of an earlier dictionary whose key has the same end";
+            finder.tell(codes::D_DICT_KEY, entry.key_at, text, "rename one of the two keys");
         }
         seen.insert(backwards);
         keys(inner, &mut seen);

@@ -10,12 +10,12 @@ const OF_HOOK: [&str; 3] = ["event", "script_path", "function_name"];
 /// Lists: their lines are put together, and each loses what is before its first `:`.
 pub(super) fn find(finder: &mut Finder<'_>, value: &Value, items: &[Value], inside: Inside) {
     if inside.list {
-        let text = "it takes a list in a list for text";
-        return finder.tell(codes::D_LIST_NESTED, value.at, text, "give the inner list a key of its own");
+        let text = "it reads a list in a list as text";
+        return finder.tell(codes::D_LIST_NESTED, value.at, text, "move the inner list to its own key");
     }
     if inside.dict {
         let text = "it copies a list in a dictionary to the top of the component";
-        finder.tell(codes::D_DICT_LIST, value.at, text, "give the list a key of the component");
+        finder.tell(codes::D_DICT_LIST, value.at, text, "move the list to a key of the component");
     }
     let Some(last) = items.last() else { return };
     let ends_with_comma = finder.between(last.at.end, value.at.end).trim_start().starts_with(',');
@@ -23,20 +23,19 @@ pub(super) fn find(finder: &mut Finder<'_>, value: &Value, items: &[Value], insi
         let has_comma = ends_with_comma || item.at != last.at;
         match &item.content {
             Content::Dict(dict) if !is_hook(finder, dict, item.at, has_comma) => {
-                let text = "it reads dictionaries in lists by position: `event`, `script_path` and `function_name`, each \
-                            in a line of its own, without quotes and `:` in them; this one is empty or wrong";
+                let text = "it reads dictionaries in lists by position: `event`, `script_path` and `function_name`, each on its own line, without quotes and `:` in them; this one is empty or different";
                 finder.tell(
                     codes::D_LIST_DICT,
                     item.at,
                     text,
-                    "bring it into that form, or give it a key of its own",
+                    "write it in that form, or move it to its own key",
                 );
             }
             Content::Text(text)
                 if text.contains(':') && !finder.is_one_line(value.at.start, item.at.start) =>
             {
-                let text = "it cuts lines of a list at the first `:`";
-                finder.tell(codes::D_LIST_COLON, item.at, text, "write the list in one line");
+                let text = "it splits lines of a list at the first `:`";
+                finder.tell(codes::D_LIST_COLON, item.at, text, "write the list on one line");
             }
             _ => {}
         }

@@ -54,16 +54,16 @@ impl<'t> Finder<'t> {
         match &value.content {
             Content::Text(text) => strings::find(self, text, value.at, inside),
             Content::Number(_) => {
-                let text = "it takes a number for the name of a component, or for text in a list";
-                self.tell(codes::D_NUMBER, value.at, text, "write it in quotes for both");
+                let text = "it reads a number as the name of a component, or as text in a list";
+                self.tell(codes::D_NUMBER, value.at, text, "write it in quotes, which both accept");
             }
             Content::Boolean(_) if inside.list => {
-                let text = "it takes a boolean in a list for the name of a component";
-                self.tell(codes::D_LIST_BOOLEAN, value.at, text, "put the boolean into a key of its own");
+                let text = "it reads a boolean in a list as the name of a component";
+                self.tell(codes::D_LIST_BOOLEAN, value.at, text, "move the boolean to its own key");
             }
             Content::Env(_) if inside.list => {
-                let text = "it takes an environment variable in a list for text";
-                self.tell(codes::D_LIST_ENV, value.at, text, "put it into a key of its own");
+                let text = "it reads an environment variable in a list as text";
+                self.tell(codes::D_LIST_ENV, value.at, text, "move it to its own key");
             }
             Content::List(items) => {
                 lists::find(self, value, items, inside);

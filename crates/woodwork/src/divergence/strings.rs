@@ -9,7 +9,7 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
     braces(finder, text, at, inside);
     brackets(finder, text, at, inside);
     if inside.dict && !inside.list && has_copied_key(text) {
-        let said = "it takes a string in a dictionary that has `event:` in it for a key";
+        let said = "it reads a string in a dictionary that contains `event:` as a key";
         finder.tell(codes::D_STRING_EVENT, at, said, "reword the text");
     }
     if let Some(name) = text.strip_prefix('$').filter(|name| is_word(name)) {
@@ -18,28 +18,18 @@ pub(super) fn find(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside
             codes::W_QUOTED_ENV,
             at,
             said,
-            &format!("if the value of the variable is meant, write ${name}"),
+            &format!("to use the value of the variable, write ${name}"),
         );
     }
     if !inside.list || inside.item {
         return;
     }
     if finder.names.contains(text) {
-        let said = "in a list the quoted name of a component is the component, not text";
-        finder.tell(
-            codes::W_QUOTED_REF,
-            at,
-            said,
-            "leave out the quotes, or give the component another name",
-        );
+        let said = "in a list, the quoted name of a component is the component, not text";
+        finder.tell(codes::W_QUOTED_REF, at, said, "remove the quotes, or give the component another name");
     } else if is_word(text) {
-        let said = "it takes a string in a list that looks like a name for a component";
-        finder.tell(
-            codes::D_LIST_NAME,
-            at,
-            said,
-            "there is no way around it but another text: with a blank, `-` or `.`",
-        );
+        let said = "it reads a string in a list that looks like a name as a component";
+        finder.tell(codes::D_LIST_NAME, at, said, "use another text, with a space, `-` or `.`");
     }
 }
 
@@ -48,19 +38,19 @@ fn braces(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {
         // The quote is something before `=`, and something is between `=` and `{`.
         let before = text.get(..brace).unwrap_or_default();
         if before.find('=').is_some_and(|equals| equals + 1 < brace) {
-            let said = "it takes a string with `=` before `{` for the first line of a component";
-            finder.tell(codes::D_STRING_EQUALS, at, said, "put the text into a file");
+            let said = "it reads a string with `=` before `{` as the first line of a component";
+            finder.tell(codes::D_STRING_EQUALS, at, said, "move the text to a file");
         }
     }
     let is_dropped = inside.list && !inside.item && comments::is_balanced(text);
     if text.contains(['{', '}']) && !is_dropped {
-        let said = "it counts the braces of a string, and loses keys or ends the component by them";
-        finder.tell(codes::D_STRING_BRACE, at, said, "put the text into a file, or do without braces");
+        let said = "it counts the braces of a string, and drops keys or ends the component at them";
+        finder.tell(codes::D_STRING_BRACE, at, said, "move the text to a file, or avoid braces");
     }
 }
 
-pub(super) const BRACKET: &str = "it takes the bracket of a string for that of a list";
-pub(super) const NO_BRACKETS: &str = "do without brackets, or put the text into a file";
+pub(super) const BRACKET: &str = "it reads a bracket in a string as one of a list";
+pub(super) const NO_BRACKETS: &str = "avoid brackets, or move the text to a file";
 
 /// Those in lists are judged with their list.
 fn brackets(finder: &mut Finder<'_>, text: &str, at: Span, inside: Inside) {

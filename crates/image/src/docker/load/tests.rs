@@ -86,25 +86,28 @@ fn trouble(mood: Mood) -> String {
 fn success_is_never_hearsay() {
     assert_eq!(
         trouble(Mood::ErrorInside),
-        "the Docker daemon at `SOCKET` could not load the image: layer is broken"
+        "the Docker daemon at `SOCKET` failed to load the image: layer is broken"
     );
     assert_eq!(
         trouble(Mood::Refusing),
-        "the Docker daemon at `SOCKET` could not load the image: no space left on device"
+        "the Docker daemon at `SOCKET` failed to load the image: no space left on device"
     );
     let other = Digest::of("another");
     assert_eq!(
         trouble(Mood::Confused),
         format!(
-            "the Docker daemon at `SOCKET` took the image, but `docker.io/demo/api:1` is another image, {other}"
+            "the Docker daemon at `SOCKET` loaded the image, but `docker.io/demo/api:1` is another image, {other}"
         )
     );
     assert_eq!(
         trouble(Mood::Forgetful),
-        "the Docker daemon at `SOCKET` took the image, but `docker.io/demo/api:1` is not there"
+        "the Docker daemon at `SOCKET` loaded the image, but `docker.io/demo/api:1` is not there"
     );
     let restarted = trouble(Mood::Restarting);
-    assert!(restarted.starts_with("no complete answer from the Docker daemon at `SOCKET`: "), "{restarted}");
+    assert!(
+        restarted.starts_with("no complete response from the Docker daemon at `SOCKET`: "),
+        "{restarted}"
+    );
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn sockets_that_cannot_be_used_say_so() {
     let error = missing.load(&sample, &release).0.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no complete answer from the Docker daemon at `/nowhere/docker.sock`: the socket does not exist"
+        "no complete response from the Docker daemon at `/nowhere/docker.sock`: the socket does not exist"
     );
     assert!(error.hint().unwrap().contains("--output archive:FILE"));
 }
@@ -242,9 +245,9 @@ fn layers_that_went_away_in_the_meantime_are_sent_after_all() {
 #[test]
 fn a_daemon_that_fails_is_not_asked_a_third_time() {
     for (mood, archives, words) in [
-        (Mood::ErrorInside, 3, "could not load the image: layer is broken"),
+        (Mood::ErrorInside, 3, "failed to load the image: layer is broken"),
         (Mood::Forgetful, 3, "is another image"),
-        (Mood::Restarting, 1, "no complete answer"),
+        (Mood::Restarting, 1, "no complete response"),
     ] {
         let (sample, first, second) = heavy();
         let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
@@ -279,7 +282,7 @@ fn old_daemons_are_not_sent_what_they_cannot_read() {
             Ok(_) => assert!(is_taken, "{mood:?} {api}"),
             Err(error) => {
                 assert!(!is_taken, "{mood:?} {api}: {error}");
-                assert!(error.to_string().contains("20.10.24, and layers compressed with zstd"), "{error}");
+                assert!(error.to_string().contains("20.10.24; layers compressed with zstd"), "{error}");
                 assert_eq!(daemon.archives().len(), 0);
             }
         }

@@ -278,7 +278,7 @@ fn a_package_may_take_over_files_where_it_says_so() {
     let runtime = assembled([old(), new("Replaces: netbase (<< 6)")]).unwrap();
     assert_eq!(text(&runtime, "etc/mime.types"), "new");
     let error = assembled([old(), new("Replaces: netbase (<< 5)")]).map(|_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "`etc/mime.types` is owned by `media-types` and by `netbase`");
+    assert_eq!(error.to_string(), "`etc/mime.types` is in both `media-types` and `netbase`");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn dpkg_knows_of_packages_as_if_it_had_installed_them() {
     );
     assert_eq!(
         notes(&added),
-        ["`/etc/tool.conf` of the base stays; `tool` brought another"],
+        ["`/etc/tool.conf` of the base is kept; `tool` contains another version"],
         "a configuration file that an administrator may have changed"
     );
     assert!(!paths(&added, 0).contains(&"etc/tool.conf".into()));
@@ -176,7 +176,10 @@ fn files_of_other_packages_are_not_replaced_unless_both_agree() {
     assert!(adding(&ground(), [deb().field("Replaces: libold (<< 1)")]).is_err(), "not of this version");
 
     let added = adding(&ground(), [Deb::new("p").file("./bin/stray", "new")]).unwrap();
-    assert_eq!(notes(&added), ["`/bin/stray` of the base belonged to no package; it is that of `p` now"]);
+    assert_eq!(
+        notes(&added),
+        ["`/bin/stray` of the base, which belongs to no package, is replaced by that of `p`"]
+    );
 }
 
 #[test]
@@ -199,8 +202,8 @@ fn diversions_and_filters_of_dpkg_are_followed() {
     assert_eq!(
         notes(&added),
         [
-            "a file of `tool` stands at `/usr/bin/tool.real`, where the base diverts it",
-            "`watcher` of the base would look at what was added below `/usr/share/icons`, and does not run",
+            "a file of `tool` is at `/usr/bin/tool.real`, because the base diverts it",
+            "`watcher` of the base has a trigger for `/usr/share/icons`, which is not run",
         ]
     );
     assert!(text(&added, "var/lib/dpkg/info/tool.list").contains("/usr/share/man/man1/tool.1\n"));
@@ -233,7 +236,7 @@ fn images_without_dpkg_list_packages_in_files_of_their_own() {
     ground.paths.retain(|path, _| !path.starts_with(b"var/lib/dpkg"));
     let deb = || Deb::new("libnew").file("./usr/lib/libnew.so", "").file("./usr/share/man/man1/x.1", "");
     let error = adding(&ground, [deb()]).err().expect("no list");
-    assert_eq!(error.to_string(), "nothing in the image says which Debian packages it has");
+    assert_eq!(error.to_string(), "the image has no list of its Debian packages");
     put(&mut ground, "var/lib/dpkg/status.d/libold", "Package: libold\nVersion: 1.0\nArchitecture: amd64\n");
     put(
         &mut ground,
@@ -255,6 +258,6 @@ fn a_library_that_nobody_has_is_told() {
     let added = adding(&ground(), [deb]).unwrap();
     assert_eq!(
         notes(&added),
-        ["`/usr/lib/libnew.so.1` needs `libgone.so.9`, which neither the base nor a package has"]
+        ["`/usr/lib/libnew.so.1` needs `libgone.so.9`, which is in neither the base nor a package"]
     );
 }

@@ -30,13 +30,13 @@ fn message(result: Result<Runtime, Error>) -> String {
 #[test]
 fn the_outer_archive_is_read_strictly() {
     let not = |reason: &str| format!("`x` is not a Debian package: {reason}");
-    let order = "is unknown, doubled, or out of order";
+    let order = "is unknown, duplicated or out of order";
     assert_eq!(message(read(b"!<arch")), not("it is too short"));
     assert_eq!(message(read(b"PK\x03\x04 and more")), not("it does not start like an ar archive"));
     assert_eq!(message(changed(|m| m.swap(1, 2))), not(&format!("its member `data.tar` {order}")));
     assert_eq!(
         message(changed(|m| m.swap(0, 1))),
-        not("its member `control.tar` stands where `debian-binary` should")
+        not("its member `control.tar` is in the place of `debian-binary`")
     );
     assert_eq!(
         message(changed(|m| m.push(("data.tar.gz".into(), vec![])))),
@@ -69,7 +69,7 @@ fn sizes_and_ends_are_checked() {
         bytes
     };
     for (size, reason) in [
-        ("9999999999", "tells of more bytes than the file has"),
+        ("9999999999", "declares more bytes than the file has"),
         ("-1", "has a broken size"),
         ("+4", "has a broken size"),
         ("", "has a broken size"),
@@ -90,7 +90,7 @@ fn members_for_later_and_trailing_slashes_are_forgiven() {
         members[0].0 = "debian-binary/".into();
     }));
     // Everything was read; one package is just no runtime.
-    assert_eq!(reason, "the packages hold no `/usr/bin/python3.11`");
+    assert_eq!(reason, "the packages do not contain `/usr/bin/python3.11`");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn the_file_must_be_the_package_of_the_lock() {
     let mut deb = Deb::new("x").build();
     deb.version = "2.0-1".into();
     let error = assemble(&[deb], &options()).map(|_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "the file of the package `x` says `Version: 1.0-1`, expected `2.0-1`");
+    assert_eq!(error.to_string(), "the package file of `x` has `Version: 1.0-1` instead of `2.0-1`");
     assert!(error.hint().unwrap().contains("wain lock"));
 
     let error = assembled([Deb::new("x"), Deb::new("x")]).map(|_| ()).unwrap_err();
@@ -158,7 +158,7 @@ fn missing_libraries_are_listed() {
     let error = assembled([deb]).map(|_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the packages are not complete: `usr/bin/tool` needs `/lib64/ld-musl.so.1`, \
+        "missing libraries: `usr/bin/tool` needs `/lib64/ld-musl.so.1`, \
          `usr/lib/x86_64-linux-gnu/libssl.so.3` needs `libcrypto.so.3`"
     );
     let foreign = Deb::new("libx").file("./usr/lib/libx.so", elf(183, None, "libx.so", &[], ""));

@@ -52,6 +52,7 @@ mod system_packages;
 mod trust;
 mod unlocked;
 mod verify;
+mod version;
 mod workflow_images;
 mod workflow_outputs;
 mod workflow_runs;

@@ -68,6 +68,7 @@ enum Command {
     Init(commands::init::Init),
     Ww(commands::ww::Ww),
     Completions(commands::completions::Completions),
+    Version(commands::version::Version),
 }
 
 /// Find out about registries
@@ -121,5 +122,6 @@ fn run() -> u8 {
         Command::Completions(arguments) => {
             commands::completions::completions(arguments, Arguments::command())
         }
+        Command::Version(arguments) => commands::version::version(arguments),
     }
 }

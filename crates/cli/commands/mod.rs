@@ -22,4 +22,5 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod tag;
 pub(crate) mod verify;
+pub(crate) mod version;
 pub(crate) mod ww;

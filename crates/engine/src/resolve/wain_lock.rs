@@ -70,6 +70,9 @@ pub(crate) fn path(root: &Path) -> PathBuf {
 }
 
 impl WainLock {
+    /// The version of the file that is read and written.
+    pub const VERSION: u32 = VERSION;
+
     /// Reads the file of a project; empty when there is none.
     pub(crate) fn read(root: &Path) -> Result<Self, Error> {
         let path = path(root);

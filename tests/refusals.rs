@@ -199,13 +199,13 @@ fn no_lockfile_and_nothing_to_lock() {
     fs::remove_file(shop.path("project/Pipfile")).unwrap();
     let project = "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\"greet\"]\n";
     shop.write("project/pyproject.toml", project);
+    shop.write("project/main.py", "");
     let mut build = shop.build().with(&["--locked"]);
     insta::assert_snapshot!(refuse(&shop, &mut build, 1), @"
     error: pyproject.toml is not locked, and --locked forbids to resolve it
       hint: run `wain lock` and commit what it writes
     ");
     // What somebody began to lock is a lockfile, and has to be one for all packages.
-    shop.write("project/main.py", "");
     let hash = Digest::of("x").hex();
     shop.write("project/requirements.txt", format!("fast==1.0 --hash=sha256:{hash}\ngreet>=1\n"));
     insta::assert_snapshot!(refuse(&shop, &mut shop.build(), 1), @"

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use wainwright_lock::LockFormat;
 use wainwright_project::{Project, PythonProject};
 
+use crate::Error;
+
 /// Every lockfile of the project, the one that counts first; that of its workspace where it has none of its own.
 pub(crate) fn find_locks(project: &Project) -> Vec<(LockFormat, PathBuf)> {
     let mut found = wainwright_lock::find_all(&project.root);
@@ -12,6 +14,18 @@ pub(crate) fn find_locks(project: &Project) -> Vec<(LockFormat, PathBuf)> {
         found.push((LockFormat::UvLock, lock));
     }
     found
+}
+
+/// Rejects a folder that holds neither a Python project nor a lockfile.
+pub(super) fn demand_project(project: &Project) -> Result<(), Error> {
+    if project.python_project.is_some() || !find_locks(project).is_empty() {
+        return Ok(());
+    }
+    let folder = project.root.clone();
+    Err(match folder.join("Pipfile").is_file() {
+        true => Error::NoLock { folder },
+        false => Error::NoProject { folder },
+    })
 }
 
 /// Whether a lockfile of the project says which packages there are; a requirements file does so where it has hashes.

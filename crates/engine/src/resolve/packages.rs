@@ -158,14 +158,8 @@ impl Packages {
     fn read_lock(&mut self, project: &Project) -> Result<(), Error> {
         let found = find_locks(project);
         let Some((_, path)) = found.first() else {
-            return match &project.python_project {
-                Some(python) if !has_dependencies(python) => Ok(()),
-                Some(_) => Err(Error::NoLock { folder: project.root.clone() }),
-                None if project.root.join("Pipfile").is_file() => {
-                    Err(Error::NoLock { folder: project.root.clone() })
-                }
-                None => Err(Error::NoProject { folder: project.root.clone() }),
-            };
+            let is_empty = project.python_project.as_ref().is_none_or(|python| !has_dependencies(python));
+            return if is_empty { Ok(()) } else { Err(Error::NoLock { folder: project.root.clone() }) };
         };
         let is_ours = self.unlocked.is_some();
         let others = found.iter().skip(1);

@@ -11,6 +11,7 @@ use wainwright_wheel::Layout;
 
 use crate::expand::describe::annotations;
 use crate::expand::files::list_files;
+use crate::expand::lockfiles::demand_project;
 use crate::expand::names::NO_NAME;
 use crate::model::image_set::{ImageSpec, Kind, PackageSelection};
 use crate::model::resolution::FilesLayer;
@@ -23,6 +24,7 @@ pub(crate) async fn python(
     name: &str,
     session: &Session,
 ) -> Result<ImageSpec, Error> {
+    demand_project(project)?;
     let tags = tags(request, project)?;
     let tree = list_files(project, &[], request, session).await?;
     let start = start(project, &tree)?;

@@ -8,7 +8,7 @@ use url::Url;
 use crate::clock::Stopwatch;
 use crate::pace::Limits;
 use crate::proxy::Routes;
-use crate::retry::{Fault, Patience, Tries};
+use crate::retry::{Fault, RetryBudget, Tries};
 use crate::send::{Ask, innermost};
 use crate::{Auth, Clock, Error, Settings, WaitListener, redacted, tls};
 
@@ -21,7 +21,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     permits: Arc<Semaphore>,
-    patience: Arc<Patience>,
+    patience: Arc<RetryBudget>,
     pub(crate) offline: bool,
     pub(crate) limits: Limits,
     pub(crate) routes: Arc<Routes>,
@@ -60,7 +60,7 @@ impl Client {
     /// Prepares a client; opens no connection. Fails when the proxies or the CA file cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let permits = Arc::new(Semaphore::new(settings.connections.max(1)));
-        let patience = Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget);
+        let patience = RetryBudget::new(settings.clock.clone(), settings.tries.max(1), settings.budget);
         Self::with(settings, permits, Arc::new(patience))
     }
 
@@ -69,7 +69,7 @@ impl Client {
         Self::with(settings, self.shared.permits.clone(), self.shared.patience.clone())
     }
 
-    fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<Patience>) -> Result<Self, Error> {
+    fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<RetryBudget>) -> Result<Self, Error> {
         let routes = Arc::new(Routes::new(&settings.proxies)?);
         let shared = Shared {
             http: connect(settings, &routes)?,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_answers_come_whole() {
+    async fn small_responses_are_read() {
         let server = Server::start(|_| Reply::ok("hello").header("Content-Type", "text/html"));
         let answer = get(&settings(), &server.url("/x")).await.unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (200, &b"hello"[..]));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn faults_of_the_moment_pass() {
+    async fn temporary_failures_are_retried() {
         for status in [408, 425, 429, 499, 500, 502, 503, 504, 520, 524] {
             let server = Server::start(move |seen| match seen.earlier {
                 0 => Reply::status(status),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_will_not_pass_is_asked_once() {
+    async fn permanent_failures_are_not_retried() {
         for status in [400, 401, 403, 404, 410, 416, 501] {
             let server = Server::start(move |_| Reply::status(status));
             let error = get(&settings(), &server.url("/")).await.unwrap_err();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn redirects_end() {
+    async fn redirects_are_limited() {
         let server = Server::start(|_| Reply::status(301).header("Location", "/again"));
         let error = get(&settings(), &server.url("/")).await.unwrap_err();
         assert!(matches!(error, Error::Redirect { .. }), "{error}");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_bounded_and_plain() {
+    async fn responses_are_limited_and_uncompressed() {
         let server = Server::start(|seen| match seen.target.as_str() {
             "/zip" => Reply::ok("x").header("Content-Encoding", "gzip"),
             _ => Reply::ok(vec![0; 1001]),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_http_is_tried_twice() {
+    async fn malformed_response_is_retried_once() {
         let server = Server::start(|_| Reply::ok("x").header("Warning", "299 - \"a\u{1}b\""));
         let error = get(&settings(), &server.url("/")).await.unwrap_err();
         assert!(error.to_string().contains("(2 tries)"), "{error}");

@@ -43,14 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_the_rfc() {
+    fn http_date_matches_rfc_example() {
         assert_eq!(read_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(show(784_111_777), "1994-11-06 08:49 UTC");
         assert_eq!(show(951_782_400), "2000-02-29 00:00 UTC");
     }
 
     #[test]
-    fn garbage_is_no_date() {
+    fn invalid_date_is_rejected() {
         for text in [
             "",
             "soon",

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trickle_is_given_up() {
+    async fn slow_download_fails() {
         let drip = |_: &_| Reply::ok(vec![7; 5000]).pace(5, Duration::from_millis(20));
         let server = Server::start(drip);
         let url = server.url("/");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_slow_but_moves_arrives() {
+    async fn slow_steady_download_succeeds() {
         let server = Server::start(|_| Reply::ok(vec![7; 8000]).pace(400, Duration::from_millis(50)));
         let client = Client::new(&settings()).unwrap();
         let url = server.url("/");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_hardly_takes_anything_is_given_up() {
+    async fn slow_upload_fails() {
         let server = Proxy::start(None, None, |_| Act::Sip(64, Duration::from_millis(1)));
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(256 << 20).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_is_told_once_for_all_requests() {
+    async fn wait_is_reported_once() {
         let server = Server::start(|_| Reply::ok("x").late(Duration::from_millis(700)));
         let heard = Arc::new(Mutex::new(Vec::new()));
         let mut settings = settings();

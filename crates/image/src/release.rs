@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_an_index_names_comes_along() {
+    fn index_keeps_other_entries() {
         use wainwright_oci::{Document, Tree, media_type};
         let sample = Sample::new();
         let mut release = sample.release(&["amd64", "arm64"], &[]);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn two_hashers_share_the_way_wherever_they_stand() {
+    fn paired_hashers_match_single_hashers() {
         let bytes: Vec<u8> = (0..1000_u32).map(|index| ((index * 31) >> 2) as u8).collect();
         for before in [0, 1, 63, 64, 512] {
             for first in [0, 1, 64, 65, 200, 320] {

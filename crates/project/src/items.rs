@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-
 use crate::document::Item;
 use crate::values::{check_absolute, cut};
 use crate::{Error, Quantity};

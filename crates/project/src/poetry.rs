@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_only_locked_is_no_package() {
+    fn folder_without_build_system_is_not_a_package() {
         let project = read("[tool.poetry]\npackage-mode = false\n").unwrap();
         assert!(project.python_project.is_none());
         let error = read("[tool.poetry]\nversion = \"1\"\n").unwrap_err().to_string();

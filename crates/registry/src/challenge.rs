@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_ends() {
+    fn parser_ends_on_garbage() {
         assert!(check("").is_empty());
         assert!(check("=,=").is_empty());
         assert_eq!(check("Bearer realm=\"never closed"), [("bearer".to_owned(), vec![])].to_vec());

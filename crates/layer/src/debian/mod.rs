@@ -6,6 +6,7 @@
 //!
 //! Packages are held in memory while they are laid out: a Python runtime unpacks to about 45 MB.
 
+mod added;
 mod alternatives;
 mod ar;
 mod architecture;
@@ -15,17 +16,16 @@ mod bytecode;
 mod certificates;
 mod character_sets;
 mod control;
+mod debian_tree;
 mod error;
 mod facts;
 mod filters;
-mod ground;
 mod groups;
 mod keep;
 mod libraries;
 mod loader_cache;
 mod notes;
 mod offered;
-mod onto;
 mod origins;
 mod package;
 mod records;
@@ -47,12 +47,12 @@ use self::groups::{GROUPS, Group};
 use self::package::{MemberKind, Package, Purpose};
 use self::tree::Tree;
 
+pub use self::added::{Added, add};
 pub use self::bytecode::compile_stdlib;
+pub use self::debian_tree::{DebianTree, DebianTreeKind};
 pub use self::error::{Error, MissingLibrary};
 pub use self::facts::{Facts, InstalledPackage};
-pub use self::ground::{Ground, GroundKind};
 pub use self::notes::Note;
-pub use self::onto::{Added, add};
 pub use self::origins::RuntimeOrigin;
 
 /// Part of the cache key of every layer made here; raised when the same packages give other bytes.

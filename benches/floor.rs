@@ -24,7 +24,7 @@ use libdeflater::Decompressor;
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 use wainwright_blob::{Compression, Content, Entry, Kind, Lazy, Options, write};
-use wainwright_layer::{InstalledWheel, Lost, wheel_entries};
+use wainwright_layer::{ConflictLosers, InstalledWheel, wheel_entries};
 use wainwright_oci::{Hasher, ImagePath};
 use wainwright_python::WheelFilename;
 use wainwright_store::Store;
@@ -134,7 +134,7 @@ fn find(folder: &Path) -> Result<Vec<WheelFile>> {
 fn entries(wheel: &WheelFile) -> Result<Vec<Entry>> {
     let layout = Layout::venv(ImagePath::new("app/.venv")?, "3.13".parse()?);
     let wheel = Wheel::open(Arc::new(File::open(&wheel.path)?), &wheel.name)?;
-    Ok(wheel_entries(vec![InstalledWheel::new(&wheel, &layout, &Lost::new())?], &layout)?)
+    Ok(wheel_entries(vec![InstalledWheel::new(&wheel, &layout, &ConflictLosers::new())?], &layout)?)
 }
 
 /// One of the three things that cannot be left out, for one wheel.

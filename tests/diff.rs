@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use wainwright_testing::{Forger, Member, With as _, Workshop, need, run, wheel};
+use wainwright_testing::{ImageEditor, Member, With as _, Workshop, need, run, wheel};
 
 use crate::workshop;
 
@@ -59,7 +59,7 @@ fn two_builds_differ_in_what_was_changed() {
 #[test]
 fn everything_about_a_file_is_compared() {
     let shop = built();
-    let mut image = Forger::open(&shop.path("one"));
+    let mut image = ImageEditor::open(&shop.path("one"));
     image.edit(3, |members| {
         member(members, "app/main.py").header.set_mode(0o755);
         member(members, "app/data/words.txt").header.set_uid(1000);
@@ -77,7 +77,7 @@ fn everything_about_a_file_is_compared() {
 #[test]
 fn another_compression_is_told_apart_from_another_content() {
     let shop = built();
-    let mut image = Forger::open(&shop.path("one"));
+    let mut image = ImageEditor::open(&shop.path("one"));
     image.edit(2, |_| {});
     image.write(&shop.path("two"));
     insta::assert_snapshot!(diff(&shop, "one", "two"));
@@ -86,7 +86,7 @@ fn another_compression_is_told_apart_from_another_content() {
 #[test]
 fn layers_that_come_and_go_are_told() {
     let shop = built();
-    let mut image = Forger::open(&shop.path("one"));
+    let mut image = ImageEditor::open(&shop.path("one"));
     image.push(&[
         Member::file("var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\n"),
         Member::file("opt/x-1.dist-info/METADATA", ""),
@@ -121,7 +121,7 @@ fn refused(shop: &Workshop, before: &str, after: &str) -> String {
 /// Changes a byte in the middle of a blob of the layout `two`, a copy of `one`.
 fn damage(shop: &Workshop, layer: usize) {
     run(&mut shop.build().with(&["--output", "layout:two", "--output", "archive:two.tar"])).digest();
-    let manifest = Forger::open(&shop.path("two")).manifest;
+    let manifest = ImageEditor::open(&shop.path("two")).manifest;
     let digest = manifest["layers"][layer]["digest"].as_str().unwrap().trim_start_matches("sha256:");
     let blob = shop.path(&format!("two/blobs/sha256/{digest}"));
     let bytes = std::fs::read(&blob).unwrap();
@@ -150,9 +150,9 @@ fn a_name_is_no_proof_of_what_a_layer_holds() {
 #[test]
 fn a_config_that_promises_another_tar_is_named() {
     let shop = built();
-    // A forger who kept the layers and changed what the config says of them.
+    // An attacker who kept the layers and changed what the config says of them.
     let digest = |bytes: &[u8]| wainwright_oci::Digest::of(bytes);
-    let mut image = Forger::open(&shop.path("one"));
+    let mut image = ImageEditor::open(&shop.path("one"));
     image.config["rootfs"]["diff_ids"][3] = json!(digest(b"else"));
     let (config, mut manifest) = (image.config.to_string(), image.manifest.clone());
     image.write(&shop.path("two"));
@@ -179,7 +179,7 @@ fn a_config_that_promises_another_tar_is_named() {
 fn what_stands_behind_a_layer_is_called_so() {
     let shop = built();
     run(&mut shop.build().with(&["--output", "layout:two"])).digest();
-    let mut image = Forger::open(&shop.path("one"));
+    let mut image = ImageEditor::open(&shop.path("one"));
     image.append(3, b"garbage");
     image.write(&shop.path("two"));
     let said = refused(&shop, "one", "two");

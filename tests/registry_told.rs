@@ -14,13 +14,13 @@ use crate::disk::{Disk, check_told};
 use crate::workshop;
 
 /// A registry of a few documents that anybody may read: `name:1` is the manifest.
-struct Shelf {
+struct DocumentRegistry {
     files: BTreeMap<String, (String, Vec<u8>)>,
     layers: Vec<Value>,
     diff_ids: Vec<Digest>,
 }
 
-impl Shelf {
+impl DocumentRegistry {
     fn new() -> Self {
         Self { files: BTreeMap::new(), layers: Vec::new(), diff_ids: Vec::new() }
     }
@@ -77,7 +77,7 @@ fn fails(shop: &Workshop, words: &[&str], code: i32) -> String {
 
 #[test]
 fn a_wait_is_told_after_ten_seconds() {
-    let shelf = Shelf::new().layer(media_type::LAYER_TAR, tar(), Digest::of(tar())).start();
+    let shelf = DocumentRegistry::new().layer(media_type::LAYER_TAR, tar(), Digest::of(tar())).start();
     let slow = Proxy::start(Some(&shelf.address()), None, |asked| match asked.number {
         1 => Act::Hang(Duration::from_secs(600)),
         _ => Act::Pass,
@@ -166,7 +166,7 @@ fn layers_that_unpack_to_something_else_are_loaded_by_nobody() {
     let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut zipped, &tar()).unwrap();
     let zipped = zipped.finish().unwrap();
-    let wrong = Shelf::new().layer(media_type::LAYER_GZIP, zipped.clone(), other).start();
+    let wrong = DocumentRegistry::new().layer(media_type::LAYER_GZIP, zipped.clone(), other).start();
     let name = format!("{}/name:1", wrong.address());
     for words in [
         &["-o", "archive:out"][..],
@@ -178,9 +178,12 @@ fn layers_that_unpack_to_something_else_are_loaded_by_nobody() {
         assert!(said.contains("layer 1 unpacks to") && said.contains(&other.to_string()), "{said}");
         assert!(!shop.path("out").exists());
     }
-    let right = Shelf::new().layer(media_type::LAYER_GZIP, zipped.clone(), Digest::of(tar())).start();
+    let right =
+        DocumentRegistry::new().layer(media_type::LAYER_GZIP, zipped.clone(), Digest::of(tar())).start();
     run(&mut shop.wain(&["pull", &format!("{}/name:1", right.address()), "-o", "archive:right"])).ok();
-    let cut = Shelf::new().layer(media_type::LAYER_GZIP, zipped[..20].to_vec(), Digest::of(tar())).start();
+    let cut = DocumentRegistry::new()
+        .layer(media_type::LAYER_GZIP, zipped[..20].to_vec(), Digest::of(tar()))
+        .start();
     let said = fails(&shop, &["pull", &format!("{}/name:1", cut.address()), "-o", "archive:cut"], 1);
     assert!(said.contains("cannot read layer 1, "), "{said}");
     // A layout is a copy of what the digests name; it is seen as a base, and by what unpacks it.
@@ -195,7 +198,9 @@ fn a_layer_of_an_unknown_type_passes_with_a_cache_and_without() {
     for kind in
         ["text/html", "application/x-unheard-of", "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"]
     {
-        let server = Shelf::new().layer(kind, format!("<html>{kind}").into_bytes(), Digest::of("x")).start();
+        let server = DocumentRegistry::new()
+            .layer(kind, format!("<html>{kind}").into_bytes(), Digest::of("x"))
+            .start();
         let name = format!("{}/name:1", server.address());
         let pull = || run(&mut shop.wain(&["pull", &name, "-o", "layout:out"])).digest();
         assert_eq!(pull(), pull(), "{kind}");
@@ -207,7 +212,7 @@ fn a_layer_of_an_unknown_type_passes_with_a_cache_and_without() {
 #[test]
 fn sizes_and_digests_that_are_none_are_told() {
     let shop = workshop();
-    let shelf = || Shelf::new().layer(media_type::LAYER_TAR, tar(), Digest::of(tar()));
+    let shelf = || DocumentRegistry::new().layer(media_type::LAYER_TAR, tar(), Digest::of(tar()));
     let pull = |server: &Proxy, expected: &[&str]| {
         let said = fails(&shop, &["pull", &format!("{}/name:1", server.address()), "-o", "layout:out"], 1);
         expected.iter().for_each(|words| assert!(said.contains(words), "`{words}` is not in {said}"));
@@ -231,7 +236,7 @@ fn sizes_and_digests_that_are_none_are_told() {
 fn layers_that_are_not_given_away_stay_where_they_are() {
     let shop = workshop();
     let kind = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-    let server = Shelf::new().layer(kind, tar(), Digest::of(tar())).start();
+    let server = DocumentRegistry::new().layer(kind, tar(), Digest::of(tar())).start();
     let name = format!("{}/name:1", server.address());
     for (number, words) in [&[][..], &["--platform", "linux/amd64"]].into_iter().enumerate() {
         let _ = fs::remove_dir_all(shop.path("store"));
@@ -303,7 +308,7 @@ fn of_two_images_for_one_platform_the_digest_says_which() {
 fn a_full_cache_is_told_with_what_is_needed_and_free() {
     let shop = workshop();
     let bytes = noise(5, 3 << 20);
-    let server = Shelf::new().layer("application/x-noise", bytes, Digest::of("x")).start();
+    let server = DocumentRegistry::new().layer("application/x-noise", bytes, Digest::of("x")).start();
     let Some(disk) = Disk::mount(&shop.path("small"), c"size=1m,mode=755") else { return };
     let name = format!("{}/name:1", server.address());
     let words = ["pull", &name, "-o", "layout:out", "--cache-dir", "small"];

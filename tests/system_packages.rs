@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use wainwright_testing::{
-    Dockerd, ElfFile, Forger, Member, Ran, With as _, Workshop, need, run, unpack, wheel,
+    Dockerd, ElfFile, ImageEditor, Member, Ran, With as _, Workshop, need, run, unpack, wheel,
 };
 
 use crate::{WAIN, real, workshop};
@@ -13,12 +13,12 @@ use crate::{WAIN, real, workshop};
 /// An image with these files on top of a base for tests.
 fn base_with(shop: &Workshop, files: &[(&str, &str)]) {
     run(&mut shop.build_for("linux/amd64").with(&["--output", "layout:built"])).ok();
-    let mut forger = Forger::open(&shop.path("built"));
-    while forger.layers() > 1 {
-        forger.pop();
+    let mut image = ImageEditor::open(&shop.path("built"));
+    while image.layers() > 1 {
+        image.pop();
     }
-    forger.push(&files.iter().map(|(path, text)| Member::file(path, text)).collect::<Vec<_>>());
-    forger.write(&shop.path("other"));
+    image.push(&files.iter().map(|(path, text)| Member::file(path, text)).collect::<Vec<_>>());
+    image.write(&shop.path("other"));
 }
 
 fn last_lines(ran: &Ran) -> String {
@@ -75,17 +75,17 @@ const SETTING: &str = "base = \"layout:../base\"\nsystem-packages = [\"libgomp1\
 
 impl Needy {
     /// `None` where the network cannot be reached.
-    fn new(name: &str, change: impl FnOnce(&mut Forger)) -> Option<Self> {
+    fn new(name: &str, change: impl FnOnce(&mut ImageEditor)) -> Option<Self> {
         let sample = real::requirements()?;
         let shop = Workshop::empty(WAIN);
-        let mut forger = Forger::open(&sample.layout);
+        let mut image = ImageEditor::open(&sample.layout);
         // What the sample has on top: its environment, its wheels, its project.
-        while forger.layers() > 4 {
-            forger.pop();
+        while image.layers() > 4 {
+            image.pop();
         }
-        change(&mut forger);
+        change(&mut image);
         fs::remove_dir_all(shop.path("base")).unwrap();
-        forger.write(&shop.path("base"));
+        image.write(&shop.path("base"));
         let architecture = if cfg!(target_arch = "aarch64") { ("aarch64", 183) } else { ("x86_64", 62) };
         let module = ElfFile::new().machine(architecture.1).symbol("PyInit_needy").needed("libgomp.so.1");
         let tag = format!("cp313-cp313-manylinux_2_17_{}", architecture.0);
@@ -160,11 +160,11 @@ fn an_image_made_without_dpkg_gets_packages_and_lists_them() {
 }
 
 /// What dpkg would know of an image that was made without it.
-fn dpkg_records(forger: &mut Forger) {
+fn dpkg_records(image: &mut ImageEditor) {
     let mut files: Vec<(String, String)> = Vec::new();
     let mut status = String::new();
-    for layer in 0..forger.layers() {
-        forger.edit(layer, |members| {
+    for layer in 0..image.layers() {
+        image.edit(layer, |members| {
             members.retain(|member| {
                 let Some(name) = member.path.strip_prefix("var/lib/dpkg/status.d/") else { return true };
                 let text = String::from_utf8_lossy(&member.content).into_owned();
@@ -204,7 +204,7 @@ fn dpkg_records(forger: &mut Forger) {
         members.push(Member::file(&format!("var/lib/dpkg/info/{}.list", same(name)), list));
         members.push(Member::file(&format!("var/lib/dpkg/info/{}.md5sums", same(name)), sums));
     }
-    forger.push(&members);
+    image.push(&members);
 }
 
 #[test]
@@ -235,10 +235,10 @@ fn an_image_with_dpkg_gets_packages_as_if_dpkg_had_installed_them() {
 
 #[test]
 fn a_package_that_wants_a_newer_base_is_refused() {
-    let older = |forger: &mut Forger| {
+    let older = |image: &mut ImageEditor| {
         let mut found = 0;
-        for layer in 0..forger.layers() {
-            forger.edit(layer, |members| {
+        for layer in 0..image.layers() {
+            image.edit(layer, |members| {
                 for member in members.iter_mut().filter(|member| member.path == "var/lib/dpkg/status.d/libc6")
                 {
                     let text = String::from_utf8_lossy(&member.content);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wainwright_oci::{Digest, canonical_json};
-use wainwright_testing::{Forger, Member, Ran, Tree, With as _, Workshop, need, run};
+use wainwright_testing::{ImageEditor, Member, Ran, Tree, With as _, Workshop, need, run};
 
 use crate::{real, workshop};
 
@@ -29,12 +29,12 @@ fn verify(shop: &Workshop, image: &str) -> Ran {
 }
 
 /// Changes the image and gives what is said of it, without digests and without the table at its end.
-fn forged(shop: &Workshop, change: impl FnOnce(&mut Forger)) -> String {
+fn forged(shop: &Workshop, change: impl FnOnce(&mut ImageEditor)) -> String {
     let forged = shop.path("forged");
     let _ = fs::remove_dir_all(&forged);
-    let mut forger = Forger::open(&shop.path("out"));
-    change(&mut forger);
-    forger.write(&forged);
+    let mut editor = ImageEditor::open(&shop.path("out"));
+    change(&mut editor);
+    editor.write(&forged);
     let ran = verify(shop, "forged");
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{}", ran.stdout);
     let text: Vec<String> =
@@ -139,7 +139,7 @@ fn an_extra_layer_and_a_missing_one_are_named() {
     insta::assert_snapshot!(
         forged(&shop, |image| image.push(&[Member::file("app/main.py", "print('mine')\n")]))
     );
-    insta::assert_snapshot!(forged(&shop, Forger::pop));
+    insta::assert_snapshot!(forged(&shop, ImageEditor::pop));
 }
 
 #[test]
@@ -223,7 +223,8 @@ fn what_docker_saves_is_known_by_its_config() {
     let mut copy = Command::new(&skopeo);
     copy.current_dir(shop.folder()).args(["--insecure-policy", "copy", "--quiet"]);
     run(copy.args(["oci:out:latest", "docker-archive:saved.tar:demo:1"])).ok();
-    let config = Forger::open(&shop.path("out")).manifest["config"]["digest"].as_str().unwrap().to_owned();
+    let config =
+        ImageEditor::open(&shop.path("out")).manifest["config"]["digest"].as_str().unwrap().to_owned();
     let ran = verify(&shop, "saved.tar").ok();
     assert!(
         ran.stdout.contains(&format!("is what this project builds\ndigest    {config}")),
@@ -239,11 +240,11 @@ fn what_docker_saves_is_known_by_its_config() {
 fn a_cache_that_lies_is_not_believed() {
     let shop = built();
     // Whoever can write to the cache can have a build take other layers; a verification makes them anew.
-    let mut image = Forger::open(&shop.path("out"));
+    let mut image = ImageEditor::open(&shop.path("out"));
     image.edit(PROJECT, |members| member(members, "app/main.py").content.extend(b"evil()\n"));
     image.write(&shop.path("forged"));
     let layer = |layout: &str| -> Value {
-        let image = Forger::open(&shop.path(layout));
+        let image = ImageEditor::open(&shop.path(layout));
         json!({ "descriptor": image.manifest["layers"][PROJECT], "diffId": image.config["rootfs"]["diff_ids"][PROJECT] })
     };
     let (good, evil) = (layer("out"), layer("forged"));
@@ -283,7 +284,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_damaged_layer_is_named() {
     let shop = built();
-    let manifest = Forger::open(&shop.path("out")).manifest;
+    let manifest = ImageEditor::open(&shop.path("out")).manifest;
     let digest = manifest["layers"][WHEELS]["digest"].as_str().unwrap().trim_start_matches("sha256:");
     let blob = shop.path("out/blobs/sha256").join(digest);
     flip(&blob, 100);

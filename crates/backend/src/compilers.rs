@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn compilers_are_told_another_name_for_the_folder() {
+    async fn compilers_map_the_build_folder() {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("it's/bin");
         fs::create_dir_all(&bin).unwrap();

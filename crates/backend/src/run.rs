@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_leaves_running_ends_with_it() {
+    async fn background_children_are_stopped() {
         let Some(ran) = sh("sleep 471.1 & echo done", 30).await else { return };
         assert_eq!(ran.code, Some(0));
         assert!(ends("sleep 471.1"));
     }
 
     #[tokio::test]
-    async fn what_hangs_is_ended_with_all_that_it_started() {
+    async fn hanging_build_is_stopped_with_children() {
         let Some(ran) = sh("echo here; sleep 471.2 & sleep 471.2", 5).await else { return };
         assert_eq!(ran.code, None);
         assert_eq!(ran.said(&[]), "    here");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_in_a_session_of_its_own_ends_with_it() {
+    async fn detached_server_is_stopped() {
         let Some(ran) = sh("(setsid sleep 471.4 >/dev/null &) ; sleep 0.3; echo done", 30).await else {
             return;
         };
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_any_more_ends() {
+    async fn dropped_build_is_stopped() {
         let waiting = tokio::time::timeout(Duration::from_secs(1), sh("sleep 471.3", 30)).await;
         if matches!(waiting, Ok(None)) {
             return;

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_built_by_setuptools() {
+    fn source_without_build_system_uses_setuptools() {
         let legacy = Ok("setuptools.build_meta:__legacy__ [\"setuptools >= 40.8.0\"] []".to_owned());
         assert_eq!(check(&[("setup.py", "")]), legacy);
         assert_eq!(check(&[("pyproject.toml", "[tool.black]\n")]), legacy);

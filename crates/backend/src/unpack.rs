@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out() {
+    fn unpack_rejects_paths_outside() {
         for (members, reason) in [
             (vec![("../evil", Text("", 0))], "points outside it"),
             (vec![("/etc/evil", Text("", 0))], "points outside it"),

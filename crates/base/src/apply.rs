@@ -1,7 +1,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::keep::Keeper;
+use crate::keep::FactCollector;
 use crate::tar_stream::{Member, MemberKind, TarStream};
 use crate::tree::{Kind, Objection, Tree, push};
 
@@ -33,7 +33,7 @@ pub(crate) fn apply<R: Read>(
     stream: &mut TarStream<R>,
     layer: usize,
     tree: &mut Tree,
-    keeper: &mut Keeper,
+    keeper: &mut FactCollector,
 ) -> Result<(), Failure> {
     while let Some(member) = stream.next().map_err(Failure::Tar)? {
         let refuse = |reason| Failure::Path { path: member.path.escape_ascii().to_string(), reason };
@@ -135,7 +135,7 @@ mod tests {
 
     /// Applies layers and lists what comes of them, or the refusal.
     fn check(layers: &[RawTar], expected: &[&str]) {
-        let (mut tree, mut keeper) = (Tree::default(), Keeper::default());
+        let (mut tree, mut keeper) = (Tree::default(), FactCollector::default());
         for (index, layer) in layers.iter().enumerate() {
             let bytes = layer.clone().bytes();
             match apply(&mut TarStream::new(&bytes[..]), index + 1, &mut tree, &mut keeper) {
@@ -287,7 +287,7 @@ mod tests {
                 let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
                 header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
             }
-            let (mut tree, mut keeper) = (Tree::default(), Keeper::default());
+            let (mut tree, mut keeper) = (Tree::default(), FactCollector::default());
             refused +=
                 usize::from(apply(&mut TarStream::new(&bytes[..]), 1, &mut tree, &mut keeper).is_err());
         }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_two_things_or_none_is_refused() {
+    fn ambiguous_document_is_rejected() {
         let both = json!({"schemaVersion": 2, "layers": [], "config": {}, "manifests": []});
         for promised in ["", media_type::MANIFEST, media_type::INDEX] {
             assert_eq!(form_of(promised, both.clone()), "it is both an index and a manifest");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_lie_are_refused() {
+    fn wrong_descriptors_are_rejected() {
         let digest = Digest::of("{}").to_string();
         let read =
             |value: Value| descriptor(at(), &value, "config").map(|d| d.size).map_err(|e| e.to_string());

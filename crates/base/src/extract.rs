@@ -12,7 +12,7 @@ use wainwright_store::Store;
 use crate::Error;
 use crate::apply::Failure;
 use crate::facts::Facts;
-use crate::keep::Keeper;
+use crate::keep::FactCollector;
 use crate::layer_stream::{self, LARGEST_IMAGE};
 use crate::listing::clean;
 use crate::tar_stream::{MemberKind, invalid};
@@ -33,7 +33,7 @@ pub fn extract(
     is_wanted: impl Fn(&str) -> bool,
     into: &Path,
 ) -> Result<(), Error> {
-    let (mut tree, mut keeper, mut left) = (Tree::default(), Keeper::for_packages(), LARGEST_IMAGE);
+    let (mut tree, mut keeper, mut left) = (Tree::default(), FactCollector::for_packages(), LARGEST_IMAGE);
     for (index, layer) in layers.iter().enumerate() {
         layer_stream::read(layer, index + 1, store, &mut left, &mut tree, &mut keeper)?;
     }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_disk_refuses_is_no_fault_of_the_layer() {
+    fn disk_error_is_not_a_layer_error() {
         let bench = Bench::simple(vec![raw().file("usr/bin/python3", b"program")]);
         let source = Source::Layout { dir: bench.layout(), name: None, digest: None };
         let base = open(&source, &Platform::linux("amd64"), &bench.store).unwrap();

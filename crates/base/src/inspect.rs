@@ -1,7 +1,7 @@
 use serde_json::json;
 use wainwright_store::{CacheKey, Store};
 
-use crate::keep::Keeper;
+use crate::keep::FactCollector;
 use crate::layer_stream::LARGEST_IMAGE;
 use crate::offers::PathKind;
 use crate::tree::{Kind, Tree};
@@ -44,7 +44,7 @@ fn key(base: &BaseImage) -> Result<CacheKey, Error> {
 }
 
 fn read(base: &BaseImage, store: &Store) -> Result<Offers, Error> {
-    let (mut tree, mut keeper, mut left) = (Tree::default(), Keeper::default(), LARGEST_IMAGE);
+    let (mut tree, mut keeper, mut left) = (Tree::default(), FactCollector::default(), LARGEST_IMAGE);
     for (index, layer) in base.image.layers.iter().enumerate() {
         layer_stream::read(layer, index + 1, store, &mut left, &mut tree, &mut keeper)?;
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_cpython_is_left_out() {
+    fn other_interpreters_are_ignored() {
         let offers = offers(vec![
             raw()
                 .program("a/python3.11", b"#!/bin/sh")
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn alpine_and_bare_musl_are_told_apart_from_debian() {
+    fn alpine_and_bare_musl_are_recognized() {
         let loader = b"\x7fELF\0musl libc (x86_64)\nVersion %s\n\x001.2.5\0";
         let bare = raw().program("lib/ld-musl-x86_64.so.1", loader);
         assert_eq!(offers(vec![bare.clone()]).libc, Some(Libc::Musl(1, 2)));

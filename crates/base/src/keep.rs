@@ -16,14 +16,14 @@ enum Wanted {
     Libc(Family),
 }
 
-/// Keeps what is wanted of the files that pass.
+/// Collects facts about the files of an image while its layers are read.
 #[derive(Debug, Default)]
-pub(crate) struct Keeper {
+pub(crate) struct FactCollector {
     total: u64,
     is_for_packages: bool,
 }
 
-impl Keeper {
+impl FactCollector {
     /// Keeps what somebody has to read who adds packages, and nothing else.
     pub(crate) fn for_packages() -> Self {
         Self { total: 0, is_for_packages: true }

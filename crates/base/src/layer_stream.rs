@@ -8,7 +8,7 @@ use wainwright_store::{CacheKey, Store};
 use crate::Error;
 use crate::apply::{Failure, apply};
 use crate::gzip::Gzip;
-use crate::keep::Keeper;
+use crate::keep::FactCollector;
 use crate::span::Span;
 use crate::tar_stream::{TarStream, invalid};
 use crate::tree::Tree;
@@ -59,7 +59,7 @@ pub(crate) fn read(
     store: &Store,
     left: &mut u64,
     tree: &mut Tree,
-    keeper: &mut Keeper,
+    keeper: &mut FactCollector,
 ) -> Result<(), Error> {
     let passed = pass(layer, position, store, left, |stream| apply(stream, position, tree, keeper))?;
     passed.check(layer, position, store)?;

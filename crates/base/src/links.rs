@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn circles_and_dead_ends_are_nowhere() {
+    fn link_cycles_and_dangling_links_resolve_to_nothing() {
         for path in ["a", "usr/lib", "usr/bin/python3.11/x", "usr/lib/.."] {
             assert_eq!(resolve(path.as_bytes(), look), None, "{path}");
         }
     }
 
     #[test]
-    fn what_is_not_there_yet_lands_behind_links() {
+    fn missing_path_resolves_through_links() {
         assert_eq!(landing(b"/app/.venv/bin", look).unwrap(), b"srv/app/.venv/bin");
         assert_eq!(landing(b"bin/new", look).unwrap(), b"usr/bin/new");
         assert_eq!(landing(b"a/x", look), None);

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_told_and_damage_is_an_error() {
+    fn trailing_bytes_are_reported_and_damage_is_an_error() {
         let tar = raw().file("a", b"1").bytes();
         let (bench, mut layer) = layer(&tar, &gzip(&tar), media_type::LAYER_GZIP);
         let digest = layer.descriptor.digest;

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_sources_are_rejected() {
         for text in
             ["", "layout", "layout:", "layout::x", "oci:out", "archive:@sha256:aa", "layout:x@sha256:AB"]
         {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn names_meet_in_their_usual_spellings() {
+    fn image_name_spellings_are_equal() {
         for (name, wanted) in [
             ("1.4", "1.4"),
             ("api:1.4", "1.4"),

@@ -2,7 +2,7 @@ use wainwright_oci::Layer;
 use wainwright_store::Store;
 
 use crate::Error;
-use crate::keep::Keeper;
+use crate::keep::FactCollector;
 use crate::layer_stream::{self, LARGEST_IMAGE};
 use crate::tree::{Kind, Tree};
 
@@ -25,7 +25,7 @@ pub enum Surveyed {
 /// (`/var/lib/dpkg`, but for the scripts and checksums of packages), what it is told (`/etc/dpkg`), and what the loader
 /// goes by (`/etc/ld.so.cache`, `/etc/ld.so.conf.d`).
 pub fn survey(base: &[Layer], store: &Store) -> Result<Vec<(Vec<u8>, Surveyed)>, Error> {
-    let (mut tree, mut keeper, mut left) = (Tree::default(), Keeper::for_packages(), LARGEST_IMAGE);
+    let (mut tree, mut keeper, mut left) = (Tree::default(), FactCollector::for_packages(), LARGEST_IMAGE);
     for (index, layer) in base.iter().enumerate() {
         layer_stream::read(layer, index + 1, store, &mut left, &mut tree, &mut keeper)?;
     }

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_comes_before_what_names_it() {
+    fn referenced_documents_come_first() {
         let (one, two) = (manifest("1"), manifest("2"));
         let inner = index(&[&one]);
         // `one` is named at two depths.

@@ -580,7 +580,7 @@ mod tests {
     }
 
     #[test]
-    fn long_runs_and_limits_meet_exactly() {
+    fn long_runs_and_limits_round_trip() {
         let data = vec![7; 100_000];
         let packed = deflate(&data, 9);
         for piece_out in [1, 257, 258, 259, 50_000, 100_000, 100_001] {
@@ -598,7 +598,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_zlib_on_anything(mut data in prop::collection::vec(any::<u8>(), 0..3000), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+        fn inflate_matches_zlib(mut data in prop::collection::vec(any::<u8>(), 0..3000), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
             data = deflate(&data, 9);
             for (place, value) in flips {
                 let place = place.index(data.len());

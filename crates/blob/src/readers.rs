@@ -198,7 +198,7 @@ fn check_libraries(layer: &[u8], tar: &[u8]) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
-    fn libraries_read_what_was_joined(members in layers()) {
+    fn libraries_read_joined_gzip(members in layers()) {
         let (layer, tar) = joined(&members);
         check_libraries(&layer, &tar)?;
     }
@@ -229,7 +229,7 @@ const PROGRAMS: [&[&str]; 11] = [
 ];
 
 #[test]
-fn programs_read_what_was_joined() {
+fn programs_read_joined_gzip() {
     let folder = tempfile::tempdir().unwrap();
     // The same layers every time: a program that is slow to start is no place for chance.
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_and_foreign_names_travel_in_pax_records() {
+    fn long_and_non_ascii_names_use_pax_records() {
         for name in ["a/b".to_owned(), "x/".repeat(60) + "y", "ü".to_owned(), "x".repeat(99), "x".repeat(101)]
         {
             let entry = Entry::bytes(ImagePath::new(name.clone()).unwrap(), *b"hi");

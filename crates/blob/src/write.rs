@@ -261,7 +261,7 @@ mod tests {
     ];
 
     #[test]
-    fn order_and_cores_do_not_matter() {
+    fn entry_order_and_threads_do_not_change_bytes() {
         let mut entries: Vec<Entry> = (0..3000)
             .map(|index| Entry::bytes(path(&format!("d/{index}")), noise(index * 7 % 5000)))
             .collect();
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_cannot_stand_together_are_refused() {
+    fn conflicting_entries_are_rejected() {
         let check = |entries: Vec<Entry>, expected: &str| {
             let error = write(&entries, &SPLICE, &mut std::io::sink()).unwrap_err();
             assert_eq!(error.to_string(), expected);

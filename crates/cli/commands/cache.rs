@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
-use wainwright_store::{Kind, Limits, Patience, Pruned, Survey, Waiting, clear, prune, survey, would_prune};
+use wainwright_store::{Kind, Limits, LockWait, Pruned, Survey, Waiting, clear, prune, survey, would_prune};
 
 use crate::args::{LOCK_TIMEOUT, MAX_AGE, MAX_SIZE};
 use crate::console::{clean, fail, line, print, usage};
@@ -120,7 +120,7 @@ pub(crate) fn cache(arguments: &Cache) -> u8 {
     let Some(root) = find(place) else {
         return usage("there is no cache: HOME is not set; give --cache-dir");
     };
-    let patience = Patience { limit: patience, tell: &|waiting: &Waiting| line(&waiting.to_string()) };
+    let patience = LockWait { limit: patience, tell: &|waiting: &Waiting| line(&waiting.to_string()) };
     let done = match command {
         CacheCommand::Status(status) => {
             survey(&root).map(|found| show(status, &root, &found.unwrap_or_default(), now))

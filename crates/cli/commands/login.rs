@@ -1,7 +1,7 @@
 use std::io::Read as _;
 
 use clap::Args;
-use wainwright_engine::{Keeper, Secret};
+use wainwright_engine::{CredentialStore, Secret};
 
 use crate::args::{RemoteArguments, parse_host};
 use crate::console::usage;
@@ -46,10 +46,10 @@ pub(crate) fn login(arguments: &Login) -> u8 {
     run_without_project(&arguments.remote.setup(), async |session, screen| {
         let kept = wainwright_engine::login(registry, user, &password, session).await?;
         screen.finish(&match kept {
-            Keeper::Helper(helper) => {
+            CredentialStore::Helper(helper) => {
                 format!("{user} is logged in to {registry}; {helper} keeps the password")
             }
-            Keeper::File(path) => format!(
+            CredentialStore::File(path) => format!(
                 "{user} is logged in to {registry}; the password is in {}, not encrypted, for you alone",
                 path.display()
             ),

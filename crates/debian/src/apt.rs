@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_debians_archive_is_passed_over() {
+    fn other_apt_sources_are_skipped() {
         let list = "deb https://download.docker.com/linux/debian bookworm stable\n\
             deb https://deb.nodesource.com/node_20.x nodistro main\n\
             deb https://apt.postgresql.org/pub/repos/apt bookworm-pgdg main\n\

@@ -143,7 +143,7 @@ async fn valid_until_counts_when_locking_only() {
 }
 
 #[tokio::test]
-async fn signers_can_be_named() {
+async fn signed_by_restricts_keys() {
     let world = world();
     let mut settings = world.archive.settings();
     settings.signed_by = vec![world.archive.signer.fingerprint()];

@@ -74,7 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_two_spellings_name_one_moment() {
+    fn date_formats_are_equal() {
         for (release, rfc3339, seconds) in [
             ("Sat, 11 Jul 2026 10:16:37 UTC", "2026-07-11T10:16:37Z", 1_783_764_997),
             ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z", 0),

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_that_does_not_know_what_it_has_is_told_as_damaged() {
+    fn base_with_invalid_package_list_is_rejected() {
         for (status, expected) in [
             ("Package: libc6\nnonsense\n", "line 2: the line is not `Name: value`"),
             ("\u{0}\u{1}", "line 1: the line is not `Name: value`"),

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_relation_is_noticed() {
+    fn invalid_relation_is_rejected() {
         for field in ["Upper", "a (1.0)", "a (>= )", "a (>= 1", "a (>= 1 2)", "a b", "|", "-a"] {
             assert_eq!(shown(field)[0], "malformed", "{field}");
         }

@@ -73,7 +73,7 @@ fn one_changed_letter_is_noticed() {
 }
 
 #[test]
-fn a_stranger_is_not_believed() {
+fn unknown_signer_is_rejected() {
     let (signer, stranger) = (Signer::new(), Signer::new());
     let expected = format!("the key {} is not in the keyring", stranger.fingerprint());
     check_refused(&stranger.sign(TEXT), &keyring(&[&signer]), &expected);
@@ -104,7 +104,7 @@ fn join(one: &str, two: &str) -> String {
 }
 
 #[test]
-fn what_is_not_wholly_signed_is_refused() {
+fn partly_signed_release_is_rejected() {
     let signer = Signer::new();
     let good = signer.sign(TEXT);
     let keyring = keyring(&[&signer]);
@@ -144,7 +144,7 @@ fn line_ends_and_white_space_at_them_are_not_signed() {
 }
 
 #[test]
-fn weak_hashes_do_not_count() {
+fn weak_hashes_are_rejected() {
     let signer = Signer::careless();
     verify(&signer.sign(TEXT), &keyring(&[&signer]), now()).expect("a strong hash");
     for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha224] {
@@ -154,7 +154,7 @@ fn weak_hashes_do_not_count() {
 }
 
 #[test]
-fn keys_and_signatures_end() {
+fn expired_keys_and_signatures_are_rejected() {
     let day = 86400;
     let signer = Signer::new().expire_after(1000 + day / 2);
     check_refused(&signer.sign(TEXT), &keyring(&[&signer]), "has expired");
@@ -173,7 +173,7 @@ fn keys_and_signatures_end() {
 }
 
 #[test]
-fn revoked_keys_are_no_keys() {
+fn revoked_keys_are_rejected() {
     let signer = Signer::new().revoke();
     let error = Keyring::default().add(&signer.binary(), "old.gpg").expect_err("revoked");
     assert_eq!(error.to_string(), "cannot use the keyring `old.gpg`: it contains no signing key");
@@ -195,7 +195,7 @@ fn the_suite_and_its_dates_are_checked() {
 }
 
 #[test]
-fn a_signed_release_must_still_make_sense() {
+fn signed_release_is_validated() {
     let signer = Signer::new();
     for (text, expected) in [
         ("Codename: x\nCodename: y", "duplicate field"),

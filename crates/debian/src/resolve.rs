@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_not_chosen_again() {
+    fn installed_packages_are_not_chosen_again() {
         let archive = "app; Depends: lib (>= 1), mail\nlib 2; Depends: more\nmore\nmailer; Provides: mail";
         check_beside(archive, "lib 1\npost; Provides: mail", "app", "app");
         check_beside(archive, "lib 1", "app", "app mailer");
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_never_replaced() {
+    fn installed_packages_are_never_replaced() {
         let archive = "app; Depends: one\none; Depends: libc (>= 2.41)\nlibc 2.41";
         let expected = "`libc (>= 2.41)`, required by one, required by app, is not satisfied by `libc 2.36-9` of the base";
         check_beside(archive, "libc 2.36-9", "app", expected);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_is_met_by_a_versioned_provides_only() {
+    fn only_versioned_provides_satisfies_bound() {
         let lines = "app; Depends: ssl (>= 3)\nold; Provides: ssl\nnew; Provides: ssl (= 3.1)";
         check(lines, "app", &[], "app new");
         check(
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn cycles_end() {
+    fn dependency_cycles_end() {
         check("a; Depends: b\nb; Depends: c\nc; Depends: a, b", "a", &[], "a b c");
     }
 
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_packages_are_not_wanted() {
+    fn excluded_packages_are_not_chosen() {
         let lines =
             "ca; Depends: openssl, debconf | cdebconf\nopenssl\ndebconf\ncdebconf\nmail; Depends: openssl";
         check(lines, "ca", &["openssl for ca", "debconf"], "ca");
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_package_says_who_wanted_it() {
+    fn missing_package_names_its_dependents() {
         let lines = "app; Depends: lib\nlib; Depends: gone (>= 2) | lost";
         check(
             lines,
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_refuse_each_other_are_not_chosen_together() {
+    fn conflicting_packages_are_not_chosen_together() {
         let lines = "app; Depends: b | c\nb; Conflicts: d (<< 2)\nc\nd 1";
         check(lines, "d, app", &[], "app c d");
         let lines = "app; Depends: b\nb; Breaks: d (<< 2)\nd 1";

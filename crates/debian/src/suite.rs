@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_move_are_refused_with_names_that_do_not() {
+    fn moving_suite_names_are_rejected() {
         for text in ["stable", "debian:oldstable", "testing"] {
             let error = text.parse::<Suite>().expect_err(text);
             assert!(error.hint().is_some_and(|hint| hint.contains("`trixie`") && hint.contains("moves")));

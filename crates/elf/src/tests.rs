@@ -18,7 +18,7 @@ fn sample() -> Vec<u8> {
 }
 
 #[test]
-fn an_elf_file_tells_what_it_needs_and_offers() {
+fn elf_file_lists_needed_and_provided_versions() {
     let bytes = sample();
     let elf = read(bytes.as_slice()).unwrap().unwrap();
     assert_eq!(Some(elf.machine), machine("arm64"));
@@ -38,7 +38,7 @@ fn an_elf_file_tells_what_it_needs_and_offers() {
 }
 
 #[test]
-fn a_name_is_found_where_two_windows_meet() {
+fn name_across_two_windows_is_found() {
     let window = 1 << 20;
     for shift in [window - 14, window - 5, window - 1, window, window + 1] {
         let bytes = ElfFile::new().symbol(&"x".repeat(shift)).symbol("PyInit_fast").bytes();
@@ -57,7 +57,7 @@ fn a_file_on_disk_is_read_the_same() {
 }
 
 #[test]
-fn a_cut_or_twisted_elf_file_is_an_error_and_never_a_panic() {
+fn damaged_elf_file_is_an_error_not_a_panic() {
     let bytes = sample();
     assert!(read(&bytes[..100]).is_err());
     for length in 0..bytes.len() {

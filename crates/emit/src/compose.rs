@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_compose_gets_no_name() {
+    fn old_compose_has_no_name_key() {
         let options = Options { compat: Compat::Compose129, ..Options::default() };
         let text = shown(&compose(&sample(), &options).unwrap());
         assert!(!text.contains("\nname:") && text.contains("--compatibility"), "{text}");

@@ -291,7 +291,7 @@ services:
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn invalid_values_are_reported_with_position() {
         let cases = [
             "component: {}",
             "components: [out]",

@@ -50,5 +50,5 @@ pub use wainwright_base::Source as ImageSource;
 pub use wainwright_http::Secret;
 pub use wainwright_image::replace;
 pub use wainwright_project::{AllowedClash, BuildSdists, Project};
-pub use wainwright_registry::{Keeper, Probe, Registry};
+pub use wainwright_registry::{CredentialStore, Probe, Registry};
 pub use wainwright_resolve::Upgrade;

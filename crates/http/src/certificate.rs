@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn garbage_has_no_names() {
+    fn invalid_certificate_has_no_names() {
         for der in
             [&b""[..], b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x02\x30\x00", b"\x30\x82\xff\xff\x30"]
         {

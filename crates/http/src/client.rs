@@ -8,7 +8,7 @@ use crate::cause::innermost;
 use crate::clock::Stopwatch;
 use crate::limits::Limits;
 use crate::proxy::Routes;
-use crate::retry::{Patience, Tries};
+use crate::retry::{RetryBudget, Tries};
 use crate::{Clock, Error, Settings, WaitListener, tls};
 
 /// Downloads things, politely. Clones share connections, limits and patience.
@@ -20,7 +20,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     permits: Arc<Semaphore>,
-    patience: Arc<Patience>,
+    patience: Arc<RetryBudget>,
     pub(crate) offline: bool,
     pub(crate) limits: Limits,
     pub(crate) routes: Arc<Routes>,
@@ -33,7 +33,7 @@ impl Client {
     /// Prepares a client; opens no connection. Fails when the proxies or the CA file cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let permits = Arc::new(Semaphore::new(settings.connections.max(1)));
-        let patience = Patience::new(settings.clock.clone(), settings.tries.max(1), settings.budget);
+        let patience = RetryBudget::new(settings.clock.clone(), settings.tries.max(1), settings.budget);
         Self::with(settings, permits, Arc::new(patience))
     }
 
@@ -42,7 +42,7 @@ impl Client {
         Self::with(settings, self.shared.permits.clone(), self.shared.patience.clone())
     }
 
-    fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<Patience>) -> Result<Self, Error> {
+    fn with(settings: &Settings, permits: Arc<Semaphore>, patience: Arc<RetryBudget>) -> Result<Self, Error> {
         let routes = Arc::new(Routes::new(&settings.proxies)?);
         let shared = Shared {
             http: connect(settings, &routes)?,

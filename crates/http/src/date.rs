@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_the_rfc() {
+    fn http_date_matches_rfc_example() {
         assert_eq!(read_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(read_http("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(read_http("Sun Nov  6 08:49:37 1994"), Some(784_111_777));
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_date() {
+    fn invalid_date_is_rejected() {
         for text in [
             "",
             "soon",

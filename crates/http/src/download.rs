@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_honest_server_is_asked_once() {
+    async fn correct_server_gets_one_request() {
         let outcome = check(|seen| Reply::file(seen, wheel())).await;
         outcome.result.unwrap();
         assert_eq!((outcome.requests.len(), outcome.waits, outcome.moved), (1, 0, wheel().len() as u64));
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_never_says_anything_new_is_given_up() {
+    async fn download_without_progress_fails() {
         let outcome = check(|seen| Reply::file(seen, wheel()).cut(10)).await;
         assert!(matches!(outcome.result, Err(Error::Unreachable { tries: 5, .. })), "{:?}", outcome.result);
     }
 
     #[tokio::test]
-    async fn a_silent_connection_is_left_and_resumed() {
+    async fn stalled_download_is_resumed() {
         let outcome = check(|seen| match seen.earlier {
             0 => Reply::file(seen, wheel()).late(Duration::from_secs(2)),
             _ => Reply::file(seen, wheel()),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_ignored_range_begins_anew() {
+    async fn ignored_range_restarts_download() {
         let outcome = check(|seen| match seen.earlier {
             0 => Reply::ok(wheel()).cut(500_000),
             _ => Reply::ok(wheel()),

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_followed() {
+    fn forbidden_redirects_are_rejected() {
         for to in [
             "http://a.example/",
             "file:///etc/passwd",

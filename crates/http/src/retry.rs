@@ -60,22 +60,22 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(date::read_http(text)?.saturating_sub(now)))
 }
 
-/// The patience of a whole run, shared by all its requests.
-pub(crate) struct Patience {
+/// The retries of a whole run, shared by all its requests.
+pub(crate) struct RetryBudget {
     pub(crate) clock: Clock,
     pub(crate) tries: usize,
     pub(crate) budget: Duration,
-    lost: Mutex<Lost>,
+    lost: Mutex<LostTime>,
 }
 
 /// The time in which some request was failing or waiting; times that overlap count once.
 #[derive(Default)]
-struct Lost {
+struct LostTime {
     total: Duration,
     until: Duration,
 }
 
-impl Patience {
+impl RetryBudget {
     pub(crate) fn new(clock: Clock, tries: usize, budget: Duration) -> Self {
         Self { clock, tries, budget, lost: Mutex::default() }
     }
@@ -91,14 +91,14 @@ impl Patience {
         if total > self.budget {
             return false;
         }
-        *state = Lost { total, until: state.until.max(end) };
+        *state = LostTime { total, until: state.until.max(end) };
         true
     }
 }
 
 /// The tries of one request.
 pub struct Tries<'a> {
-    patience: &'a Patience,
+    patience: &'a RetryBudget,
     seed: u64,
     /// Faults in a row.
     row: usize,
@@ -110,7 +110,7 @@ pub struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    pub(crate) fn new(patience: &'a Patience, url: &str) -> Self {
+    pub(crate) fn new(patience: &'a RetryBudget, url: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         url.hash(&mut hasher);
         Self {
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn waits_that_overlap_are_paid_once() {
-        let patience = Patience::new(Clock::on_paper(), 5, Duration::from_secs(10));
+    fn overlapping_waits_count_once() {
+        let patience = RetryBudget::new(Clock::on_paper(), 5, Duration::from_secs(10));
         for _ in 0..100 {
             assert!(patience.spend(Duration::ZERO, Duration::from_secs(8)));
         }
@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_budget_ends_tries_that_a_server_keeps_asking_for() {
-        let patience = Patience::new(Clock::on_paper(), 5, Duration::from_secs(100));
+        let patience = RetryBudget::new(Clock::on_paper(), 5, Duration::from_secs(100));
         let mut tries = Tries::new(&patience, "u");
         let mut count = 0;
         loop {
@@ -242,8 +242,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waits_double() {
-        let patience = Patience::new(Clock::on_paper(), 6, Duration::from_secs(100));
+    async fn backoff_doubles() {
+        let patience = RetryBudget::new(Clock::on_paper(), 6, Duration::from_secs(100));
         let mut tries = Tries::new(&patience, "u");
         let fault = || Fault::may_pass(Error::Client { reason: String::new() });
         while tries.again(fault(), false).await.is_ok() {}

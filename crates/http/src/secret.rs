@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_stand_alone() {
+    fn netrc_token_without_login_is_accepted() {
         let mut url: Url = "https://token@pypi.example/".parse().unwrap();
         assert!(take_credentials(&mut url).unwrap() == Auth::basic("token", &Secret::new("")));
     }
 
     #[test]
-    fn shown_urls_hold_no_secret() {
+    fn shown_urls_contain_no_secret() {
         let url = "https://ann:hunter2@h.example/a?X-Sig=hunter2&b=hunter2&hunter=#hunter2".parse().unwrap();
         let shown = redacted(&url);
         assert_eq!(shown, "https://h.example/a?X-Sig=***&b=***&hunter=***");

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_in_lower_case_win_and_empty_ones_say_nothing() {
+    fn lower_case_variables_win_and_empty_ones_are_ignored() {
         let vars = [
             ("HTTP_PROXY", "http://upper:1"),
             ("http_proxy", "http://lower:1"),

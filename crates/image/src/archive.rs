@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_without_names_makes_none_up() {
+    fn archive_without_names_has_no_tags() {
         let sample = Sample::new();
         let members = read(&archive(&sample, &sample.release(&["amd64"], &[])));
         let texts = [1, 2].map(|at: usize| String::from_utf8(members[at].2.clone()).unwrap());
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_stream_cannot_be_mended() {
+    fn partial_stream_is_not_retried() {
         let sample = Sample::new();
         let release = sample.release(&["amd64"], &["demo/api:1"]);
         sample.store.discard(&release.images[0].layers[1].descriptor.digest);

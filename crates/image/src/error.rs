@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_cannot_reach_a_daemon_is_offered_an_archive() {
+    fn unreachable_daemon_hints_at_archive() {
         let error = Error::NoDaemon { tried: vec!["/a".into(), "/b".into(), "/c".into()] };
         assert_eq!(error.to_string(), "no Docker daemon found; tried `/a`, `/b` and `/c`");
         assert!(error.hint().unwrap().contains("--output archive:FILE"));
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_known() {
+    fn broken_pipe_is_recognized() {
         assert!(Error::write(Path::new("-"), 1, io::ErrorKind::BrokenPipe.into()).is_broken_pipe());
         assert!(!Error::write(Path::new("-"), 1, io::ErrorKind::Other.into()).is_broken_pipe());
     }

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unfinished_goes_and_nothing_begins_any_more() {
+    fn unfinished_files_are_removed_on_interruption() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let living = Living::new();

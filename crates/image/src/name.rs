@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_tags_of_two_repositories_do_not_meet() {
+    fn equal_tags_of_two_repositories_stay_apart() {
         assert_eq!(
             names(&["amd64"], &["demo/api:1", "ghcr.io/acme/api:1", "demo/api:1", "demo/api:2"]),
             [

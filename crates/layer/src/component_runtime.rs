@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_package_and_what_it_stands_in_for_are_there() {
+    fn package_and_provided_names_are_found() {
         let entries = component_runtime().unwrap();
         let paths: Vec<String> = entries.iter().map(|entry| format!("/{}", entry.path)).collect();
         for file in ["component_runtime/__main__.py", "compat/woodwork/types/__init__.py"] {

@@ -17,4 +17,4 @@ pub use environment::{Environment, app};
 pub use error::Error;
 pub use native::{NativeFile, NativeFiles, may_be_native, native_files};
 pub use source::{fingerprint, source_entries};
-pub use wheels::{InstalledWheel, Lost, wheel_entries, wheel_origins};
+pub use wheels::{ConflictLosers, InstalledWheel, wheel_entries, wheel_origins};

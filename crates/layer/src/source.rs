@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_finds_no_room_in_memory_stays_on_disk_and_is_the_same_layer() {
+    fn large_files_are_read_again_with_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("file");
         std::fs::write(&disk, "1234567").unwrap();

@@ -10,8 +10,8 @@ use wainwright_wheel::{FileContent, InstalledFile, Layout, Wheel};
 use crate::Error;
 use crate::layout::directories;
 
-/// The paths that packages lose to others, by package: their layers do not hold them.
-pub type Lost = BTreeMap<PackageName, BTreeSet<ImagePath>>;
+/// The paths that packages lose in file conflicts, by package: their layers omit them.
+pub type ConflictLosers = BTreeMap<PackageName, BTreeSet<ImagePath>>;
 
 /// What a wheel puts into an image, without what had to be read to know it.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct InstalledWheel {
 
 impl InstalledWheel {
     /// Installs a wheel, but for the files it loses.
-    pub fn new(wheel: &Wheel, layout: &Layout, lost: &Lost) -> Result<Self, Error> {
+    pub fn new(wheel: &Wheel, layout: &Layout, lost: &ConflictLosers) -> Result<Self, Error> {
         Ok(Self {
             filename: wheel.filename().clone(),
             file: wheel.file().clone(),

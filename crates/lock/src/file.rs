@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_the_last_part_of_the_address() {
+    fn file_name_is_last_part_of_url() {
         for (url, name) in [
             ("https://host/a/foo-1.whl", Some("foo-1.whl")),
             ("https://host/foo-1%2Bcpu.whl#sha256=00", Some("foo-1+cpu.whl")),

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_the_target_hold() {
+    fn markers_of_the_target_apply() {
         for marker in [
             "python_version >= '3.9'",
             "python_version == \"3.11\"",
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_other_targets_do_not() {
+    fn markers_of_other_targets_do_not_apply() {
         for marker in [
             "python_version < '3.11'",
             "python_version > '3.11'",

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_look_as_python_writes_them() {
+    fn json_text_matches_python() {
         let value: Value =
             toml::from_str("b = [1, 2.0, true, 'é\"\\𝄞']\na = { z = {}, y = [], x = \"\\u0001\\n\" }")
                 .unwrap();

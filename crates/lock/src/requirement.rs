@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_ends_at_white_space() {
+    fn url_ends_at_whitespace() {
         let requirement = read("foo @ https://example.org/foo-1.0-py3-none-any.whl;x ; os_name == 'nt'");
         assert_eq!(requirement.url.as_deref(), Some("https://example.org/foo-1.0-py3-none-any.whl;x"));
         assert!(requirement.marker.is_some());

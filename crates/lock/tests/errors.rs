@@ -55,7 +55,7 @@ fn a_requirement_without_a_sha256_is_refused() {
 }
 
 #[test]
-fn a_requirement_is_pinned_and_agrees_with_itself() {
+fn requirement_must_be_pinned_consistently() {
     insta::assert_snapshot!(refused(&format!("foo>=1.0 {HASH}")), @"
     requirements.txt:1: `foo` is not pinned to one version
     pin every package: `uv pip compile --generate-hashes requirements.in -o requirements.txt`
@@ -81,7 +81,7 @@ fn one_name_in_two_spellings_is_one_package() {
 }
 
 #[test]
-fn what_is_no_wheel_is_refused() {
+fn locks_reject_packages_without_wheels() {
     let hint = "build a wheel (`uv build --wheel`) and lock the wheel file, or make it a workspace member; `uv export --no-emit-project` omits the project itself";
     for (line, message) in [
         (
@@ -98,7 +98,7 @@ fn what_is_no_wheel_is_refused() {
 }
 
 #[test]
-fn what_may_be_something_else_tomorrow_is_refused() {
+fn moving_sources_are_rejected() {
     for (line, message) in [
         ("-e .", "requirements.txt:1: `.` comes from a source tree without a name, not from a wheel"),
         ("./lib", "requirements.txt:1: `./lib` comes from a source tree without a name, not from a wheel"),
@@ -116,7 +116,7 @@ fn what_may_be_something_else_tomorrow_is_refused() {
 }
 
 #[test]
-fn what_names_itself_may_have_any_path() {
+fn named_editable_accepts_any_path() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("b-c lib")).unwrap();
     fs::write(dir.path().join("b-c lib/pyproject.toml"), "[tool.poetry]\nname = 'lib'\n").unwrap();
@@ -147,7 +147,7 @@ fn what_names_itself_may_have_any_path() {
 }
 
 #[test]
-fn a_pipe_is_not_waited_for() {
+fn lock_reader_rejects_pipes() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("lib")).unwrap();
     for (line, pipe) in [("-r more.txt", "more.txt"), ("-e ./lib", "lib/pyproject.toml")] {
@@ -160,7 +160,7 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
-fn pdm_locks_the_parts_that_it_was_told_to() {
+fn pdm_lock_contains_selected_groups() {
     let dir = tempfile::tempdir().unwrap();
     let lock = "[metadata]\ngroups = ['default']\nstrategy = []\nlock_version = '4.5.0'\n";
     let pyproject = "[project]\nname = 'p'\nversion = '1'\n[project.optional-dependencies]\nx = ['foo']\n\
@@ -403,7 +403,7 @@ fn two_entries_for_one_file_have_one_hash() {
 }
 
 #[test]
-fn passwords_stay_where_they_are() {
+fn index_passwords_keep_their_place() {
     let error = refused(&format!("foo @ https://me:secret@h/foo-1-py3-none-any.whl {HASH}"));
     assert_eq!(
         error,
@@ -467,7 +467,7 @@ fn a_pylock_chooses_by_extra_and_group() {
 }
 
 #[test]
-fn what_the_lock_does_not_offer_is_named() {
+fn missing_extras_and_groups_are_named() {
     let lock = wainwright_lock::read(&crate::fixture("conflicts/uv.lock")).unwrap();
     let refused = |change: fn(&mut Selection), python: &str| {
         let mut selection = Selection::default();
@@ -536,7 +536,7 @@ fn refused_pipfile(package: &str) -> String {
 }
 
 #[test]
-fn other_tools_locks_say_where_no_wheel_can_come_from() {
+fn locks_name_packages_without_wheels() {
     let all = [
         refused_poetry("files = []\n[package.source]\ntype = 'git'\nurl = 'https://u:p@example.org/foo.git'"),
         refused_pdm("git = 'https://example.org/foo.git'"),
@@ -588,7 +588,7 @@ fn other_tools_locks_need_sha256() {
 }
 
 #[test]
-fn other_tools_locks_of_another_generation_are_named() {
+fn unsupported_lock_versions_are_named() {
     let poetry = "[metadata]\nlock-version = '3.0'\ncontent-hash = 'x'\n";
     let all = [
         refused_beside("poetry.lock", poetry, "pyproject.toml", ""),

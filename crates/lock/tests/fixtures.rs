@@ -83,7 +83,7 @@ fn pipenv_chooses_the_same_by_categories() {
 }
 
 #[test]
-fn all_formats_tell_the_same() {
+fn formats_give_the_same_packages() {
     for (python, architecture) in [("3.10.12", "amd64"), ("3.13.5", "arm64")] {
         let target = target(python, architecture);
         let of = |name: &str, options: &[&str]| {
@@ -124,7 +124,7 @@ fn a_package_says_where_its_files_are_and_who_needs_it() {
 }
 
 #[test]
-fn projects_at_hand_are_no_packages() {
+fn local_projects_are_not_packages() {
     let lock = wainwright_lock::read(&fixture("conflicts/uv.lock")).unwrap();
     let members = |options: &[&str]| -> Vec<_> {
         let found = lock.local_members(&selection(options), &target("3.11.2", "amd64")).unwrap();

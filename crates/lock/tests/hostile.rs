@@ -69,7 +69,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_too_large_is_refused_at_once() {
+fn oversized_locks_are_rejected() {
     let long_line = format!("foo==1 # {}", "x".repeat(10 << 20));
     let many_lines = "foo==1\n".repeat(100_000);
     let large_file = format!("{}\n", "x".repeat(99)).repeat(500_000);
@@ -86,7 +86,7 @@ fn what_is_too_large_is_refused_at_once() {
 }
 
 #[test]
-fn nesting_has_an_end() {
+fn marker_nesting_is_limited() {
     for text in ["[".repeat(100_000), format!("a = {}", "{a=".repeat(100_000))] {
         assert!(read("uv.lock", &text).is_err());
     }

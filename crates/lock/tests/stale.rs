@@ -31,7 +31,7 @@ fn fresh_locks_match() {
 }
 
 #[test]
-fn another_spelling_is_no_difference() {
+fn stale_check_ignores_name_spelling() {
     for (from, to) in [
         ("SQLAlchemy ~= 2.0", "sqlalchemy~=2.0"),
         (">=0.110,<1", "<1, >=0.110"),
@@ -74,7 +74,7 @@ fn every_kind_of_change_is_seen() {
 }
 
 #[test]
-fn of_a_source_only_the_name_counts() {
+fn stale_check_ignores_source_details() {
     assert_eq!(differences("conflicts", "report-lib[old]", "report-lib>=7"), [""; 0]);
     assert_eq!(
         differences("conflicts", "\"report-lib[old]\"", "\"other\""),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_are_kept() {
+    fn path_keeps_non_utf8_bytes() {
         let bytes = b"{ \"b\": 1, \"a\": 2 }".to_vec();
         let document = Document::read("image manifest", "x", bytes.clone()).unwrap();
         assert_eq!(document.bytes(), bytes);

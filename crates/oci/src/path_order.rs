@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_do_not_hide_it() {
+    fn digest_is_found_between_neighbours() {
         assert_eq!(found(&["a/b/c/d", "a-b", "a", "a.py", "a b"]), Some(("a", "a/b/c/d")));
         assert_eq!(found(&["a", "a.py/b", "ab", "b/a", "b/a.py"]), None);
         assert_eq!(found(&["a", "a"]), None);

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usual_spellings_meet() {
+    fn platform_spellings_are_normalized() {
         for (text, expected) in [
             ("linux/amd64", "linux/amd64"),
             ("linux/x86_64", "linux/amd64"),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_grammar_is_refused() {
+    fn reader_rejects_invalid_references() {
         let long_tag = format!("x:{}", "t".repeat(129));
         let long_name = "x".repeat(255);
         for text in [
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_read_by_others_too() {
+    fn documents_parse_with_oci_spec() {
         for text in ["x", "demo/api:1", "localhost:5000/x:y", "ghcr.io/a/b-c/d:V1", "a.b/c:d"] {
             let theirs: oci_spec::distribution::Reference = text.parse().unwrap();
             let ours: Reference = text.parse().unwrap();

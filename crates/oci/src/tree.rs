@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_images_share_is_there_once() {
+    fn shared_blobs_are_listed_once() {
         let images = [image("amd64", &["a", "both", "a"]), image("arm64", &["both"])];
         let index = document(media_type::INDEX, json!({}));
         let tree = Tree::of_images(Some(&index), &images).unwrap();

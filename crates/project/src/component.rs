@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_backend_knows_is_named() {
+    fn dynamic_metadata_is_named_in_error() {
         let src = ["src/my_lib/__init__.py"];
         for (backend, extra, files, reason) in [
             ("maturin", "", &src[..], "its content depends on its build backend `maturin`"),

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_known_by_name() {
+    fn junk_files_are_recognized_by_name() {
         for name in
             [".git", ".venv", "node_modules", "__pycache__", "x.egg-info", ".DS_Store", ".wain-a1B2c3"]
         {

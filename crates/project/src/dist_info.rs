@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_cannot_smuggle_another() {
+    fn metadata_field_cannot_inject_another() {
         let files = files("[project]\nname = \"a\"\nlicense = {text = \"x\\nName: b\\r\\rVersion: 9\"}\n");
         let text = &files["a-0.dist-info/METADATA"];
         assert_eq!(

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_of_the_finger_are_recognized() {
+    fn misspelled_keys_get_suggestions() {
         let known = ["ports", "platforms", "stop-signal", "env"];
         for (written, meant) in [
             ("port", Some("ports")),

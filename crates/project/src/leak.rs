@@ -79,14 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_named_is_meant() {
+    fn included_file_overrides_ignore_rules() {
         let text = "-i https://ann:hunter22@h/\n";
         assert!(verdict("include = [\"requirements.txt\"]", text, &["hunter22"]).is_ok());
         assert!(verdict("exclude = [\"requirements.txt\"]", text, &["hunter22"]).is_ok());
     }
 
     #[test]
-    fn passwords_that_are_words_are_not_searched() {
+    fn word_like_passwords_are_not_searched_for() {
         assert!(verdict("", "flask==3\n", &["flask"]).is_ok());
         assert!(verdict("", "flask==3\n", &["another-word"]).is_ok());
     }

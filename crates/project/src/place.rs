@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caret_stands_under_the_place() {
+    fn error_marker_points_to_the_column() {
         check("a = 1\nbad = 2\n", "bad", "x.toml:2:1\n  |\n2 | bad = 2\n  | ^^^");
         check("é = \"ü\"\r\n", "\"ü\"", "x.toml:1:5\n  |\n1 | é = \"ü\"\n  |     ^^^");
         check("\ta\u{1b}b", "b", "x.toml:1:4\n  |\n1 |  a\u{fffd}b\n  |    ^");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_play_with_the_terminal() {
+    fn terminal_controls_are_escaped() {
         assert_eq!(show(b"a\x1b[2Jb\n"), r"a\u{1b}[2Jb\n");
         assert_eq!(show("gpj.\u{202e}exe é".as_bytes()), r"gpj.\u{202e}exe é");
         assert_eq!(show(b"\xff"), r"\xff");

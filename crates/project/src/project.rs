@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_files_says_nothing() {
+    fn empty_folder_has_no_settings() {
         let project = project(&[("requirements.txt", "flask\n")]).unwrap();
         assert!(project.python_project.is_none());
         assert_eq!((project.name, project.settings), (None, Settings::default()));
     }
 
     #[test]
-    fn settings_stand_in_one_place() {
+    fn settings_in_two_places_are_rejected() {
         let own = ("wainwright.toml", "ports = [80]");
         let tool = ("pyproject.toml", "[tool.wainwright]\nports = [81]");
         assert_eq!(project(&[own]).unwrap().settings.ports[0].number, 80);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_files_do_not_hang() {
+    fn special_files_do_not_block() {
         let root = tempfile::tempdir().unwrap();
         assert!(matches!(load(&root.path().join("absent")), Err(Error::Read { .. })));
         std::fs::write(root.path().join("file"), "").unwrap();

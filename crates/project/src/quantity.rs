@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn invalid_amount_is_rejected() {
         for text in [
             "",
             "0",

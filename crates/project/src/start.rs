@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_is_not_decided() {
+    fn ambiguous_start_is_an_error() {
         let text = format!("{PROJECT}scripts = {{ a = \"shop:a\", b = \"shop:b\" }}\n");
         assert_snapshot!(starts(&text, &["main.py"]), @r#"
         cannot determine how the container starts: there are several candidates

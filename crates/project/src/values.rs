@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn small_grammars() {
+    fn small_values_follow_their_grammar() {
         type Check = fn(&str) -> Result<(), String>;
         let cases: [(Check, &[&str], &[&str]); 6] = [
             (check_env_name, &["PATH", "_x", "a.b-c"], &["", "A=B", "1A", "A B", "É"]),

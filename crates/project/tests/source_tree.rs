@@ -316,7 +316,7 @@ fn names_that_would_delete_are_refused() {
 }
 
 #[test]
-fn odd_names_are_taken_and_shown_harmlessly() {
+fn odd_file_names_are_accepted_and_escaped() {
     let root = folder(&["a\nb", "c\u{1b}[2J"]);
     fs::write(root.path().join(OsStr::from_bytes(b"\xff\xfe")), "").unwrap();
     let tree = list(root.path()).unwrap();
@@ -350,7 +350,7 @@ fn set_id_bits_are_dropped_with_a_warning() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_file_is_named() {
     // Root reads everything: only a user can see this fail.
     let root = folder(&["sub/a"]);
     let file = root.path().join("sub/a");

@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_tells_a_size_without_sending_the_file() {
+    async fn size_comes_from_head_request() {
         let vars = BTreeMap::new();
         let nowhere = Path::new("/nonexistent");
         let places = Places { vars: &vars, home: None, etc: nowhere, project_root: nowhere };
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mirror_is_asked_instead_of_the_lockfile() {
+    async fn mirror_replaces_locked_index() {
         let server = files(BYTES);
         let mirror = mirror("<a href='/f/foo-1.0-py3-none-any.whl'>x</a>", BYTES);
         let fetched = check(&wanted(locked(&server)), index_at(&mirror)).await.unwrap();
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_direct_address_is_never_looked_up() {
+    async fn direct_url_skips_the_index() {
         let (server, mirror) = (files(BYTES), mirror("", b""));
         let direct = Location::Url { url: server.url("/foo.whl"), registry: None };
         check(&wanted(direct), index_at(&mirror)).await.unwrap();
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_of_links_comes_first_if_the_file_is_the_one() {
+    async fn find_links_folder_wins_with_matching_digest() {
         let folder = tempfile::tempdir().unwrap();
         let options = || IndexOptions {
             find_links: vec![folder.path().display().to_string()],
@@ -532,7 +532,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_an_index_only_links_count() {
+    async fn without_index_only_find_links_are_used() {
         let server = files(BYTES);
         let options = IndexOptions { no_index: true, ..IndexOptions::default() };
         let error = check(&wanted(locked(&server)), options).await.unwrap_err();

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn uv_is_told_what_we_know() {
+    fn uv_gets_our_index_settings() {
         check(&[], IndexOptions::default(), &[]);
         check(
             &[
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_index_is_no_index() {
+    fn no_index_disables_indexes() {
         check(
             &[("UV_DEFAULT_INDEX", "https://h/"), ("UV_INDEX", "https://x/")],
             IndexOptions { no_index: true, ..IndexOptions::default() },

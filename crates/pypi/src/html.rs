@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_html_is_read_as_well_as_it_goes() {
+    fn invalid_html_is_parsed_leniently() {
         assert_eq!(hrefs("<a href=x>1<a href = y >2"), ["x", "y"]);
         assert_eq!(hrefs("<a\nhref=\"x\"/>"), ["x"]);
         assert_eq!(hrefs("<a href=\"x\" href=\"y\">"), ["x"]);

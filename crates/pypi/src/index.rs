@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_index_that_knows_the_name_answers() {
+    async fn first_index_with_the_package_is_used() {
         let private = Server::start(|_| page(&["foo-1.0-py2-none-any.whl", "foo-2.0-py3-none-any.whl"]));
         let public = public();
         assert_eq!(check(&private, &public).await.unwrap(), ["/f/foo-1.0-py2-none-any.whl"]);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_without_the_name_lets_the_next_one_answer() {
+    async fn unknown_name_continues_with_next_index() {
         for status in [404, 410] {
             let private = Server::start(move |_| Reply::status(status));
             let public = public();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_in_trouble_ends_the_search() {
+    async fn index_error_ends_the_search() {
         for status in [401, 403, 500, 503] {
             let private = Server::start(move |_| Reply::status(status));
             let public = public();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_version_is_not_sought_elsewhere() {
+    async fn missing_version_is_not_searched_in_next_index() {
         let private = Server::start(|_| page(&["foo-2.0-py3-none-any.whl"]));
         let public = public();
         let error = check(&private, &public).await.unwrap_err();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_nobody_knows_lists_who_was_asked() {
+    async fn unknown_package_lists_tried_indexes() {
         let nobody = Server::start(|_| Reply::status(404));
         let text = check(&nobody, &nobody).await.unwrap_err().to_string();
         assert!(
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_is_asked_for_once() {
+    async fn page_is_fetched_once() {
         let server = public();
         let index =
             index(IndexOptions { index_url: Some(server.url("/").into()), ..IndexOptions::default() });

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_do_not_repeat_the_value() {
+    fn errors_do_not_repeat_the_value() {
         for text in ["https://", "ftp://ann:CANARY@h/", "http://ann:CANARY@:x/"] {
             let error = IndexUrl::read(text, Path::new("/"), "PIP_INDEX_URL").err().unwrap();
             assert!(!format!("{error} {error:?}").contains("CANARY"));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn one_index_has_several_spellings() {
+    fn index_url_spellings_are_equal() {
         let index = index("https://u@h.example:443/simple");
         assert!(index.is_at(&"https://H.example/simple/".parse().unwrap()));
         assert!(!index.is_at(&"https://h.example/other/".parse().unwrap()));

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_have_logins() {
+    fn netrc_machines_have_logins() {
         let text =
             "machine a.example login ann password p#1\nmachine B.example\n  login \"b o\" password q\\ r\n";
         check(text, "a.example", Some(("ann", "p#1")));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_entry_is_for_nobody() {
+    fn netrc_default_entry_is_ignored() {
         check("default login ann password secret", "a.example", None);
         check(
             "machine a.example login x password y default login z password w",

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn other_answers_are_no_pages() {
+    fn other_responses_are_rejected() {
         for (kind, body) in [
             ("text/plain", "hello"),
             ("application/json", "[]"),

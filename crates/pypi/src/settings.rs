@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_configured_is_the_usual_index() {
+    fn default_index_is_pypi() {
         let settings = check(&[], &[], &[DEFAULT_INDEX]);
         assert!(!settings.is_default_chosen && !settings.no_index);
     }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_pip_from_strong_to_weak() {
+    fn pip_config_files_have_precedence() {
         let files = [
             (
                 "etc/pip.conf",
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_poetry_calls_its_indexes() {
+    fn poetry_sources_are_read() {
         let vars =
             [("POETRY_HTTP_BASIC_OUR_OWN_USERNAME", "ann"), ("POETRY_HTTP_BASIC_OUR_OWN_PASSWORD", "pw")];
         let named = vec![("our.own".into(), "https://h/simple".into())];
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_stronger_than_everything() {
+    fn command_line_wins() {
         let machine = Machine::new(&[], &[("UV_DEFAULT_INDEX", "https://uv/"), ("UV_INDEX", "https://a/")]);
         let options = IndexOptions {
             place: "--index-url".into(),
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_cut_off_counts() {
+    fn strictest_exclude_newer_wins() {
         let project = ("project/pyproject.toml", "[tool.uv]\nexclude-newer = \"2026-01-01\"\n");
         let user = ("home/.config/uv/uv.toml", "exclude-newer = 2025-01-01\n");
         let pip = ("home/.config/pip/pip.conf", "[global]\nuploaded-prior-to = 2024-01-01\n");

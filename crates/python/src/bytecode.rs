@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_are_read_and_written_the_same() {
+    fn bytecode_setting_round_trips() {
         for bytecode in [Bytecode::None, Bytecode::UncheckedHash] {
             assert_eq!(bytecode.to_string().parse(), Ok(bytecode));
         }

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_name_meet() {
+    fn package_names_are_normalized() {
         for text in ["Foo.Bar", "foo-bar", "FOO__bar", "foo._-bar"] {
             assert_eq!(text.parse::<PackageName>().unwrap().as_str(), "foo-bar");
         }

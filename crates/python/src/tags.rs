@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_target_cannot_load_does_not_fit() {
+    fn target_rejects_tags_it_cannot_load() {
         let tags = tags("3.11", "amd64", Libc::Glibc(2, 36));
         for tag in [
             "cp312-cp312-manylinux_2_17_x86_64",

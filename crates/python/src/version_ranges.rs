@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn poetrys_signs_become_specifiers() {
+    fn poetry_operators_become_specifiers() {
         for (written, meant) in [
             ("^1.2.3", ">=1.2.3, <2"),
             ("^1.2", ">=1.2, <2"),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn version_range_rejects_invalid_text() {
         for text in ["", "^", "^x", "1.2 ||", "new", ">>1", "^*", "1 >="] {
             assert!(text.parse::<VersionRanges>().is_err(), "{text}");
         }

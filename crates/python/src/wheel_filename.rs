@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_taken_apart() {
+    fn wheel_file_name_is_split_into_parts() {
         let name = "Foo_Bar-1.0.post1-1a-py2.py3-none-Any.whl";
         let wheel: WheelFilename = name.parse().unwrap();
         assert_eq!(wheel.as_str(), name);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_wheel_is_refused_with_a_reason() {
+    fn wheel_file_name_rejects_invalid_names_with_reason() {
         let many = "a.".repeat(12) + "a";
         let explosion = format!("foo-1-{many}-{many}-{many}.whl");
         for (name, reason) in [

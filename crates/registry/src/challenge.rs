@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_ends() {
+    fn parser_ends_on_garbage() {
         assert!(check("").is_empty());
         assert!(check("=,=").is_empty());
         assert!(check("Bearer realm=\"never closed").is_empty());

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn helpers_are_asked() {
+    async fn credential_helpers_are_used() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let helper = |name: &str, body: &str| {

@@ -413,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_cannot_make_us_show_what_they_were_shown() {
+    fn server_messages_hide_credentials() {
         assert_eq!(
             clean("bad \n header `Authorization: Basic dTpzZWNyZXQ=`"),
             "bad header `Authorization: Basic ***"

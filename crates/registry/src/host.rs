@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stay_in_the_family() {
+    fn credentials_stay_with_related_hosts() {
         let hosts = Hosts {
             token_servers: [("127.0.0.1:5000".into(), ["127.0.0.1:5001".into()].into())].into(),
             ..Hosts::default()

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_settings_are_named() {
         for (text, wanted) in [
             ("x = 1", "`x` is no table"),
             ("[\"a.example\"]\nmirror = []", "`mirror` of `a.example` is unknown"),

@@ -32,7 +32,7 @@ pub use credentials::{Credentials, DockerConfig};
 pub use error::{Error, ServerError};
 pub use host::Hosts;
 pub use login::LoginCheck;
-pub use login_file::{Keeper, LoginFile};
+pub use login_file::{CredentialStore, LoginFile};
 pub use manifest::Found;
 pub use probe::{Finding, Probe, ProbeRequest};
 pub use push::{Listener, Push, Pushed, Step, unwatched};

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_registry_refuses_is_a_finding() {
+    async fn refused_probe_is_reported() {
         let server = Server::start(|seen| match seen.target.as_str() {
             "/v2/" => Reply::ok("{}"),
             _ => Reply::status(405).body(r#"{"errors": [{"code": "UNSUPPORTED", "message": "read only"}]}"#),

@@ -22,9 +22,9 @@ pub struct LoginFile {
 /// The most links that are followed one after the other, as the system has it (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Where a login is kept.
+/// Where a login is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keeper {
+pub enum CredentialStore {
     /// In the file itself, which only its owner may read.
     File(PathBuf),
     /// With a program that the file names.
@@ -44,7 +44,7 @@ impl LoginFile {
     /// Keeps a login: with the credential helper of that registry where one is set, else in the file.
     ///
     /// Everything else in the file stays. It is replaced as a whole, and nobody else may read it.
-    pub async fn save(&self, registry: &str, user: &str, secret: &Secret) -> Result<Keeper, Error> {
+    pub async fn save(&self, registry: &str, user: &str, secret: &Secret) -> Result<CredentialStore, Error> {
         let _lock = self.lock()?;
         let (mut json, helper) = self.read(registry)?;
         let key = key(registry);
@@ -52,14 +52,14 @@ impl LoginFile {
             let auth = BASE64_STANDARD.encode(format!("{user}:{}", secret.reveal()));
             self.auths(&mut json)?.insert(key.into(), json!({ "auth": auth }));
             self.write(&json)?;
-            return Ok(Keeper::File(self.path.clone()));
+            return Ok(CredentialStore::File(self.path.clone()));
         };
         let input = json!({ "ServerURL": key, "Username": user, "Secret": secret.reveal() });
         run_helper(&helper, "store", &input.to_string(), &self.vars).await?;
         // As docker does it: the empty entry says that there is a login, and a plain one would be an old password.
         self.auths(&mut json)?.insert(key.into(), json!({}));
         self.write(&json)?;
-        Ok(Keeper::Helper(helper))
+        Ok(CredentialStore::Helper(helper))
     }
 
     /// Forgets a login; `false` when there was none.
@@ -189,7 +189,7 @@ mod tests {
         fs::write(&path, before).unwrap();
         let file = file(folder.path());
         let kept = file.save("reg.example:5000", "ann", &Secret::new("p:w")).await.unwrap();
-        assert_eq!(kept, Keeper::File(path.clone()));
+        assert_eq!(kept, CredentialStore::File(path.clone()));
         file.save("docker.io", "ann", &Secret::new("x")).await.unwrap();
         let after = read(folder.path());
         assert_eq!(after["auths"]["reg.example:5000"]["auth"], "YW5uOnA6dw==");
@@ -256,7 +256,7 @@ mod tests {
         fs::write(folder.path().join("config.json"), config).unwrap();
         let file = file(folder.path());
         let kept = file.save("a.example", "ann", &Secret::new("CANARY")).await.unwrap();
-        assert_eq!(kept, Keeper::Helper("docker-credential-box".into()));
+        assert_eq!(kept, CredentialStore::Helper("docker-credential-box".into()));
         assert_eq!(read(folder.path())["auths"]["a.example"], json!({}), "the old password is gone");
         assert!(file.remove("a.example").await.unwrap());
         let told = fs::read_to_string(log).unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_is_left_alone() {
+    async fn unreadable_login_file_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         for text in ["{\"auths\": CANARY", r#"{"auths": []}"#] {
             fs::write(folder.path().join("config.json"), text).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_have_one_name() {
+    fn host_names_are_normalized() {
         for (text, expected) in [
             ("ghcr.io", Some("ghcr.io")),
             ("https://ghcr.io/v2/", Some("ghcr.io")),

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_may_not_be_started_tells_where_else_it_may() {
+    fn start_without_permission_hints_at_noexec() {
         let start = |kind: io::ErrorKind| Error::Start { program: "/cache/uv".into(), source: kind.into() };
         let denied = start(io::ErrorKind::PermissionDenied);
         assert!(denied.hint().unwrap().contains("noexec") && denied.is_outside());

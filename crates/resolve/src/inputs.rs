@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_change_the_answer_does_not_change_the_digest() {
+    fn irrelevant_input_keeps_the_digest() {
         let first = digest_of("[project]\nname = 'a'\nversion = '1'\ndependencies = ['b']\n", None);
         let same = digest_of("# x\n[project]\nversion = '2'\nname = 'a'\ndependencies = [\n'b',\n]\n", None);
         assert_eq!(first, same);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn source_in_place_is_refused_before_anything_runs() {
+    fn editable_source_is_rejected_before_uv_runs() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("requirements.txt", "a\n-e ../b\n");

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_comes_out_whole_and_may_be_run() {
+    fn uv_is_unpacked_executable() {
         let folder = tempfile::tempdir().unwrap();
         let wheel = wainwright_testing::wheel("uv")
             .program("uv-1.0.data/scripts/uv", "#!/bin/sh\necho uv 0.13.9\n")

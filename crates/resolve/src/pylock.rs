@@ -258,7 +258,7 @@ directory = { path = "../near" }
 "#;
 
     #[test]
-    fn an_answer_becomes_a_lockfile_that_can_be_shared() {
+    fn uv_output_becomes_portable_lockfile() {
         insta::assert_snapshot!(settled(ANSWER, |made| made.text));
     }
 
@@ -281,7 +281,7 @@ directory = { path = "../near" }
     }
 
     #[test]
-    fn the_way_between_paths() {
+    fn relative_paths_are_computed() {
         let check = |path: &str, folder: &str, expected: &str| {
             assert_eq!(relative(Path::new(path), Path::new(folder)), Path::new(expected));
         };

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_that_answers_is_taken() {
+    async fn first_working_uv_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let mut path = Vec::new();
         let mut find = async |name: &str, body: &str| {

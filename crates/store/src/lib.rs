@@ -19,7 +19,7 @@ mod tidy;
 
 pub use draft::Draft;
 pub use error::Error;
-pub use lock::{Patience, Waiting};
+pub use lock::{LockWait, Waiting};
 pub use memo::CacheKey;
 pub use prune::{Limits, Pruned, clear, prune, would_prune};
 pub use store::Store;

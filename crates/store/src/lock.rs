@@ -16,18 +16,18 @@ use crate::processes::Names;
 
 /// How often we look whether the others are done.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long we wait without a word.
+/// How long to wait before the user is notified.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long to wait for other processes, and who hears that we do.
-pub struct Patience<'a> {
+/// How long to wait for other processes that use the store, and who is notified.
+pub struct LockWait<'a> {
     /// How long at most.
     pub limit: Duration,
-    /// Hears once that we wait, after five seconds.
+    /// Called once, after five seconds of waiting.
     pub tell: &'a dyn Fn(&Waiting),
 }
 
-impl Default for Patience<'_> {
+impl Default for LockWait<'_> {
     fn default() -> Self {
         Self { limit: Duration::from_secs(60), tell: &|_| {} }
     }
@@ -66,8 +66,8 @@ pub(crate) enum Hold {
     Unknown,
 }
 
-/// Locks a folder; waits for others as long as `patience` lasts.
-pub(crate) fn take(folder: &Path, share: Share, patience: &Patience) -> Result<Hold, Error> {
+/// Locks a folder; waits for others as long as `wait` lasts.
+pub(crate) fn take(folder: &Path, share: Share, wait: &LockWait) -> Result<Hold, Error> {
     let mut waited = Duration::ZERO;
     loop {
         let file = File::open(folder).map_err(|source| Error::disk("read", folder, source))?;
@@ -78,12 +78,12 @@ pub(crate) fn take(folder: &Path, share: Share, patience: &Patience) -> Result<H
             Ok(()) | Err(TryLockError::WouldBlock) => {}
         }
         let others = || Waiting { path: folder.to_owned(), processes: holders(&file) };
-        if waited >= patience.limit {
+        if waited >= wait.limit {
             let Waiting { path, processes } = others();
-            return Err(Error::Busy { path, processes, seconds: patience.limit.as_secs() });
+            return Err(Error::Busy { path, processes, seconds: wait.limit.as_secs() });
         }
         if waited == SILENCE {
-            (patience.tell)(&others());
+            (wait.tell)(&others());
         }
         thread::sleep(PAUSE);
         waited += PAUSE;
@@ -132,12 +132,12 @@ mod tests {
 
     use super::*;
 
-    fn impatient<'a>() -> Patience<'a> {
-        Patience { limit: Duration::ZERO, ..Patience::default() }
+    fn impatient<'a>() -> LockWait<'a> {
+        LockWait { limit: Duration::ZERO, ..LockWait::default() }
     }
 
     #[test]
-    fn builds_share_and_others_do_not() {
+    fn builds_share_the_lock_prune_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let take = |share| take(folder.path(), share, &impatient());
         let one = take(Share::WithBuilds).unwrap();
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_says_so_after_five_seconds() {
+    fn lock_wait_is_reported_after_five_seconds() {
         let folder = tempfile::tempdir().unwrap();
         let _held = take(folder.path(), Share::WithNobody, &impatient()).unwrap();
         let told = RefCell::new(Vec::new());
         let tell = |waiting: &Waiting| told.borrow_mut().push(waiting.to_string());
-        let patience = Patience { limit: SILENCE + PAUSE, tell: &tell };
-        take(folder.path(), Share::WithBuilds, &patience).unwrap_err();
+        let wait = LockWait { limit: SILENCE + PAUSE, tell: &tell };
+        take(folder.path(), Share::WithBuilds, &wait).unwrap_err();
         let expected = format!(
             "waiting for process {} to release the cache `{}`",
             std::process::id(),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_made_anew_is_another_one() {
+    fn recreated_folder_is_a_new_store() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("v1");
         fs::create_dir(&folder).unwrap();

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_facts_meet_and_others_do_not() {
+    fn equal_facts_give_equal_keys() {
         let key = |facts: Value| CacheKey::of("layer", &facts).unwrap();
         assert_eq!(key(json!({"a": 1, "b": 2})), key(json!({"b": 2, "a": 1})));
         assert_ne!(key(json!({"a": 1})), key(json!({"a": 2})));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_memo_is_no_memo() {
+    fn changed_memo_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let key = CacheKey::of("layer", &"facts").unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_can_be_recalled() {
+    fn remembered_memo_is_recalled() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let key = CacheKey::of("layer", &"facts").unwrap();

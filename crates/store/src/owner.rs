@@ -156,20 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn work_of_the_living_stays() {
+    fn files_of_live_processes_are_kept() {
         let mine = format!("{}x", prefix());
         assert_eq!(survivors(&[(&mine, true)]).len(), 1);
     }
 
     #[test]
-    fn work_of_the_dead_goes() {
+    fn files_of_dead_processes_are_removed() {
         let dead = format!("{}-4194305-1-x", world()); // Above the largest process number of Linux.
         let reused = format!("{}-{}-1-x", world(), std::process::id()); // Our number, another start.
         assert_eq!(survivors(&[(&dead, false), (&reused, false)]), [""; 0]);
     }
 
     #[test]
-    fn strangers_are_given_a_day() {
+    fn foreign_temporary_files_are_kept_a_day() {
         assert_eq!(
             survivors(&[("00000000-1-1-new", false), ("00000000-1-1-old", true), ("odd", true)]),
             ["00000000-1-1-new"]
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoned_folders_go_whole() {
+    fn abandoned_folders_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let dead = folder.path().join(format!("{}-4194305-1-x", world()));
         fs::create_dir_all(dead.join("deep/er")).unwrap();

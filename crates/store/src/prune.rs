@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::guard::remove_anything;
-use crate::lock::{Hold, Patience, Share, take};
+use crate::lock::{Hold, LockWait, Share, take};
 use crate::survey::{Item, entries, find, read};
 use crate::{Error, Store, owner};
 
@@ -48,18 +48,18 @@ pub fn would_prune(root: &Path, limits: &Limits, now: SystemTime) -> Result<Prun
 
 /// Removes what goes beyond the limits, and what dead processes left.
 ///
-/// Waits until no build uses the store, as long as `patience` lasts; builds that begin meanwhile wait too.
-pub fn prune(root: &Path, limits: &Limits, now: SystemTime, patience: &Patience) -> Result<Pruned, Error> {
+/// Waits until no build uses the store, as long as `wait` lasts; builds that begin meanwhile wait too.
+pub fn prune(root: &Path, limits: &Limits, now: SystemTime, wait: &LockWait) -> Result<Pruned, Error> {
     let Some(store) = find(root)? else { return Ok(Pruned::default()) };
-    let hold = take(&store.root, Share::WithNobody, patience)?;
+    let hold = take(&store.root, Share::WithNobody, wait)?;
     owner::sweep(&store.tmp());
     prune_held(&store, &hold, limits, now)
 }
 
 /// Removes the store, unfinished work included. Files of others that lie in the folder stay, and so does the folder.
-pub fn clear(root: &Path, now: SystemTime, patience: &Patience) -> Result<Pruned, Error> {
+pub fn clear(root: &Path, now: SystemTime, wait: &LockWait) -> Result<Pruned, Error> {
     let Some(store) = find(root)? else { return Ok(Pruned::default()) };
-    let hold = take(&store.root, Share::WithNobody, patience)?;
+    let hold = take(&store.root, Share::WithNobody, wait)?;
     let pruned = prune_held(&store, &hold, &Limits { size: Some(0), age: None }, now)?;
     if matches!(hold, Hold::Held(_)) {
         for entry in entries(&store.tmp())? {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn without_locks_what_was_used_today_stays() {
+    fn prune_without_locks_keeps_recent_blobs() {
         let spared = Some(now() - hours(24));
         assert_eq!(removed(Some(0), None, spared), ("d".into(), true));
         assert_eq!(removed(None, Some(hours(24)), spared), ("d".into(), false));

@@ -11,7 +11,7 @@ use tempfile::{TempDir, TempPath};
 use wainwright_oci::{Digest, Hasher};
 
 use crate::guard::{check_folder, create_folder, open_regular, remove_anything};
-use crate::lock::{Hold, Patience, Share, take};
+use crate::lock::{Hold, LockWait, Share, take};
 use crate::{Error, owner};
 
 /// Bytes read at a time.
@@ -52,17 +52,17 @@ impl Store {
     /// Refuses a folder that belongs to another user or that others may write to. Removes what killed processes left. As
     /// long as the store or a clone of it is open, no other process removes anything from it with [`crate::prune()`].
     pub fn open(root: &Path) -> Result<Self, Error> {
-        Self::open_patiently(root, &Patience::default())
+        Self::open_with(root, &LockWait::default())
     }
 
     /// As [`Store::open`]; says how long to wait for a process that removes old files at this moment.
-    pub fn open_patiently(root: &Path, patience: &Patience) -> Result<Self, Error> {
+    pub fn open_with(root: &Path, wait: &LockWait) -> Result<Self, Error> {
         create_folder(root).map_err(|source| Error::disk("create", root, source))?;
         // The user may link the folder to a larger disk: followed once, here, and never below.
         let root = fs::canonicalize(root).map_err(|source| Error::disk("read", root, source))?;
         check_folder(&root)?;
         let mut store = Self::unlocked(&root);
-        store.lock = match store.join_builds(patience)? {
+        store.lock = match store.join_builds(wait)? {
             Hold::Held(file) => Some(Arc::new(file)),
             Hold::Unknown => None,
         };
@@ -106,11 +106,11 @@ impl Store {
     }
 
     /// Locks the store as one that adds to it, and creates its folder for that.
-    fn join_builds(&self, patience: &Patience) -> Result<Hold, Error> {
+    fn join_builds(&self, wait: &LockWait) -> Result<Hold, Error> {
         loop {
             create_folder(&self.root).map_err(|source| Error::disk("create", &self.root, source))?;
             check_folder(&self.root)?;
-            match take(&self.root, Share::WithBuilds, patience) {
+            match take(&self.root, Share::WithBuilds, wait) {
                 // Somebody removed the whole store at this moment.
                 Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 taken => return taken,

@@ -39,7 +39,7 @@ fn check_everything(root: &Path) {
 }
 
 #[test]
-fn threads_agree() {
+fn concurrent_threads_agree() {
     let folder = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..WRITERS {
@@ -57,7 +57,7 @@ fn this_test_as_a_process(root: &Path) -> Command {
 
 /// Does nothing by itself: the other tests start it as a process of its own.
 #[test]
-fn one_process() {
+fn locked_by_one_process() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     if std::env::var_os(DIE).is_some() {
         let store = Store::open(Path::new(&root)).unwrap();
@@ -71,7 +71,7 @@ fn one_process() {
 }
 
 #[test]
-fn processes_agree() {
+fn concurrent_processes_agree() {
     let folder = tempfile::tempdir().unwrap();
     let children: Vec<_> =
         (0..WRITERS).map(|_| this_test_as_a_process(folder.path()).spawn().unwrap()).collect();
@@ -82,7 +82,7 @@ fn processes_agree() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_swept() {
+fn files_of_killed_process_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let mut killed = this_test_as_a_process(folder.path());
     let status = killed.env(DIE, "1").stderr(std::process::Stdio::null()).status().unwrap();
@@ -98,7 +98,7 @@ fn what_a_killed_process_left_is_swept() {
 }
 
 #[test]
-fn nothing_begins_after_the_work_was_given_up() {
+fn no_work_starts_after_interruption() {
     let folder = tempfile::tempdir().unwrap();
     let kept = Store::open(folder.path()).unwrap();
     let (draft, _scratch) = (kept.draft().unwrap(), kept.scratch().unwrap());

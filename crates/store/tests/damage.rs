@@ -33,7 +33,7 @@ fn check(what: &str, spoil: impl Fn(&Path)) {
 }
 
 #[test]
-fn damaged_files_are_noticed_and_mended() {
+fn damaged_files_are_found_and_replaced() {
     check("deleted", |path| fs::remove_file(path).unwrap());
     check("cut", |path| fs::write(path, &BYTES[..5]).unwrap());
     check("emptied", |path| fs::write(path, b"").unwrap());
@@ -79,7 +79,7 @@ fn unreadable_files_count_as_absent() {
 }
 
 #[test]
-fn damage_is_told_from_absence() {
+fn damaged_blob_differs_from_missing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let digest = store.put(BYTES).unwrap();
@@ -105,7 +105,7 @@ fn presence_is_judged_by_size() {
 }
 
 #[test]
-fn an_eager_cleaner_does_no_harm() {
+fn removed_files_cause_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     fs::remove_dir_all(folder.path().join("v1")).unwrap();

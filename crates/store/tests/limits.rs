@@ -10,7 +10,7 @@ use serde_json::json;
 use wainwright_fault::Classify;
 use wainwright_oci::Digest;
 use wainwright_store::{
-    CacheKey, Error, Kind, Limits, Patience, Pruned, Store, clear, prune, survey, would_prune,
+    CacheKey, Error, Kind, Limits, LockWait, Pruned, Store, clear, prune, survey, would_prune,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,8 +23,8 @@ fn now() -> SystemTime {
     SystemTime::now() + 100 * DAY
 }
 
-fn impatient<'a>() -> Patience<'a> {
-    Patience { limit: Duration::ZERO, ..Patience::default() }
+fn impatient<'a>() -> LockWait<'a> {
+    LockWait { limit: Duration::ZERO, ..LockWait::default() }
 }
 
 fn prune_now(root: &Path, limits: Limits) -> Result<Pruned, Error> {
@@ -62,7 +62,7 @@ fn a_survey_counts_blobs_and_memos() {
 }
 
 #[test]
-fn what_is_asked_for_is_used() {
+fn fetched_blob_counts_as_used() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let (asked, opened, memo) = (blob(&store, "asked", 9), blob(&store, "opened", 9), blob(&store, "no", 9));
@@ -144,7 +144,7 @@ fn check_empty(folder: &Path) {
 }
 
 #[test]
-fn clearing_leaves_nothing_of_ours_and_all_of_others() {
+fn clear_removes_only_own_files() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     blob(&store, "x", 0);
@@ -196,7 +196,7 @@ fn folders_of_others_are_refused() {
 }
 
 #[test]
-fn damage_is_removed_too() {
+fn prune_removes_damaged_blobs() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let path = store.path(&blob(&store, "x", 0));
@@ -246,7 +246,7 @@ fn tidying_happens_once_a_day_or_when_the_store_grew_too_large() {
 }
 
 #[test]
-fn tidying_waits_for_nobody() {
+fn tidy_does_not_wait_for_locks() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (Store::open(folder.path()).unwrap().at(now()), Store::open(folder.path()).unwrap());
     let digest = blob(&two, "x", 40);
@@ -255,7 +255,7 @@ fn tidying_waits_for_nobody() {
     drop(two);
     assert_eq!(one.tidy(&EVERYTHING).unwrap().unwrap().removed.len(), 1);
     // And goes on as a build among others.
-    Store::open_patiently(folder.path(), &impatient()).unwrap();
+    Store::open_with(folder.path(), &impatient()).unwrap();
     assert!(matches!(prune_now(folder.path(), NO_LIMITS), Err(Error::Busy { .. })));
 }
 
@@ -263,7 +263,7 @@ const ROOT: &str = "WAINWRIGHT_STORE_TEST_HOLD";
 
 /// Does nothing by itself: the next test starts it as a process of its own, which uses a store until it is killed.
 #[test]
-fn one_process() {
+fn locked_by_one_process() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let _store = Store::open(Path::new(&root)).unwrap();
     let mut out = std::io::stdout().lock();

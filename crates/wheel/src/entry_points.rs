@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_are_read_and_the_rest_passed_over() {
+    fn entry_points_reads_scripts_only() {
         let text = "\u{feff}; comment\r\n[console_scripts]\r\nB = b.c : D.main [x, y]  # note\r\n  a=a:main\n\n\
             [other]\nanything goes\nx = y z\n[gui_scripts]\na = gui:main\n";
         assert_eq!(read(text).unwrap(), ["B=b.c:D.main", "a=gui:main"]);

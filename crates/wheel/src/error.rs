@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_play_tricks_on_a_terminal() {
+    fn printable_escapes_terminal_controls() {
         assert_eq!(printable("a\u{1b}[2Jb\n\u{202e}c"), r"a\u{1b}[2Jb\n\u{202e}c");
         assert_eq!(printable(b"caf\xe9"), "caf\u{fffd}");
         assert_eq!(printable("x".repeat(300)).chars().count(), 201);

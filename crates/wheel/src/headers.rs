@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_parsers_read_differently_is_refused() {
+    fn metadata_rejects_ambiguous_headers() {
         assert!(Headers::read("METADATA", b"Name: a\rVersion: 2\n").is_err());
         assert!(Headers::read("METADATA", b"Name: a\0b\n").is_err());
         assert!(Headers::read("METADATA", b"Author: Ren\xe9\n").is_err());

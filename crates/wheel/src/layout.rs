@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn data_can_lead_to_the_packages() {
+    fn data_directory_can_install_into_packages() {
         let site = |member| Place::of(member, Some("g-1.data")).and_then(|place| place.site());
         assert_eq!(site("g/a.py"), Some("g/a.py"));
         assert_eq!(site("g-1.data/data/lib/python3.11/site-packages/a.pth"), Some("a.pth"));

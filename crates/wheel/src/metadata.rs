@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn another_identity_is_refused() {
+    fn wheel_rejects_other_identity() {
         let wheel = "a-1.0-py3-none-any.whl";
         for text in [
             "Name: b\nVersion: 1.0\n",

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_a_sound_wheel_with_the_same_bytes_each_time() {
+    fn pack_writes_reproducible_valid_wheel() {
         let (bytes, wheel) = packed(&sample());
         assert_eq!(bytes, packed(&sample()).0);
         assert_eq!(wheel.warnings(), []);

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn harmless_spellings_are_read() {
+    fn reader_accepts_harmless_variants() {
         let second = "\"a/c d,e.py\",HASH,3\n";
         for first in [
             "a/b.py,HASH,3",
@@ -295,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(record in "[a-c./\\\\,\"\n\r=A-Z0-9]{0,200}") {
+        fn reader_never_panics(record in "[a-c./\\\\,\"\n\r=A-Z0-9]{0,200}") {
             let _ = read(&record);
         }
     }

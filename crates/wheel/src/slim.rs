@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_entry_points_name_stays_with_its_folder() {
+    fn slim_keeps_packages_of_entry_points() {
         let test = "lib/python3.13/site-packages/demo/tests/plugin.py";
         assert_eq!(kind(test, &["demo.main"]), Some(Slim::Tests));
         assert_eq!(kind(test, &["demo.tests.plugin"]), None);

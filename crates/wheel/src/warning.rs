@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_is_counted() {
+    fn further_warnings_are_counted() {
         let mut warnings = Warnings::default();
         for _ in 0..25 {
             warnings.add("W-SUID", Some("a"), "text");

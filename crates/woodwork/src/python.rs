@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_at_the_top_is_defined() {
+    fn top_level_functions_are_found() {
         for script in [
             "def seen(event): pass",
             "async def seen(): ...",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_elsewhere_is_not() {
+    fn nested_functions_are_not_found() {
         for script in [
             "",
             "# def seen(): pass",

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_names_are_found() {
+    fn similar_names_are_suggested() {
         let names = ["assistant", "Assistant", "assist", "tools", "memory"];
         assert_eq!(similar("asistant", names), ["Assistant", "assistant"]);
         assert_eq!(similar("MEMORY", names), ["memory"]);

@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_nothing_is_there_twice() {
+    fn table_is_sorted_without_duplicates() {
         let names: Vec<_> = KINDS.iter().map(|known| (known.kind, known.kind_type)).collect();
         let mut sorted = names.clone();
         sorted.sort_unstable();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_alone_may_say_the_kind() {
+    fn type_alone_suggests_kind() {
         assert_eq!(kind_of_type("claude"), Some(("llm", "claude")));
         // A kind as well, and a type of two kinds.
         assert_eq!(kind_of_type("llm"), None);

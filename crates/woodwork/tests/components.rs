@@ -70,7 +70,7 @@ fn components_are_placed() {
 }
 
 #[test]
-fn components_say_what_they_need() {
+fn components_list_their_needs() {
     let workflow = workflow(SUPPORT);
     let component = |name: &str| workflow.component(name).unwrap();
     assert_eq!(component("model").requirements, ["langchain", "langchain-core", "langchain-openai"]);
@@ -100,7 +100,7 @@ fn components_say_what_they_need() {
 }
 
 #[test]
-fn a_table_of_places() {
+fn places_match_table() {
     let place = |kind: &str, body: &str| {
         let workflow = workflow(&format!("x = {kind} {{\n{body}\n}}\n"));
         let component = workflow.components.first().unwrap();

@@ -229,14 +229,14 @@ fn comments() {
 }
 
 #[test]
-fn what_is_read_alike_may_not_be_meant() {
+fn ambiguous_strings_are_warned_about() {
     assert_eq!(warned(&component("l: [\"m\"]")), ["W-QUOTED-REF"]);
     assert_eq!(warned(&component("k: \"$NAME\"")), ["W-QUOTED-ENV"]);
     assert_eq!(warned(&component("k: \"m\"\nj: \"$NAME/x\"")), [""; 0]);
 }
 
 #[test]
-fn for_both_what_is_read_differently_is_an_error() {
+fn divergence_is_error_with_engine_compat() {
     let at = |stage, text: &str| check(text.as_bytes(), stage, Compat::Engine);
     let refused = at(Stage::Parse, &component("k: 30\nj: \"$X\""));
     assert_eq!(refused.problems.iter().map(|it| it.code).collect::<Vec<_>>(), ["D-NUMBER"]);
@@ -249,7 +249,7 @@ fn for_both_what_is_read_differently_is_an_error() {
 }
 
 #[test]
-fn warnings_are_not_endless() {
+fn warnings_are_limited() {
     let numbers = "1, ".repeat(100_000);
     let verdict = resolved(&component(&format!("l: [{numbers}]")));
     assert_eq!(verdict.warnings.len(), 200);

@@ -120,7 +120,7 @@ fn errors_of_components() {
 }
 
 #[test]
-fn what_is_no_text_is_refused() {
+fn parser_rejects_binary_files() {
     insta::assert_snapshot!(told(b"a = kind one {\n k: \"\xff\"\n}"), @r"
     main.ww:2:6: E-UTF8: the file is not UTF-8 here
       hint: save the file as UTF-8
@@ -150,7 +150,7 @@ fn depth_and_number_are_limited() {
 }
 
 #[test]
-fn all_problems_of_a_stage_are_told_but_not_endlessly() {
+fn problems_of_a_stage_are_limited() {
     let text = format!("a = kind one {{\n k: [{}]\n}}\n", "ghost, ".repeat(50_000));
     let error = read("x/main.ww", text, Compat::Strict).unwrap_err();
     assert_eq!(error.problems().len(), 100);

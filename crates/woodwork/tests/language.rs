@@ -71,7 +71,7 @@ fn layouts() {
 }
 
 #[test]
-fn what_is_used_comes_first_and_each_once() {
+fn dependencies_come_first_and_once() {
     let text = "top = k t {\n l: [left, right, left]\n}\nleft = k t {\n d: {\n b: base\n }\n}\nright = k t {\n b: base\n e: $E\n}\nbase = k t {\n e: $C\n f: $E\n}\n";
     let found = json(&resolved(text));
     assert_eq!(found["construct_order"], json!(["base", "left", "right", "top"]));
@@ -92,7 +92,7 @@ fn a_chain_may_be_as_long_as_the_file() {
 }
 
 #[test]
-fn stages_tell_what_they_know() {
+fn stages_report_their_problems() {
     use wainwright_woodwork::{Compat, Stage, check};
     let text = b"a = api functions {\n path: 'f.py'\n to: b\n}\nb = output voice {}\n";
     let at = |stage| json(&check(text, stage, Compat::Strict))["components"][0].clone();

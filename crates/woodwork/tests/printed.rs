@@ -59,25 +59,25 @@ fn components(text: &str) -> serde_json::Value {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_the_same(text in file()) {
+    fn printed_workflow_round_trips(text in file()) {
         let printed = print(&parse("main.ww", &text).unwrap());
         prop_assert_eq!(components(&text), components(&printed));
         prop_assert_eq!(&print(&parse("main.ww", &printed).unwrap()), &printed);
     }
 
     #[test]
-    fn bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn parser_never_panics_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         check(&bytes, Stage::Validate, Compat::Strict).show("main.ww");
     }
 
     #[test]
-    fn texts_of_its_letters_do_not_panic(text in "[a-c \n\r\t=\\{\\}\\[\\]:,$#\"'0-9é-]{0,120}") {
+    fn parser_never_panics_on_its_alphabet(text in "[a-c \n\r\t=\\{\\}\\[\\]:,$#\"'0-9é-]{0,120}") {
         check(text.as_bytes(), Stage::Validate, Compat::Engine).show("main.ww");
     }
 }
 
 #[test]
-fn what_is_printed_is_read_alike_where_it_can_be() {
+fn printed_workflow_reads_alike_where_possible() {
     let text = "a=kind one{ k: 'x', d: { e: {}, s: 'it \"is\"' } l: [\n'a:b', b] hooks: [{event: 'x' script_path: 'h.py', function_name: 'f'}]\n}\nb = kind two {}";
     let text =
         text.replace(" l:", "\nl:").replace(" hooks", "\nhooks").replace(" script_path", ", script_path");

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use wainwright_base::{FileKind, LayerFile, list};
 use wainwright_blob::{Content, Entry, Kind, LAZY_FILES, Span};
 use wainwright_layer::debian::RuntimeOrigin;
-use wainwright_layer::{InstalledWheel, Lost, app, wheel_entries, wheel_origins};
+use wainwright_layer::{ConflictLosers, InstalledWheel, app, wheel_entries, wheel_origins};
 use wainwright_oci::{Digest, Image, ImagePath, Layer, annotation};
 use wainwright_store::Store;
 use wainwright_wheel::Layout;
@@ -42,7 +42,7 @@ pub(super) fn expected_layers(
     plan: &PlatformPlan,
     rebuilt: &Image,
     base: Vec<(String, Option<Files>)>,
-    lost: &Lost,
+    lost: &ConflictLosers,
     epoch: u64,
     store: &Store,
 ) -> Result<Vec<ExpectedLayer>, Error> {
@@ -97,7 +97,7 @@ fn add_bytecode(files: &mut Files, layer: &Layer, store: &Store) -> Result<(), E
     Ok(())
 }
 
-fn of_layer(layer: &LayerPlan, lost: &Lost, epoch: u64, store: &Store) -> Result<Files, Error> {
+fn of_layer(layer: &LayerPlan, lost: &ConflictLosers, epoch: u64, store: &Store) -> Result<Files, Error> {
     match &layer.recipe {
         Recipe::Entries(entries) => {
             let venv = app().join(".venv")?;
@@ -127,7 +127,7 @@ fn of_entry(entry: &Entry, venv: &ImagePath) -> Origin {
 fn of_wheels(
     wheels: &[ChosenWheel],
     layout: &Layout,
-    lost: &Lost,
+    lost: &ConflictLosers,
     epoch: u64,
     store: &Store,
 ) -> Result<Files, Error> {

@@ -101,7 +101,7 @@ fn archives_with_both_forms_are_read_by_digest() {
 }
 
 #[test]
-fn lies_are_refused() {
+fn wrong_layouts_are_rejected() {
     let check = |manifest: Value, expected: &str| {
         let bench = Bench::new();
         let config = canonical_json(&image("").config);
@@ -135,7 +135,7 @@ fn a_layer_with_other_bytes_is_refused_when_it_is_read() {
 }
 
 #[test]
-fn a_tar_of_files_is_no_image() {
+fn tar_of_files_is_rejected() {
     let error = open_archive(&Bench::new(), &raw().file("etc/passwd", b"").bytes(), None).unwrap_err();
     assert!(error.contains("is not an image archive: it contains neither"), "{error}");
 }

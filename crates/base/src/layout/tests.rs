@@ -78,7 +78,7 @@ fn changed_blobs_are_refused() {
 }
 
 #[test]
-fn manifests_that_lie_are_refused() {
+fn wrong_manifests_are_rejected() {
     check(|manifest, _| manifest["manifests"] = json!([]), "it is both an index and a manifest");
     check(|manifest, _| manifest["mediaType"] = json!(media_type::INDEX), "its `mediaType` is");
     check(|manifest, _| manifest["layers"][0]["size"] = json!(-1), "`layers[0].size`");

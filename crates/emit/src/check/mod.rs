@@ -277,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_yaml_round_trips() {
         let text = sample().to_json();
         assert_eq!(Release::read(&text).unwrap().to_json(), text);
         assert_eq!(text, include_bytes!("../../../../fixtures/releases/support.json"));
     }
 
     #[test]
-    fn what_cannot_be_deployed_is_refused() {
+    fn undeployable_release_is_rejected() {
         let long = "a".repeat(64);
         let cases = [
             ("/schema", json!(2)),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_chain_is_no_cycle() {
+    fn long_dependency_chain_is_accepted() {
         let mut release = sample();
         let mut component = release.components[4].clone();
         component.needs.clear();

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cluster_cannot_run_is_refused() {
+    fn kubernetes_rejects_unrunnable_release() {
         let check = |change: fn(&mut Release)| {
             let mut release = sample();
             change(&mut release);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mislead_is_refused() {
+    fn misleading_yaml_is_rejected() {
         let deep = "[".repeat(200_000);
         let cases: [(&[u8], &str); 11] = [
             (b"a: &x 1\nb: *x", "line 1, column 4: anchors are not supported"),

@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(key in "[a-z]{1,5}", value in node(), comment in text()) {
+        fn written_yaml_round_trips(key in "[a-z]{1,5}", value in node(), comment in text()) {
             let mut document = Map::default();
             document.put_said(&comment, key, value);
             let text = write(&document);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_misreads_is_plain() {
+    fn only_unambiguous_scalars_are_plain() {
         let shown = |text: &str| {
             let mut out = String::new();
             scalar(text, &mut out);

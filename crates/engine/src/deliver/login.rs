@@ -1,5 +1,5 @@
 use wainwright_http::Secret;
-use wainwright_registry::{Credentials, Keeper, LoginCheck, LoginFile};
+use wainwright_registry::{CredentialStore, Credentials, LoginCheck, LoginFile};
 
 use crate::{Error, Event, Session};
 
@@ -11,7 +11,7 @@ pub async fn login(
     user: &str,
     password: &Secret,
     session: &Session,
-) -> Result<Keeper, Error> {
+) -> Result<CredentialStore, Error> {
     session.demand_registry(registry)?;
     let file = login_file(session)?;
     let client = session.registry_with(Credentials::only(registry, user, password))?;

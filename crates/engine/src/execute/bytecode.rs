@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use wainwright_base::extract;
 use wainwright_blob::{Compression, Options};
 use wainwright_layer::bytecode::{Interpreter, bytecode_entries, is_needed};
-use wainwright_layer::{Lost, wheel_entries};
+use wainwright_layer::{ConflictLosers, wheel_entries};
 use wainwright_oci::Layer;
 use wainwright_python::PythonVersion;
 use wainwright_store::CacheKey;
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) async fn make(
     plan: &Plan,
     bases: &[Option<Vec<DebianLayer>>],
-    lost: &BTreeMap<CacheKey, Arc<Lost>>,
+    lost: &BTreeMap<CacheKey, Arc<ConflictLosers>>,
     fetches: &Fetches,
     early: &EarlyUploads,
     session: &Arc<Session>,
@@ -57,7 +57,7 @@ async fn one(
     layer: &LayerPlan,
     image: &PlatformPlan,
     interpreter: Interpreter,
-    lost: Arc<Lost>,
+    lost: Arc<ConflictLosers>,
     plan: &Plan,
     fetches: &Fetches,
     session: &Arc<Session>,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use wainwright_layer::{Error as Refused, Lost};
+use wainwright_layer::{ConflictLosers, Error as Refused};
 use wainwright_oci::{ImagePath, one_below_another};
 use wainwright_project::AllowedClash;
 use wainwright_python::PackageName;
@@ -113,8 +113,8 @@ impl FileConflicts {
 }
 
 /// What packages lose to others, for those who make their layers.
-pub fn lost_files(shared: &[SharedFile]) -> Lost {
-    let mut lost = Lost::new();
+pub fn lost_files(shared: &[SharedFile]) -> ConflictLosers {
+    let mut lost = ConflictLosers::new();
     for shared in shared {
         let Ok(path) = ImagePath::new(shared.path.trim_start_matches('/')) else { continue };
         for package in shared.lost.iter().filter_map(|package| package.parse::<PackageName>().ok()) {

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use serde_json::json;
 use wainwright_debian::LockedDeb;
 use wainwright_layer::debian::{
-    DebFile, Ground, Note, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, add, assemble,
+    DebFile, DebianTree, Note, Runtime, RuntimeLayer, RuntimeOptions, RuntimeOrigin, add, assemble,
     compile_stdlib,
 };
 use wainwright_python::PythonVersion;
@@ -193,7 +193,7 @@ fn open(deb: &LockedDeb, store: &Store) -> Result<DebFile, Error> {
 fn add_all(
     recipe: &DebianRecipe,
     debs: &[DebFile],
-    ground: &Ground,
+    ground: &DebianTree,
     session: &Session,
 ) -> Result<AssembledBase, Error> {
     let added = add(debs, ground)?;

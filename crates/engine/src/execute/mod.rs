@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures_util::future::{try_join, try_join_all};
 use tokio::task::JoinSet;
 use wainwright_blob::Options;
-use wainwright_layer::{Lost, wheel_entries};
+use wainwright_layer::{ConflictLosers, wheel_entries};
 use wainwright_oci::{Image, Layer, Place, Reference, annotation};
 use wainwright_store::CacheKey;
 
@@ -224,7 +224,7 @@ async fn take(
 /// `lost` holds what packages lose to others, for layers of images where that is allowed.
 async fn layers(
     plan: &Plan,
-    lost: &BTreeMap<CacheKey, Arc<Lost>>,
+    lost: &BTreeMap<CacheKey, Arc<ConflictLosers>>,
     fetches: &Arc<Fetches>,
     early: EarlyUploads,
     session: &Arc<Session>,
@@ -282,7 +282,7 @@ async fn layers(
 /// Makes one layer and remembers it.
 async fn make(
     layer: &LayerPlan,
-    lost: Arc<Lost>,
+    lost: Arc<ConflictLosers>,
     options: Options,
     fetches: &Fetches,
     session: &Arc<Session>,

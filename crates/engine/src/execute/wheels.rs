@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::de::IgnoredAny;
 use tokio::sync::OnceCell;
-use wainwright_layer::{InstalledWheel, Lost, NativeFiles, may_be_native};
+use wainwright_layer::{ConflictLosers, InstalledWheel, NativeFiles, may_be_native};
 use wainwright_oci::Digest;
 use wainwright_store::Store;
 use wainwright_wheel::{Layout, Wheel};
@@ -70,7 +70,7 @@ pub fn open(wheel: &ChosenWheel, layout: &Layout, store: &Store) -> Result<Wheel
 pub(crate) fn install_all(
     wheels: &[ChosenWheel],
     layout: &Layout,
-    lost: &Lost,
+    lost: &ConflictLosers,
     store: &Store,
 ) -> Result<Vec<InstalledWheel>, Error> {
     let install = |chosen: &ChosenWheel| {
@@ -119,7 +119,7 @@ fn check_python(wheel: &Wheel, layout: &Layout) -> Result<(), Error> {
 /// Finds out which files a wheel installs, and what is odd about it; remembers it.
 pub(crate) fn find_out(wheel: &ChosenWheel, layout: &Layout, store: &Store) -> Result<WheelFiles, Error> {
     let opened = open(wheel, layout, store)?;
-    let installed = InstalledWheel::new(&opened, layout, &Lost::new())?;
+    let installed = InstalledWheel::new(&opened, layout, &ConflictLosers::new())?;
     let owned = WheelFiles::new(installed.files(), notes(&opened, layout)?);
     store.remember(&facts_key(wheel.wanted.digest, layout)?, &owned)?;
     Ok(owned)
@@ -150,7 +150,10 @@ mod tests {
     use crate::model::wheel::recall;
 
     /// Installs a wheel and removes it: what is known of it then was found out in passing.
-    fn install(wheel: wainwright_testing::Wheel, lost: &Lost) -> (Option<WheelFiles>, Option<NativeFiles>) {
+    fn install(
+        wheel: wainwright_testing::Wheel,
+        lost: &ConflictLosers,
+    ) -> (Option<WheelFiles>, Option<NativeFiles>) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let digest = store.put(&wheel.bytes()).unwrap();
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_wheel_is_opened_once() {
-        let (owned, native) = install(wheel("greet").file("greet/a.py", "1"), &Lost::new());
+        let (owned, native) = install(wheel("greet").file("greet/a.py", "1"), &ConflictLosers::new());
         let paths: Vec<String> = owned.unwrap().files().map(|(path, _)| path.to_owned()).collect();
         assert!(paths.iter().any(|path| path.ends_with("site-packages/greet/a.py")), "{paths:?}");
         assert_eq!(native, Some(NativeFiles::default()));
@@ -179,14 +182,15 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_left_to_whoever_wants_to_know() {
-        let (owned, native) = install(wheel("greet").file("greet/a.so", "1"), &Lost::new());
+        let (owned, native) = install(wheel("greet").file("greet/a.so", "1"), &ConflictLosers::new());
         assert!(owned.is_some());
         assert_eq!(native, None);
     }
 
     #[test]
     fn a_wheel_without_all_its_files_says_nothing_about_them() {
-        let lost = Lost::from([("greet".parse().unwrap(), [ImagePath::new("v/x").unwrap()].into())]);
+        let lost =
+            ConflictLosers::from([("greet".parse().unwrap(), [ImagePath::new("v/x").unwrap()].into())]);
         assert_eq!(install(wheel("greet").file("greet/a.py", "1"), &lost), (None, None));
     }
 }

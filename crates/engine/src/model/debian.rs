@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wainwright_blob::{Compression, Options};
 use wainwright_debian::{DebianLock, LockedDeb, Mirrors, architecture};
-use wainwright_layer::debian::{FORMAT as RUNTIME, Ground};
+use wainwright_layer::debian::{DebianTree, FORMAT as RUNTIME};
 use wainwright_oci::{Descriptor, Image, Layer, Platform, Reference};
 use wainwright_python::PythonVersion;
 use wainwright_store::{CacheKey, Store};
@@ -41,7 +41,7 @@ pub(crate) enum Onto {
     /// Nothing: they make a base for this Python.
     Nothing(PythonVersion),
     /// An image, with what lies in it where somebody looked already.
-    Image(Box<Image>, Option<Arc<Ground>>),
+    Image(Box<Image>, Option<Arc<DebianTree>>),
 }
 
 /// A finished layer of a base.

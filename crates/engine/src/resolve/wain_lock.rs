@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use wainwright_base::BaseImage;
 use wainwright_debian::{Archive, DebianLock, Mirrors, Recipe, Suite, mirrors_from_apt, recipe};
 use wainwright_http::Url;
-use wainwright_layer::debian::Ground;
+use wainwright_layer::debian::DebianTree;
 use wainwright_oci::{Digest, Platform};
 use wainwright_project::Project;
 
@@ -247,7 +247,7 @@ pub(crate) async fn system(
     request: &Request,
     question: &Question<'_>,
     mirrors: &Mirrors,
-    ground: &mut Option<Arc<Ground>>,
+    ground: &mut Option<Arc<DebianTree>>,
     lock: &mut WainLock,
     session: &Arc<Session>,
 ) -> Result<DebianLock, Error> {

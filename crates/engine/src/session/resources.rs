@@ -7,7 +7,7 @@ use wainwright_http::{Client, Settings};
 use wainwright_project::Project;
 use wainwright_pypi::{Index, IndexOptions, IndexSettings, Places};
 use wainwright_registry::{Credentials, Hosts, Registry};
-use wainwright_store::{Patience, Store, Waiting};
+use wainwright_store::{LockWait, Store, Waiting};
 
 use super::cpu::Cpu;
 use crate::{Error, Event, Listener, Machine, Request};
@@ -67,8 +67,8 @@ impl Session {
         let store = match &machine.cache {
             Some(root) => {
                 let tell = |waiting: &Waiting| listener(Event::Warned { message: waiting.to_string() });
-                let patience = Patience { limit: machine.lock_timeout, tell: &tell };
-                Store::open_patiently(root, &patience)?.at(machine.now)
+                let patience = LockWait { limit: machine.lock_timeout, tell: &tell };
+                Store::open_with(root, &patience)?.at(machine.now)
             }
             None => Store::ephemeral(&machine.temporary)?,
         };

@@ -60,7 +60,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn an_authority_of_ones_own_is_accepted() {
+async fn custom_ca_is_accepted() {
     let authority = Authority::new("Acme Root");
     let ca_file = Some(authority.file.path());
     assert!(matches!(authority.check("127.0.0.1", (2000, 2900), ca_file).await, Ok(200)));

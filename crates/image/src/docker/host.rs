@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_cannot_be_used_say_why() {
+    fn unsupported_addresses_have_a_reason() {
         for (address, reason) in [
             ("ssh://jo@build", "`ssh://...@build` in DOCKER_HOST: daemons over ssh are not supported"),
             ("npipe:////./pipe/docker_engine", "named pipes exist on Windows only"),

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_without_what_goes_without_saying() {
+    fn names_are_compared_without_defaults() {
         for (full, short) in [
             ("docker.io/library/api:1", "api:2"),
             ("docker.io/demo/api:1", "demo/api:latest"),

@@ -157,7 +157,7 @@ fn a_name_that_only_looks_like_a_platform_stays() {
 }
 
 #[test]
-fn what_others_wrote_into_the_index_is_kept() {
+fn foreign_index_entries_are_kept() {
     let bench = Bench::new();
     bench.deliver(&bench.sample.release_of("old", &["amd64"], &["demo/api:1"]));
     let mut index = bench.index();
@@ -227,7 +227,7 @@ fn an_empty_folder_becomes_a_layout() {
 }
 
 #[test]
-fn what_is_no_layout_is_not_touched() {
+fn other_folder_is_not_changed() {
     let bench = Bench::new();
     let release = bench.sample.release(&["amd64"], &["demo/api:1"]);
     fs::write(&bench.dir, "x").unwrap();
@@ -292,7 +292,7 @@ fn in_both(places: &[PathBuf; 2]) -> Vec<String> {
 }
 
 #[test]
-fn what_layouts_share_is_on_the_disk_once() {
+fn layouts_share_blobs_by_hard_link() {
     use std::os::unix::fs::MetadataExt as _;
     let bench = Bench::new();
     let (delivered, places) = siblings(&bench, ["one", "two"]);
@@ -315,7 +315,7 @@ fn what_layouts_share_is_on_the_disk_once() {
 }
 
 #[test]
-fn what_was_written_to_since_is_not_linked() {
+fn modified_blob_is_not_linked() {
     let bench = Bench::new();
     let siblings = Siblings::default();
     let release = bench.sample.release(&["amd64"], &["a:1"]);

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_python_needs_is_told_from_the_rest() {
+    fn needed_python_files_are_recognized() {
         for (path, expected) in [
             ("usr/local/bin/python3.13", true),
             ("usr/local/lib/libpython3.13.so.1.0", true),

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_nobody_needs_go_and_the_others_are_counted_anew() {
+    fn unused_marshal_references_are_dropped() {
         // ("a", "bc", "bc"): the tuple and both strings are marked, the second string is needed.
         check(b"\xa9\x03\xfa\x01a\xda\x02bcr\x02\0\0\0", b")\x03Z\x01a\xda\x02bcr\0\0\0\0");
         check(b"\xe9\x01\0\0\0", b"i\x01\0\0\0");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_marshalled_is_not_touched() {
+    fn non_marshal_data_is_unchanged() {
         for data in [
             &b""[..],
             b"?",
@@ -214,7 +214,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        fn reader_never_panics_on_bytes(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             if let Some(one) = canonical(&data) {
                 proptest::prop_assert_eq!(canonical(&one), Some(one.clone()));
             }

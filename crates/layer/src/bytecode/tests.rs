@@ -85,7 +85,7 @@ fn bytecode_depends_on_its_source_alone() {
 }
 
 #[test]
-fn python_loads_what_it_would_have_compiled() {
+fn python_loads_generated_bytecode() {
     let Some(python) = python() else { return };
     let entries = modules(&python);
     let made = compiled(&python, &entries, 2);
@@ -138,7 +138,7 @@ fn sources_that_python_would_not_import_have_none() {
 }
 
 #[test]
-fn an_interpreter_that_is_none_is_refused() {
+fn invalid_interpreter_is_rejected() {
     let Some((interpreter, version, _)) = python() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let compile = |interpreter: &Interpreter, version: PythonVersion| {

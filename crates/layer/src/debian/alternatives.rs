@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_calls_are_read() {
+    fn simple_update_alternatives_calls_are_parsed() {
         let script = "#!/bin/sh\nif [ \"$1\" = configure ]; then\n  update-alternatives --quiet --install \\\n    \
                       /usr/lib/libblas.so.3 \"libblas.so.3\" /usr/lib/blas/libblas.so.3 10 \\\n    \
                       --slave /usr/lib/libx.so libx.so /usr/lib/blas/libx.so || true\nfi\n\

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_folder() {
+    fn table_matches_folder() {
         let mut expected = Vec::new();
         for baked in BAKED {
             expected.push(format!("{}/layer.toml", baked.name));

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_dropped_files_go() {
+    fn md5sums_omit_dropped_files() {
         let text = "# list\nalias\tUTF16//\t\tUTF-16//\nmodule UTF-16// INTERNAL UTF-16 1\nmodule\tINTERNAL UTF-16//  UTF-16 1\n\
                     alias MS-ANSI// CP1252//\nmodule CP1252// INTERNAL CP1252 1\n";
         assert_eq!(

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_honours_its_bound() {
+    fn replaces_respects_version_bound() {
         let field = "libc6-amd64, libpython3.13-stdlib (<< 3.13.1-3~), mime-support:any (<= 3)";
         assert!(replaces(field, "libc6-amd64", "9"));
         assert!(replaces(field, "libpython3.13-stdlib", "3.13.0-1"));

@@ -6,6 +6,7 @@
 //!
 //! Packages are held in memory while they are laid out: a Python runtime unpacks to about 45 MB.
 
+mod added;
 mod alternatives;
 mod ar;
 mod architecture;
@@ -16,10 +17,10 @@ mod certificates;
 mod character_sets;
 mod control;
 mod deb_file;
+mod debian_tree;
 mod error;
 mod facts;
 mod filters;
-mod ground;
 mod groups;
 mod keep;
 mod libraries;
@@ -28,7 +29,6 @@ mod member;
 mod nonroot;
 mod notes;
 mod offered;
-mod onto;
 mod options;
 mod origins;
 mod package;
@@ -48,14 +48,14 @@ use self::member::MemberKind;
 use self::package::{Package, Purpose};
 use self::tree::Tree;
 
+pub use self::added::{Added, add};
 pub use self::bytecode::compile_stdlib;
 pub use self::deb_file::DebFile;
+pub use self::debian_tree::{DebianTree, DebianTreeKind};
 pub use self::error::{Error, MissingLibrary};
 pub use self::facts::{Facts, InstalledPackage};
-pub use self::ground::{Ground, GroundKind};
 pub use self::nonroot::{NONROOT, User};
 pub use self::notes::Note;
-pub use self::onto::{Added, add};
 pub use self::options::RuntimeOptions;
 pub use self::origins::RuntimeOrigin;
 

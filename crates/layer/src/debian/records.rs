@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use md5::{Digest as _, Md5};
 
 use super::alternatives::Choices;
-use super::ground::Ground;
+use super::debian_tree::DebianTree;
 use super::groups::Group;
 use super::member::MemberKind;
 use super::package::Package;
@@ -19,7 +19,7 @@ pub(super) type Taken = Vec<(Vec<u8>, String)>;
 /// Tells dpkg of packages: as if it had installed and configured them.
 pub(super) fn write(
     tree: &mut Tree,
-    ground: &Ground,
+    ground: &DebianTree,
     packages: &[Package],
     taken: &Taken,
     links: &BTreeMap<String, Choices>,
@@ -72,7 +72,7 @@ fn file_name(package: &Package) -> String {
 }
 
 /// Which files and events packages want to hear of (deb-triggers(5)): the files that change, with all their lines.
-fn triggers(ground: &Ground, packages: &[Package]) -> BTreeMap<String, String> {
+fn triggers(ground: &DebianTree, packages: &[Package]) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for package in packages {
         let text = String::from_utf8_lossy(package.control_file("triggers").unwrap_or_default());

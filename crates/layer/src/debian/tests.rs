@@ -1,6 +1,6 @@
+mod added;
 mod fixture;
 mod layout;
 mod loader_cache;
-mod onto;
 mod real;
 mod refusals;

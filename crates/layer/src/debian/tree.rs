@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_image_below_has_is_not_named_again() {
+    fn libraries_of_the_base_are_not_listed_again() {
         let mut tree = ground();
         for (path, kind) in [
             ("lib", MemberKind::Directory),
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_image_below_give_way_as_dpkg_lets_them() {
+    fn base_files_are_replaced_as_in_dpkg() {
         let mut tree = ground();
         let conffile = Member { is_conffile: true, ..member("etc/x.conf", file("1")) };
         let none = |_: &str, _: &str| false;

@@ -12,7 +12,7 @@ fn refuse(text: &str) -> String {
 }
 
 #[test]
-fn groups_cannot_run_in_circles() {
+fn cyclic_groups_are_rejected() {
     let text = "[project]\nname = \"a\"\n[dependency-groups]\n";
     let round = format!("{text}a = [{{include-group = \"b\"}}]\nb = [{{include-group = \"a\"}}]\n");
     assert!(refuse(&round).contains("includes itself"));

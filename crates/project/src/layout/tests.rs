@@ -35,7 +35,7 @@ fn packages_in_src() {
 }
 
 #[test]
-fn packages_where_a_build_tool_was_told() {
+fn packages_are_found_where_build_tool_is_configured() {
     let files = ["python/my_shop/__init__.py"];
     for table in [
         "[tool.setuptools.package-dir]\n\"\" = \"python\"",

@@ -12,26 +12,26 @@ fn read(text: &str) -> Result<crate::Project, crate::Error> {
 fn a_whole_project_is_read() {
     let project = read(
         r#"
-            [tool.poetry]
-            name = "My.Shop"
-            version = "1.2.0"
-            authors = ["Ann Smith <ann@example.org>", "Bob"]
-            packages = [{ include = "my_shop", from = "src" }]
-            homepage = "https://example.org"
-            [tool.poetry.dependencies]
-            python = ">=3.9,<3.14"
-            flask = "^3.0"
-            uvicorn = { version = "~0.30", extras = ["standard"] }
-            numpy = [{ version = "<2", python = "<3.12" }, { version = "^2 || ^3", python = ">=3.12" }]
-            redis = { version = "*", optional = true }
-            colorama = { version = "*", platform = "win32", markers = "python_version < '4'" }
-            [tool.poetry.extras]
-            Cache = ["redis"]
-            [tool.poetry.scripts]
-            shop = "my_shop:main"
-            [tool.poetry.plugins."flask.commands"]
-            hello = "my_shop:hello"
-            "#,
+        [tool.poetry]
+        name = "My.Shop"
+        version = "1.2.0"
+        authors = ["Ann Smith <ann@example.org>", "Bob"]
+        packages = [{ include = "my_shop", from = "src" }]
+        homepage = "https://example.org"
+        [tool.poetry.dependencies]
+        python = ">=3.9,<3.14"
+        flask = "^3.0"
+        uvicorn = { version = "~0.30", extras = ["standard"] }
+        numpy = [{ version = "<2", python = "<3.12" }, { version = "^2 || ^3", python = ">=3.12" }]
+        redis = { version = "*", optional = true }
+        colorama = { version = "*", platform = "win32", markers = "python_version < '4'" }
+        [tool.poetry.extras]
+        Cache = ["redis"]
+        [tool.poetry.scripts]
+        shop = "my_shop:main"
+        [tool.poetry.plugins."flask.commands"]
+        hello = "my_shop:hello"
+        "#,
     )
     .unwrap();
     assert_eq!(project.warnings, [""; 0]);
@@ -57,7 +57,7 @@ fn a_whole_project_is_read() {
 }
 
 #[test]
-fn a_folder_that_is_only_locked_is_no_package() {
+fn folder_without_build_system_is_not_a_package() {
     let project = read("[tool.poetry]\npackage-mode = false\n").unwrap();
     assert!(project.python_project.is_none());
     let error = read("[tool.poetry]\nversion = \"1\"\n").unwrap_err().to_string();

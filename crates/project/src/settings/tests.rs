@@ -68,7 +68,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn a_project_does_not_say_who_is_trusted() {
+fn project_settings_reject_trust_keys() {
     assert_snapshot!(refuse("[registries.\"a.example\"]\ninsecure = true\n"), @r"
     wainwright.toml:2:12: a project cannot set `insecure`
       |
@@ -85,7 +85,7 @@ fn a_project_does_not_say_who_is_trusted() {
 }
 
 #[test]
-fn a_base_may_be_in_a_registry_and_a_word_alone_is_none() {
+fn base_setting_accepts_references_and_rejects_words() {
     for (base, expected) in [
         ("ghcr.io/acme/python:3.13", true),
         ("localhost:5000/base", true),

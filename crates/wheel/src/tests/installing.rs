@@ -66,7 +66,7 @@ fn every_scheme_lands_in_its_directory() {
 }
 
 #[test]
-fn record_is_written_anew() {
+fn record_is_rewritten() {
     let wheel = greet()
         .file("greet-1.0.data/scripts/say, hello", "x")
         .file("greet-1.0.dist-info/INSTALLER", "other\n")
@@ -106,7 +106,7 @@ fn pip_is_named_after_the_python_it_is_installed_for() {
 }
 
 #[test]
-fn empty_directories_are_told() {
+fn empty_directories_are_listed() {
     let empty = |maker: Maker| -> Vec<String> {
         let directories = maker.open().unwrap().empty_directories(&layout()).unwrap();
         directories.iter().map(|path| path.to_string().replace("app/.venv/", "")).collect()

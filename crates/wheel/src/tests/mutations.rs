@@ -22,7 +22,7 @@ fn judge(bytes: &[u8]) {
 
 proptest! {
     #[test]
-    fn changed_bytes(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn reader_rejects_changed_bytes(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let mut bytes = sample();
         for (index, byte) in changes {
             let index = index.index(bytes.len());
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn extreme_numbers(index in any::<prop::sample::Index>(), length in 1usize..9) {
+    fn reader_rejects_extreme_numbers(index in any::<prop::sample::Index>(), length in 1usize..9) {
         let mut bytes = sample();
         let start = index.index(bytes.len());
         let end = bytes.len().min(start + length);
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn missing_bytes(start in any::<prop::sample::Index>(), length in 1usize..200) {
+    fn reader_rejects_missing_bytes(start in any::<prop::sample::Index>(), length in 1usize..200) {
         let mut bytes = sample();
         let start = start.index(bytes.len());
         let end = bytes.len().min(start + length);

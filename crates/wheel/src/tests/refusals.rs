@@ -67,7 +67,7 @@ fn sound_wheels_pass() {
 }
 
 #[test]
-fn names_and_types() {
+fn reader_rejects_bad_names_and_types() {
     let typed = |mode| greet().file("a", "").but(|part| part.mode = mode);
     check(&[
         ("E-PATH", "climbs", greet().file("../a", "")),
@@ -113,7 +113,7 @@ fn names_and_types() {
 }
 
 #[test]
-fn headers_that_disagree() {
+fn reader_rejects_disagreeing_headers() {
     let zip64 = b"\x01\0\x08\0\x07\0\0\0\0\0\0\0";
     check(&[
         ("E-ZIPDIFF", "name", greet().file("a", "").but(|part| part.local_name = Some(b"b".to_vec()))),
@@ -150,7 +150,7 @@ fn headers_that_disagree() {
 }
 
 #[test]
-fn sizes_that_lie() {
+fn reader_rejects_wrong_sizes() {
     let zeros = vec![0; 9 << 20];
     let lie = |size: u32| {
         let row = match size {
@@ -173,7 +173,7 @@ fn sizes_that_lie() {
 }
 
 #[test]
-fn bytes_that_belong_to_no_member() {
+fn reader_rejects_unowned_bytes() {
     let other = greet().bytes();
     check(&[
         ("E-FRAME", "after", greet().with(|zip| zip.after = b"x".to_vec())),
@@ -283,7 +283,7 @@ fn schemes_and_scripts() {
 }
 
 #[test]
-fn a_refusal_names_file_member_rule_and_way_out() {
+fn refusal_names_file_member_rule_and_hint() {
     let error = greet().file("a\u{1b}[2J", "").open().unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r"wheel `greet-1.0-py3-none-any.whl` is refused (E-NAME): `a\u{1b}[2J`: its name contains control characters");
     insta::assert_snapshot!(error.hint().unwrap(), @"Readers decode other names differently, and file systems cannot store longer ones. Ask the project for a wheel made with current tools, or build one from its source archive. See `wain explain E-NAME`.");
@@ -335,7 +335,7 @@ fn examples() -> Vec<(&'static str, Result<Wheel, Error>)> {
 }
 
 #[test]
-fn every_rule_says_what_is_wrong_and_what_to_do() {
+fn every_rule_has_message_and_hint() {
     /// Broken by several wheels, or by a wheel and a base.
     const TOGETHER: [&str; 3] = ["E-BASE", "E-CLASH", "W-CLASH"];
     let examples = examples();

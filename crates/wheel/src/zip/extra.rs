@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_did_not_fit_is_replaced() {
+    fn pack_replaces_only_invalid_members() {
         assert_eq!(widen(&[5 << 32], [7, 8, UNKNOWN]), Some([7, 8, 5 << 32]));
         assert_eq!(widen(&[7, 8], [7, 8, 9]), Some([7, 8, 9]));
         assert_eq!(widen(&[7, 8, 9], [UNKNOWN, 8, 9]), Some([7, 8, 9]));
     }
 
     #[test]
-    fn two_ways_to_read_it_are_refused() {
+    fn reader_rejects_ambiguous_archives() {
         // Is 7 the size that is repeated, or the offset that did not fit?
         assert_eq!(widen(&[7, 8, 9], [7, 8, UNKNOWN]), None);
         assert_eq!(widen(&[7, 9], [7, 8, 9]), None);

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn utf8_needs_its_mark() {
+    fn utf8_names_need_the_flag() {
         assert!(check_name("größe.py".as_bytes(), true).is_ok());
         assert!(check_name("größe.py".as_bytes(), false).is_err());
         assert!(check_name(b"a/b c;d:e.py", false).is_ok());

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_one_file() {
+    fn path_is_installed_once() {
         assert!(is_tree(&["a/b", "a/c", "a/", "a/", "a.py", "a-b"]));
         assert!(!is_tree(&["a", "b", "a"]));
         assert!(!is_tree(&["a", "a/"]));

@@ -4,7 +4,7 @@ mod packages;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use wainwright_layer::{InstalledWheel, Lost, NativeFiles, native_files};
+use wainwright_layer::{ConflictLosers, InstalledWheel, NativeFiles, native_files};
 use wainwright_wheel::Layout;
 
 use self::check::{Surroundings, check};
@@ -131,7 +131,8 @@ async fn facts(
     let (wheel, layout, store) = (wheel.clone(), layout.clone(), session.store.clone());
     let job = move || {
         let scratch = store.scratch()?;
-        let installed = InstalledWheel::new(&open(&wheel, &layout, &store)?, &layout, &Lost::new())?;
+        let installed =
+            InstalledWheel::new(&open(&wheel, &layout, &store)?, &layout, &ConflictLosers::new())?;
         let found = native_files(&installed, scratch.path())?;
         store.remember(&key, &found)?;
         Ok(found)

@@ -83,7 +83,7 @@ fn trouble(mood: Mood) -> String {
 }
 
 #[test]
-fn success_is_never_hearsay() {
+fn load_is_confirmed_by_the_daemon() {
     assert_eq!(
         trouble(Mood::ErrorInside),
         "the Docker daemon at `SOCKET` failed to load the image: layer is broken"
@@ -111,7 +111,7 @@ fn success_is_never_hearsay() {
 }
 
 #[test]
-fn half_an_archive_is_never_sent_as_a_whole_one() {
+fn partial_archive_is_never_completed() {
     let sample = Sample::new();
     let daemon = Daemon::start(&sample, Mood::Classic, "amd64");
     let release = sample.release(&["amd64"], &["demo/api:1"]);
@@ -215,7 +215,7 @@ fn one_more_name_costs_a_config() {
 }
 
 #[test]
-fn whoever_needs_everything_gets_everything() {
+fn daemon_without_layers_gets_all_layers() {
     for mood in [Mood::Containerd, Mood::Podman, Mood::Reticent] {
         let (sample, first, second) = heavy();
         let daemon = Daemon::start(&sample, mood, "amd64");
@@ -243,7 +243,7 @@ fn layers_that_went_away_in_the_meantime_are_sent_after_all() {
 }
 
 #[test]
-fn a_daemon_that_fails_is_not_asked_a_third_time() {
+fn failing_daemon_gets_two_requests() {
     for (mood, archives, words) in [
         (Mood::ErrorInside, 3, "failed to load the image: layer is broken"),
         (Mood::Forgetful, 3, "is another image"),
@@ -335,7 +335,7 @@ fn several_images_are_one_archive_with_every_layer_once() {
 }
 
 #[test]
-fn who_takes_no_archive_of_several_gets_one_after_the_other() {
+fn old_daemon_gets_images_one_by_one() {
     for mood in [Mood::Containerd, Mood::Podman, Mood::Reticent] {
         let (sample, releases) = company();
         let daemon = Daemon::start(&sample, mood, "amd64");
@@ -348,7 +348,7 @@ fn who_takes_no_archive_of_several_gets_one_after_the_other() {
 }
 
 #[test]
-fn what_is_missing_after_all_is_loaded_by_itself_and_says_why() {
+fn missing_image_is_loaded_alone() {
     let (sample, releases) = company();
     let all: Vec<&Release> = releases.iter().collect();
     let daemon = Daemon::start(&sample, Mood::SecondBroken, "amd64");

@@ -130,7 +130,7 @@ fn every_compression_and_every_order_gives_the_same_layers() {
 }
 
 #[test]
-fn merged_directories_never_become_directories_again() {
+fn merged_directories_stay_links() {
     let bookworm = Deb::new("base-files").directory("./bin/").directory("./lib/").directory("./var/run/");
     let procps = Deb::new("procps")
         .program("./bin/ps", "#!")
@@ -175,7 +175,7 @@ fn owners_times_and_set_id_bits_are_dropped() {
 }
 
 #[test]
-fn documentation_goes_and_copyright_stays() {
+fn documentation_is_removed_copyright_kept() {
     let deb = || {
         Deb::new("libz")
             .file("./usr/share/doc/libz/copyright", "(c)")
@@ -282,7 +282,7 @@ fn a_package_may_take_over_files_where_it_says_so() {
 }
 
 #[test]
-fn the_best_alternative_gets_the_link() {
+fn best_alternative_is_linked() {
     let provider = |name: &str, priority: u32| {
         let path = format!("/usr/lib/{name}/libblas.so.3");
         let call =

@@ -5,7 +5,7 @@ use super::super::{libraries, loader_cache};
 use super::fixture::{Deb, assembled, library};
 
 #[test]
-fn the_loader_cache_lists_what_ldconfig_would() {
+fn loader_cache_matches_ldconfig() {
     let deb = Deb::new("libs")
         .file(
             "./etc/ld.so.conf.d/extra.conf",

@@ -84,7 +84,7 @@ fn sizes_and_ends_are_checked() {
 }
 
 #[test]
-fn members_for_later_and_trailing_slashes_are_forgiven() {
+fn extra_ar_members_and_slashes_are_accepted() {
     let reason = message(changed(|members| {
         members.insert(1, ("_gpgorigin".into(), b"odd".to_vec()));
         members[0].0 = "debian-binary/".into();

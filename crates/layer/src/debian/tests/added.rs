@@ -2,7 +2,7 @@
 
 use wainwright_fault::Classify;
 
-use super::super::{Added, Error, Ground, GroundKind, add};
+use super::super::{Added, DebianTree, DebianTreeKind, Error, add};
 use super::fixture::{Deb, library};
 use super::loader_cache::records;
 
@@ -12,27 +12,27 @@ const STATUS: &str = "Package: base-files\nStatus: install ok installed\nArchite
     Package: watcher\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n";
 
 /// A small image with a merged `/usr` and dpkg in it.
-fn ground() -> Ground {
-    let mut ground = Ground::default();
+fn ground() -> DebianTree {
+    let mut ground = DebianTree::default();
     for directory in ["etc", "usr", "usr/bin", "usr/lib", "usr/lib/x86_64-linux-gnu", "usr/share", "var"] {
-        ground.paths.insert(directory.into(), GroundKind::Directory);
+        ground.paths.insert(directory.into(), DebianTreeKind::Directory);
     }
     for (link, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
-        ground.paths.insert(link.into(), GroundKind::Symlink(target.into()));
+        ground.paths.insert(link.into(), DebianTreeKind::Symlink(target.into()));
     }
     for file in ["usr/bin/stray", "usr/lib/x86_64-linux-gnu/libold.so.1", "etc/tool.conf"] {
-        ground.paths.insert(file.into(), GroundKind::File(None));
+        ground.paths.insert(file.into(), DebianTreeKind::File(None));
     }
     put(&mut ground, "var/lib/dpkg/status", STATUS);
     put(&mut ground, "var/lib/dpkg/info/libold:amd64.list", "/.\n/lib\n/lib/x86_64-linux-gnu/libold.so.1\n");
     ground
 }
 
-fn put(ground: &mut Ground, path: &str, text: &str) {
-    ground.paths.insert(path.into(), GroundKind::File(Some(text.into())));
+fn put(ground: &mut DebianTree, path: &str, text: &str) {
+    ground.paths.insert(path.into(), DebianTreeKind::File(Some(text.into())));
 }
 
-fn adding(ground: &Ground, debs: impl IntoIterator<Item = Deb>) -> Result<Added, Error> {
+fn adding(ground: &DebianTree, debs: impl IntoIterator<Item = Deb>) -> Result<Added, Error> {
     add(&debs.into_iter().map(Deb::build).collect::<Vec<_>>(), ground)
 }
 
@@ -50,7 +50,7 @@ fn notes(added: &Added) -> Vec<String> {
 }
 
 #[test]
-fn packages_land_behind_the_links_of_the_image() {
+fn added_files_follow_links_of_the_image() {
     let deb = Deb::new("libnew")
         .directory("./lib/")
         .directory("./lib/x86_64-linux-gnu/")
@@ -84,7 +84,7 @@ fn the_loader_cache_of_the_image_is_kept_and_grows() {
         [(before.clone(), vec![2, 1]), ([old, before].concat(), vec![2, 1]), (garbage, vec![2])]
     {
         let mut ground = ground();
-        ground.paths.insert(b"etc/ld.so.cache".to_vec(), GroundKind::File(Some(before)));
+        ground.paths.insert(b"etc/ld.so.cache".to_vec(), DebianTreeKind::File(Some(before)));
         let added = adding(&ground, [deb(2)]).unwrap();
         let line = |number| format!("libnew.so.{number} => /lib/x86_64-linux-gnu/libnew.so.{number}");
         let expected: Vec<String> = expected.into_iter().map(line).collect();
@@ -93,7 +93,7 @@ fn the_loader_cache_of_the_image_is_kept_and_grows() {
 }
 
 #[test]
-fn dpkg_knows_of_packages_as_if_it_had_installed_them() {
+fn dpkg_lists_added_packages_as_installed() {
     let tool = Deb::new("tool")
         .directory("./")
         .directory("./etc/")
@@ -210,10 +210,10 @@ fn diversions_and_filters_of_dpkg_are_followed() {
 }
 
 #[test]
-fn alternatives_are_linked_and_remembered() {
+fn alternatives_are_linked_and_recorded() {
     let postinst = "#!/bin/sh\nupdate-alternatives --install /usr/bin/pager pager /usr/bin/less 77 \
         --slave /usr/share/pager.txt pager.txt /usr/share/less.txt\n";
-    let deb = |ground: &Ground| {
+    let deb = |ground: &DebianTree| {
         let deb = Deb::new("less").program("./usr/bin/less", "").file("./usr/share/less.txt", "");
         adding(ground, [deb.control_file("postinst", postinst)]).unwrap()
     };
@@ -224,7 +224,7 @@ fn alternatives_are_linked_and_remembered() {
         "auto\n/usr/bin/pager\npager.txt\n/usr/share/pager.txt\n\n/usr/bin/less\n77\n/usr/share/less.txt\n\n"
     );
     assert!(paths(&added, 0).contains(&"usr/bin/pager".into()));
-    ground.paths.insert(b"usr/bin/pager".to_vec(), GroundKind::Symlink("/etc/alternatives/pager".into()));
+    ground.paths.insert(b"usr/bin/pager".to_vec(), DebianTreeKind::Symlink("/etc/alternatives/pager".into()));
     let added = deb(&ground);
     assert!(!paths(&added, 0).contains(&"usr/bin/pager".into()), "the choice of the image stays");
     assert!(added.tree.get(b"var/lib/dpkg/alternatives/pager").is_none());
@@ -253,7 +253,7 @@ fn images_without_dpkg_list_packages_in_files_of_their_own() {
 }
 
 #[test]
-fn a_library_that_nobody_has_is_told() {
+fn missing_library_is_reported() {
     let deb = Deb::new("libnew").file("./usr/lib/libnew.so.1", library("libnew.so.1", &["libgone.so.9"]));
     let added = adding(&ground(), [deb]).unwrap();
     assert_eq!(

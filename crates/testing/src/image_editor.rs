@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use wainwright_oci::{Digest, canonical_json, media_type};
 
-/// Changes the image of an OCI layout so that every digest in it is right again: what a careful forger would do.
-pub struct Forger {
+/// Changes the image of an OCI layout so that every digest in it is right again: as a careful attacker would.
+pub struct ImageEditor {
     layout: PathBuf,
     /// The config, to be changed at will; diff IDs follow the layers.
     pub config: Value,
@@ -46,7 +46,7 @@ impl Member {
     }
 }
 
-impl Forger {
+impl ImageEditor {
     /// Reads the only image of a layout.
     pub fn open(layout: &Path) -> Self {
         let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();

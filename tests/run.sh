@@ -67,7 +67,8 @@ if ! cmp -s tests/requirements.txt "$tools/requirements.txt"; then
     "$tools/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt
     cp tests/requirements.txt "$tools/requirements.txt"
 fi
-# Helm, kubectl and Docker Compose; without them the table of `wain emit` skips rows, or fails where CI=true.
+# Helm, kubectl, Docker Compose and cargo-deny; without the first three the table of `wain emit` skips rows, or fails where
+# CI=true.
 cmp -s tests/programs.txt "$tools/programs.txt" || "$tools/bin/python" tests/programs.py "$tools" ||
     echo "tests/programs.py failed; see above"
 
@@ -78,7 +79,8 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependencies"
 deny=$tools/bin/cargo-deny
 if ! "$deny" --version 2>/dev/null | grep -qF 0.20.2; then
-    cargo install --quiet --locked --debug --no-default-features --root "$tools" cargo-deny@0.20.2
+    # Two to three minutes of compilation, where tests/programs.py has no program for this machine.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --no-default-features --root "$tools" cargo-deny@0.20.2
 fi
 "$deny" check licenses bans sources
 # The database of advisories is a git repository elsewhere; where it cannot be had, that is said.
@@ -87,9 +89,21 @@ if "$deny" fetch db; then
 else
     echo "SKIPPED: advisories: the database cannot be fetched"
 fi
-step "tests"
+step "compilation of the tests"
+cargo test --workspace --locked --no-run
+step "tests, and documentation beside them"
+# Many tests wait for servers. Time for others: the documentation is made meanwhile, as soon as cargo has begun to run tests,
+# and more tests run at a time than there are processors.
+{
+    sleep 20
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+} >"$tools/documentation.log" 2>&1 &
+documentation=$!
+status=0
 # Every failure in one run, not only those of the first crate that has some.
-cargo test --workspace --locked --no-fail-fast
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} cargo test --workspace --locked --no-fail-fast || status=$?
 step "documentation"
-RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+wait "$documentation" || status=$?
+cat "$tools/documentation.log"
+[ "$status" = 0 ] || exit "$status"
 step "done"

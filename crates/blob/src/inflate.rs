@@ -45,8 +45,8 @@ pub(crate) struct Output<'a> {
 
 /// Inflates raw deflate data and says where its blocks stand, to the bit.
 ///
-/// That is what splicing needs and what general libraries keep to themselves: where the last block's header is (its
-/// final bit is cleared) and at which bit the stream ends.
+/// Splicing needs both: where the last block's header is (its final bit is cleared) and at which bit the stream ends.
+/// benches/README.md compares it with the libraries that can say so, and with those that cannot.
 pub(crate) struct Inflater {
     tables: Box<Tables>,
     state: State,

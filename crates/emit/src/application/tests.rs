@@ -214,14 +214,14 @@ fn service_of_an_unknown_image() {
 fn service_with_a_secret_in_its_environment_is_refused() {
     let text = "[[services]]\nname = \"db\"\nimage = \"a/b:1\"\nenv = { PASSWORD = \"hunter2\" }";
     insta::assert_snapshot!(refuse(text), @"
-    service `db`: variable PASSWORD would be written into files, and its name says that it is a secret
-      hint: list its name among the secrets, and remove its value
+    service `db`: variable PASSWORD would be written to files, but its name looks like that of a secret
+      hint: list its name in the secrets and remove its value
     ");
 }
 
 #[test]
 fn service_with_the_name_of_the_project_is_refused() {
-    insta::assert_snapshot!(refuse("[[services]]\nname = \"shop\"\nimage = \"a/b:1\""), @"release: two parts are called `shop`");
+    insta::assert_snapshot!(refuse("[[services]]\nname = \"shop\"\nimage = \"a/b:1\""), @"release: two components or services are called `shop`");
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn what_docker_saves_is_known_by_its_config() {
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("layer 4 (project app) holds the same tar"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("layer 4 (project app) has the same tar"), "{}", ran.stdout);
     shop.write("project/main.py", "print('new')\n");
     assert_eq!(verify(&shop, "saved.tar").code, 1);
 }

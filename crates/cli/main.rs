@@ -39,7 +39,7 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 success, 1 wrong input, 2 wrong usage, 3 network, disk or other program failed, 70 bug.
+Exit codes: 0 success, 1 wrong input, 2 usage, 3 network, disk or other program failed, 70 bug.
 
 Examples:
   wain build --load                        build this folder, load the image into Docker

@@ -60,7 +60,7 @@ fn status_tells_what_is_there() {
         Some(found["blobs"]["bytes"].as_u64().unwrap() + found["memos"]["bytes"].as_u64().unwrap())
     );
     let text = cache(&shop, &["status"]);
-    assert!(text.contains("10.74 GB at most") && text.contains("last used within the hour"), "{text}");
+    assert!(text.contains("limit 10.74 GB") && text.contains("last use less than an hour ago"), "{text}");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_build_keeps_the_cache_small() {
     );
 
     let ran = run(shop.build().env("WAIN_CACHE_MAX_SIZE", "5kB")).ok();
-    assert!(ran.stderr.contains("give it more with --cache-max-size"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("raise --cache-max-size"), "{}", ran.stderr);
     assert!(status(&shop)["bytes"].as_u64().unwrap() <= 5000);
     let refused = run(shop.build().env("WAIN_CACHE_MAX_SIZE", "0"));
     assert_eq!(refused.code, 2);

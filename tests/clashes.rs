@@ -89,7 +89,7 @@ fn the_package_named_keeps_its_file_and_the_other_one_has_no_row_for_it() {
     let verify = ["verify", "layout:out:latest", "project", "--base", "layout:base", "--no-index"];
     let ran = run(&mut shop.wain(&verify).with(&["--platform", "linux/amd64", "--allow-clash", "two"]));
     let said = ran.ok().stdout;
-    assert!(said.contains("is what this project builds"), "{said}");
+    assert!(said.contains("is equal to the build of this project"), "{said}");
     // As a setting, and for this path alone.
     let rule = format!("/{SITE}/tests/a.py=two");
     assert_eq!(build(&shop, &["--allow-clash", &rule, "--tag", "x:latest"]).digest(), digest);

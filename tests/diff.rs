@@ -235,7 +235,7 @@ fn what_skopeo_copied_is_the_same() {
     run(&mut shop.wain(&["diff", "one", "two"])).ok();
     copy("oci:three:latest", &["--dest-compress", "--dest-compress-format", "zstd"]);
     let found = diff(&shop, "one", "three");
-    assert!(found.contains("layer 3: the same tar, compressed in another way"), "{found}");
+    assert!(found.contains("layer 3: same tar, another compression"), "{found}");
     assert!(found.contains("0 files changed, 0 added, 0 removed"), "{found}");
     // Docker's form has a manifest of its own, and tars that are not compressed.
     copy("docker-archive:four.tar:demo:1", &[]);

@@ -71,8 +71,8 @@ fn what_is_no_longer_made_goes_unless_somebody_changed_it() {
     let ran = project.emit(&["kubernetes", "-o", "k8s"]).ok();
     assert_eq!(
         ran.stderr,
-        "removed k8s/components/notes.yaml, which is no longer made\n\
-         note: k8s/services/graph.yaml is no longer made; it was changed, and stays\n\
+        "removed k8s/components/notes.yaml: no longer needed\n\
+         note: kept k8s/services/graph.yaml: no longer needed, but changed\n\
          apply it: kubectl apply --kustomize k8s\n"
     );
     let files = project.files("k8s");
@@ -104,8 +104,8 @@ fn what_others_wrote_is_not_written_over() {
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     assert_eq!(
         refused.stderr,
-        "error: these are not as `wain emit` left them, and nothing was written\n  deploy/compose.yaml\n  \
-         hint: choose another folder, or write over them with `wain emit --force`\n"
+        "error: refusing to overwrite modified files; nothing was written\n  deploy/compose.yaml\n  \
+         hint: use another folder, or `wain emit --force`\n"
     );
     assert_eq!(project.files("deploy"), ["./compose.yaml"]);
     project.emit(&["docker-compose", "-o", "deploy", "--force"]).ok();
@@ -177,7 +177,7 @@ fn wrong_input_is_told_and_nothing_is_written() {
         .unwrap();
     fs::write(project.path("other.json"), "{\"schema\": 2}").unwrap();
     let cases: [(&[&str], u8, &str); 8] = [
-        (&["helm", "-o", "x", "--release", "gone"], 1, "build the components first"),
+        (&["helm", "-o", "x", "--release", "gone"], 1, "run `wain build` first"),
         (&["helm", "-o", "x", "--release", "."], 3, "directory"),
         (&["helm", "-o", "x", "--release", "other.json"], 1, "missing field `project`"),
         (
@@ -187,7 +187,7 @@ fn wrong_input_is_told_and_nothing_is_written() {
         ),
         (&["helm", "-o", "x", "--values", "secret.yaml"], 1, "its name looks like that of a secret"),
         (&["kubernetes", "-o", "x", "--namespace", "Help"], 1, "namespace `Help` is not a DNS label"),
-        (&["helm", "-o", "x", "--compose-compat", "1.29"], 2, "`docker-compose` alone"),
+        (&["helm", "-o", "x", "--compose-compat", "1.29"], 2, "need the format docker-compose"),
         (&["swarm", "-o", "x"], 2, "possible values: docker-compose, kubernetes, helm"),
     ];
     for (words, code, expected) in cases {

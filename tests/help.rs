@@ -1,4 +1,4 @@
-//! The help text is read as a whole when it changes.
+//! Help texts, completions, and errors of the command line.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -8,7 +8,7 @@ use wainwright_testing::run;
 use crate::WAIN;
 
 #[test]
-fn the_whole_help() {
+fn help_of_all_commands_matches_the_snapshot() {
     let mut text = String::new();
     let commands: &[&[&str]] = &[
         &["-h"],
@@ -17,6 +17,7 @@ fn the_whole_help() {
         &["build", "--help"],
         &["plan", "-h"],
         &["plan", "--help"],
+        &["lock", "-h"],
         &["lock", "--help"],
         &["check", "--help"],
         &["explain", "--help"],
@@ -26,6 +27,7 @@ fn the_whole_help() {
         &["cache", "clear", "--help"],
         &["verify", "--help"],
         &["diff", "--help"],
+        &["analyze", "--help"],
         &["push", "--help"],
         &["pull", "--help"],
         &["copy", "--help"],
@@ -36,9 +38,14 @@ fn the_whole_help() {
         &["registry", "--help"],
         &["registry", "probe", "--help"],
         &["emit", "--help"],
+        &["deploy", "--help"],
+        &["deploy", "up", "--help"],
+        &["deploy", "logs", "--help"],
+        &["init", "--help"],
         &["ww", "--help"],
         &["ww", "check", "--help"],
         &["completions", "--help"],
+        &["version", "--help"],
         &["--version"],
     ];
     for words in commands {
@@ -49,7 +56,7 @@ fn the_whole_help() {
 }
 
 #[test]
-fn every_shell_gets_completions() {
+fn completions_exist_for_every_shell() {
     for (shell, mark) in [("bash", "complete -F"), ("fish", "complete -c wain"), ("zsh", "#compdef wain")] {
         let script = run(Command::new(WAIN).args(["completions", shell])).ok().stdout;
         assert!(script.contains(mark) && script.contains("find-links"), "{shell}: {script}");
@@ -57,7 +64,7 @@ fn every_shell_gets_completions() {
 }
 
 #[test]
-fn wrong_usage_is_told_and_ends_with_2() {
+fn wrong_usage_exits_with_2() {
     let check = |words: &[&str]| {
         let ran = run(Command::new(WAIN).args(words).env_clear());
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{words:?}");
@@ -83,7 +90,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--platform", "windows/amd64"]), @"
-    error: invalid value 'windows/amd64' for '--platform <LIST>': only images for Linux can be built
+    error: invalid value 'windows/amd64' for '--platform <LIST>': only linux is supported
 
     For more information, try '--help'.
     ");
@@ -95,7 +102,7 @@ fn wrong_usage_is_told_and_ends_with_2() {
 }
 
 #[test]
-fn what_is_no_file_is_not_judged_by_its_name() {
+fn check_reports_a_missing_file_as_unread() {
     let folder = tempfile::tempdir().unwrap();
     for (path, cause) in [("gone", "No such file or directory"), (".", "is a directory")] {
         let ran = run(Command::new(WAIN).args(["check", path]).current_dir(&folder).env_clear());
@@ -105,54 +112,54 @@ fn what_is_no_file_is_not_judged_by_its_name() {
 }
 
 #[test]
-fn layers_for_lazy_pulling_are_gzip() {
+fn lazy_rejects_other_compressions_than_gzip() {
     let words = ["plan", "--lazy", "estargz", "--compression", "zstd"];
     let ran = run(Command::new(WAIN).args(words).env_clear());
     assert_eq!(ran.code, 2);
     assert!(
-        ran.stderr.contains("hint: `--lazy estargz` goes with `--compression splice` and `gzip`"),
+        ran.stderr.contains("hint: use `--compression splice` or `--compression gzip`"),
         "{}",
         ran.stderr
     );
 }
 
 #[test]
-fn a_rule_is_explained() {
+fn explain_shows_meaning_reason_and_fix() {
     let explain = |words: &[&str]| run(Command::new(WAIN).arg("explain").args(words).env_clear());
     insta::assert_snapshot!(explain(&["e-zipdiff"]).ok().stdout, @"
-    E-ZIPDIFF, for wheels: The directory, the headers of members with their extra fields and data descriptors, and the end records agree; compressed data ends where its size says.
-    A wheel that breaks it is refused.
+    E-ZIPDIFF (wheels): The directory, the headers of members with their extra fields and data descriptors, and the end records agree; compressed data ends where its size says.
+    A wheel that breaks this rule is rejected.
 
-    Why: Where two headers differ, two readers install two different programs.
-    What to do: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
+    Reason: Where two headers differ, two readers install two different programs.
+    Fix: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
     ");
     insta::assert_snapshot!(explain(&["W-PTH"]).ok().stdout, @"
-    W-PTH, for wheels: A `.pth` file, `sitecustomize` or `usercustomize` is at the top of site-packages.
-    It is a warning only.
+    W-PTH (wheels): A `.pth` file, `sitecustomize` or `usercustomize` is at the top of site-packages.
+    A warning.
 
-    Why: Its code runs at every start of the interpreter.
-    What to do: Look at it if you did not expect it.
+    Reason: Its code runs at every start of the interpreter.
+    Fix: Look at it if you did not expect it.
     ");
     // A name of two rules.
     insta::assert_snapshot!(explain(&["E-PATH"]).ok().stdout, @"
-    E-PATH, for wheels: Names are relative paths of plain components with `/` between them.
-    A wheel that breaks it is refused.
+    E-PATH (wheels): Names are relative paths of plain components with `/` between them.
+    A wheel that breaks this rule is rejected.
 
-    Why: `..`, a drive letter, a backslash or a leading `/` can point outside the directory.
-    What to do: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
+    Reason: `..`, a drive letter, a backslash or a leading `/` can point outside the directory.
+    Fix: Do not install it by other means before someone has inspected it: no build tool writes this by accident.
 
-    E-PATH, for workflows: File paths are relative to the folder of the workflow, with `/`, and inside it.
+    E-PATH (workflows): File paths are relative to the folder of the workflow, with `/`, and inside it.
     A workflow that breaks it is rejected.
 
-    Why: Images contain the files of the project at the same paths below `/app`.
-    What to do: Move the file into the project, or correct the path.
+    Reason: Images contain the files of the project at the same paths below `/app`.
+    Fix: Move the file into the project, or correct the path.
     ");
     insta::assert_snapshot!(explain(&["d-comma"]).ok().stdout, @"
-    D-COMMA, for workflows: No comma follows a value.
+    D-COMMA (workflows): No comma follows a value.
     It is a warning, and an error with `--ww-compat engine`.
 
-    Why: The `woodwork` command reads the comma as part of the value, or drops the next key.
-    What to do: Write every key on its own line, without a comma.
+    Reason: The `woodwork` command reads the comma as part of the value, or drops the next key.
+    Fix: Write every key on its own line, without a comma.
     ");
     insta::assert_snapshot!("rules", explain(&[]).ok().stdout);
     let unknown = explain(&["E-ZIPDIF"]);

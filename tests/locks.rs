@@ -193,7 +193,7 @@ fn workspace(more: &str) -> Workshop {
 fn a_member_is_built_with_the_lock_of_its_workspace() {
     let shop = workspace("");
     let ran = run(&mut shop.build().with(&["--output", "layout:out"])).ok();
-    assert!(ran.stderr.contains("made greet 1.0"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("built greet 1.0"), "{}", ran.stderr);
 }
 
 #[test]
@@ -210,5 +210,5 @@ fn a_member_that_needs_another_gets_it_as_a_layer() {
     shop.write("lib/pyproject.toml", text);
     shop.write("lib/src/lib/__init__.py", "");
     let built = run(&mut shop.build()).ok();
-    assert!(built.stderr.contains("made lib 1 ("), "{}", built.stderr);
+    assert!(built.stderr.contains("built lib 1 ("), "{}", built.stderr);
 }

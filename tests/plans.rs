@@ -24,10 +24,10 @@ fn a_plan_says_what_and_why() {
     let shop = workshop();
     insta::assert_snapshot!(plan(&shop, &[]), @"
     linux/amd64 on python (Python 3.13, glibc 2.41)
-      reuse     5.6 kB  base layer  (taken as it is)
-      make       ~98 B  environment for Python 3.13  (links to /usr/bin/python3.13; no layer of these inputs is in the cache)
-      make     ~8.4 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer; no layer of these inputs is in the cache)
-      make      ~863 B  project app  (4 files and folders; no layer of these inputs is in the cache)
+      reuse     5.6 kB  base layer  (unchanged)
+      build      ~98 B  environment for Python 3.13  (links to /usr/bin/python3.13; not cached)
+      build    ~8.4 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer; not cached)
+      build     ~863 B  project app  (4 files and folders; not cached)
     2 files to fetch (8.4 kB)
     compression: splice
     to layout:out as docker.io/library/project:latest
@@ -35,7 +35,7 @@ fn a_plan_says_what_and_why() {
     run(&mut shop.build()).ok();
     insta::assert_snapshot!(plan(&shop, &[]), @"
     linux/amd64 on python (Python 3.13, glibc 2.41)
-      reuse     5.6 kB  base layer  (taken as it is)
+      reuse     5.6 kB  base layer  (unchanged)
       reuse      481 B  environment for Python 3.13  (links to /usr/bin/python3.13)
       reuse     7.6 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer)
       reuse      594 B  project app  (4 files and folders)
@@ -46,10 +46,10 @@ fn a_plan_says_what_and_why() {
     shop.write("project/main.py", "# changed\n");
     insta::assert_snapshot!(plan(&shop, &[]), @"
     linux/amd64 on python (Python 3.13, glibc 2.41)
-      reuse     5.6 kB  base layer  (taken as it is)
+      reuse     5.6 kB  base layer  (unchanged)
       reuse      481 B  environment for Python 3.13  (links to /usr/bin/python3.13)
       reuse     7.6 kB  2 packages, fast 1.0 to greet 1.0  (small packages share a layer)
-      make      ~846 B  project app  (4 files and folders; no layer of these inputs is in the cache)
+      build     ~846 B  project app  (4 files and folders; not cached)
     nothing to fetch
     compression: splice
     to layout:out as docker.io/library/project:latest

@@ -55,7 +55,7 @@ fn between_registries_only_what_is_lacking_passes() {
     assert_eq!(run(&mut shop.wain(&["copy", &from, &to])).digest(), digest);
     assert_eq!(digest_of(&to), digest);
     let again = run(&mut shop.wain(&["copy", &from, &to, &pinned])).ok();
-    assert!(again.stderr.contains("has it already"), "{}", again.stderr);
+    assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
     // On another machine, too: the target says that it has everything.
     std::fs::remove_dir_all(shop.path("store")).unwrap();
     let elsewhere = format!("{}/api:2", other.address());
@@ -77,7 +77,7 @@ fn tags_move_alone() {
     }
     let pinned = format!("{}/team/api@{digest}", server.address());
     let again = run(&mut shop.wain(&["tag", &pinned, "stable"])).ok();
-    assert!(again.stderr.contains("has it already"), "{}", again.stderr);
+    assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
     let absent = run(&mut shop.wain(&["tag", &name("9"), "stable"]));
     assert_eq!(absent.code, 3);
     assert!(absent.stderr.contains("does not exist"), "{}", absent.stderr);

@@ -69,7 +69,7 @@ fn every_format_and_compression_is_pulled_as_it_is() {
         );
         assert_eq!(raw(&back), raw(&name));
         let again = run(&mut shop.wain(&["pull", &name, "-o", &format!("layout:{folder}")])).ok();
-        assert!(again.stderr.contains("has it already"), "{}", again.stderr);
+        assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
     }
 }
 

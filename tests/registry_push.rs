@@ -44,7 +44,7 @@ fn what_was_built_last_is_pushed() {
             assert_eq!(digest_of(&name(tag)), digest, "{tag} for {platforms}");
         }
         let again = run(&mut shop.wain(&words)).ok();
-        assert!(again.stderr.contains("has it already"), "{}", again.stderr);
+        assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
         // Another folder has no last build.
         let none = run(&mut shop.wain(&["push", "last", &name("2")]));
         assert_eq!(none.code, 1, "{}", none.stderr);

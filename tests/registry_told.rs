@@ -90,8 +90,11 @@ fn a_wait_is_told_after_ten_seconds() {
     let line = said.next();
     child.kill().unwrap();
     child.wait().unwrap();
-    let wanted = format!("waiting for {} for 1", slow.address());
-    assert!(line.as_ref().is_some_and(|line| line.contains(&wanted)), "{line:?}");
+    let wanted = format!(" s for {}", slow.address());
+    assert!(
+        line.as_ref().is_some_and(|line| line.contains("waiting 1") && line.contains(&wanted)),
+        "{line:?}"
+    );
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn settings_and_the_command_line_add_up() {
     assert_eq!(added.digest(), all);
     let plan = ["plan", "project", "--base", "layout:base", "--no-index", "--platform", "linux/amd64"];
     let plan = run(&mut shop.wain(&plan)).ok();
-    assert!(plan.stdout.contains("left out of packages: tests, type-stubs"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("omitted from packages: tests, type-stubs"), "{}", plan.stdout);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn what_the_project_builds_is_the_same() {
         ["layout:out", "archive:out.tar:demo", "out", "out.tar"].map(|image| image.trim_end_matches(":demo"))
     {
         let ran = verify(&shop, image).ok();
-        assert!(ran.stdout.contains("is what this project builds"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("is equal to the build of this project"), "{}", ran.stdout);
     }
     let ran = verify(&shop, "out").ok();
     let table: Vec<&str> = ran.stdout.lines().skip(2).collect();
@@ -209,7 +209,7 @@ fn every_compression_can_be_verified() {
         let ran = verify(&shop, "out");
         assert_eq!(ran.code, 1);
         assert!(
-            ran.stdout.contains("holds the same files as this project builds, in other bytes"),
+            ran.stdout.contains("has the same files as the build of this project, but other bytes"),
             "{}",
             ran.stdout
         );
@@ -227,11 +227,11 @@ fn what_docker_saves_is_known_by_its_config() {
         ImageEditor::open(&shop.path("out")).manifest["config"]["digest"].as_str().unwrap().to_owned();
     let ran = verify(&shop, "saved.tar").ok();
     assert!(
-        ran.stdout.contains(&format!("is what this project builds\ndigest    {config}")),
+        ran.stdout.contains(&format!("is equal to the build of this project\ndigest    {config}")),
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("layer 4 (project app) holds the same tar"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("layer 4 (project app) has the same tar"), "{}", ran.stdout);
     shop.write("project/main.py", "print('new')\n");
     assert_eq!(verify(&shop, "saved.tar").code, 1);
 }

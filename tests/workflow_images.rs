@@ -390,7 +390,7 @@ fn a_cold_machine_takes_the_layers_of_packages_from_a_cache() {
     assert_eq!(told.stdout, taken.stdout);
     for package in ["greet 1.0", "loud 1.0"] {
         assert!(taken.stderr.contains(&format!("reused {package}")), "{}", taken.stderr);
-        assert!(!taken.stderr.contains(&format!("made {package}")), "{}", taken.stderr);
+        assert!(!taken.stderr.contains(&format!("built {package}")), "{}", taken.stderr);
     }
 }
 
@@ -405,58 +405,58 @@ fn a_plan_says_what_becomes_of_every_component() {
     let ran = plan(&[]);
     let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning:")).collect();
     insta::assert_snapshot!(warnings.join("\n"), @"
-    warning: `ears` gets no image: it needs a sound device, which a container does not have
-    warning: `hands` gets no image: it steers a Docker daemon, and a container that may do so owns the machine
+    warning: no image for `ears`: it needs a sound device, which a container does not have
+    warning: no image for `hands`: it steers a Docker daemon, and a container that may do so owns the machine
     warning: `helper` does without `hands`
     ");
     // Without the sizes of layers.
-    let lines = ran.stdout.lines().map(|line| match line.strip_prefix("    make ") {
-        Some(rest) => format!("    make {}", rest.trim_start().splitn(3, ' ').last().unwrap().trim_start()),
+    let lines = ran.stdout.lines().map(|line| match line.strip_prefix("    build ") {
+        Some(rest) => format!("    build {}", rest.trim_start().splitn(3, ' ').last().unwrap().trim_start()),
         None => line.to_owned(),
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
     project/main.ww: 7 components, 4 images
 
-    notes (memory short_term): lives in the image of model
+    notes (memory short_term): part of the image of model
 
     model (llm openai): image, port 8080, service model
-      asks      notes
+      calls     notes
       secrets   MODEL_KEY
       requires  greet>=1, loud>=1
       linux/amd64 on python (Python 3.13)
-        make environment for Python 3.13
-        make component runtime
-        make greet 1.0
-        make loud 1.0
-        make component model
+        build environment for Python 3.13
+        build component runtime
+        build greet 1.0
+        build loud 1.0
+        build component model
 
     tools (api functions): image, port 8080, service tools
       linux/amd64 on python (Python 3.13)
-        make environment for Python 3.13
-        make component runtime
-        make component tools
+        build environment for Python 3.13
+        build component runtime
+        build component tools
 
     hands (environment coding): needs docker
 
     helper (agent llm): image, port 8080, service helper
-      asks      model, tools, hands
+      calls     model, tools, hands
       requires  greet<2
       linux/amd64 on python (Python 3.13)
-        make environment for Python 3.13
-        make component runtime
-        make greet 1.0
-        make component helper
+        build environment for Python 3.13
+        build component runtime
+        build greet 1.0
+        build component helper
 
     door (input api): image, port 8080, service door
-      asks      helper
+      calls     helper
       sends to  helper
       linux/amd64 on python (Python 3.13)
-        make environment for Python 3.13
-        make component runtime
-        make component door
+        build environment for Python 3.13
+        build component runtime
+        build component door
 
     ears (input keyword_voice): left out
-      asks      helper
+      calls     helper
       sends to  helper
       secrets   EAR_KEY
 
@@ -605,8 +605,8 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
       hint: give it another name
 
     an archive on standard output
-    error: the archives of several images cannot all be standard output
-      hint: give --output archive:DIR
+    error: cannot write the archives of several images to standard output
+      hint: use `--output archive:DIR`
 
     an output that is none
     error: invalid value 'podman:x' for '--output <WHERE>': `podman:x` is not an output; write `layout:DIR`, `archive:FILE`, `archive:-`, `docker` or `registry`
@@ -614,11 +614,12 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
     For more information, try '--help'.
 
     a report in a layout
-    error: --metadata-file names `project/.wain/images/door/index.json`, which is written as `layout:project/.wain/images/door`; give it a path of its own
+    error: --metadata-file `project/.wain/images/door/index.json` would replace `layout:project/.wain/images/door`
+      hint: use another path
 
     a tag without a version
-    error: --tag ghcr.io/acme/shop names no version, and as `latest` it stands for another image every week
-      hint: write `--tag ghcr.io/acme/shop:0.1.0`, or leave it out: the version is that of the project
+    error: --tag ghcr.io/acme/shop has no version
+      hint: use for example `--tag ghcr.io/acme/shop:0.1.0`, or omit it to use the version of the project
 
     a cluster, and no registry
     error: no registry has the images of `door`
@@ -632,32 +633,32 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
       hint: there are: door
 
     a file of somebody else
-    error: these are not as `wain emit` left them, and nothing was written
+    error: refusing to overwrite modified files; nothing was written
       build/docker-compose/compose.yaml
-      hint: choose another folder, or write over them with `wain emit --force`
+      hint: use another folder, or `wain emit --force`
 
     two folders
     error: `project/main.ww` is not in `wheels`
-      hint: the project is the folder of the workflow; leave the other one out
+      hint: omit PATH; the project is the folder of the workflow
 
     no such workflow
-    error: `project/gone.ww` cannot be read: No such file or directory (os error 2)
-      hint: name a file that can be read; a workflow is usually called main.ww
+    error: cannot read `project/gone.ww`: No such file or directory (os error 2)
+      hint: use the path of a workflow file, usually main.ww
 
     an image of a workflow
-    error: `project/main.ww` makes an image for each component, and only the image of a project is built again and compared
-      hint: build it once more with `--locked -o layout:DIR`: the digests are the same, or `wain diff` says what is not
+    error: cannot verify the images of the workflow `project/main.ww`
+      hint: build it again with `--locked -o layout:DIR`, and compare the images with `wain diff`
 
     build project --export helm
-    error: --export is for workflows, and there is no main.ww in `project`
-      hint: name one with `-c FILE.ww`
+    error: --export needs a workflow, and `project` has no main.ww
+      hint: use `-c FILE.ww`
 
     deploy up project
-    error: `project/.wain/release.json` cannot be read: No such file or directory (os error 2)
+    error: cannot read `project/.wain/release.json`: No such file or directory (os error 2)
       hint: run `wain build` first
 
     deploy status project
-    error: `project/.wain/release.json` cannot be read: No such file or directory (os error 2)
+    error: cannot read `project/.wain/release.json`: No such file or directory (os error 2)
       hint: run `wain build` first
     "#);
 }

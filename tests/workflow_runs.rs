@@ -189,7 +189,7 @@ fn a_message_goes_through_and_everything_ends_when_it_is_told_to() {
         |words: &[&str]| run(built.wain(&[&["deploy"], words].concat(), Some(&docker)).env("PATH", &path));
     let missing = run(built.wain(&["deploy", "up", "-d"], Some(&docker)).env_remove("MODEL_KEY"));
     assert_eq!(missing.code, 1, "{}", missing.stderr);
-    assert!(missing.stderr.contains("MODEL_KEY has no value"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("missing secrets: MODEL_KEY"), "{}", missing.stderr);
 
     let url = format!("http://127.0.0.1:{}/input door\n", built.port);
     assert_eq!(deploy(&["up", "-d"]).ok().stdout, url);

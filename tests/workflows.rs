@@ -104,7 +104,11 @@ fn what_is_no_workflow_is_told() {
     for path in ["gone.ww", ".", "/dev/null"] {
         let ran = run(Command::new(WAIN).args(["ww", "check", path]).current_dir(&folder).env_clear());
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{path}");
-        assert!(ran.stderr.starts_with("error: `") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+        assert!(
+            ran.stderr.starts_with("error: cannot read `") && ran.stderr.contains("hint: "),
+            "{}",
+            ran.stderr
+        );
     }
     assert_eq!(run(Command::new(WAIN).args(["ww", "check"]).env_clear()).code, 2);
 }

@@ -1,4 +1,8 @@
 //! `wain` builds container images from Python projects, without a daemon, root or a Dockerfile.
+//!
+//! Modules, each of which uses only those before it: `units` (sizes and durations), `console` (text output and exit codes),
+//! `args` (groups of options), `screen` (progress and report), `run` (request, machine, session), `commands` (one file for
+//! each command).
 
 mod args;
 mod commands;
@@ -17,17 +21,17 @@ use crate::console::{panic, stdout, trace};
 use crate::run::limits;
 
 fn main() -> ExitCode {
-    limits::begin_anew_where_memory_is_limited();
-    std::panic::set_hook(Box::new(panic::tell_panic));
-    let code = std::panic::catch_unwind(run).unwrap_or_else(|_| panic::tell_bug());
+    limits::restart_if_memory_is_limited();
+    std::panic::set_hook(Box::new(panic::report));
+    let code = std::panic::catch_unwind(run).unwrap_or_else(|_| panic::report_bug());
     ExitCode::from(code)
 }
 
-/// Builds container images from Python projects, without a daemon, root or a Dockerfile.
+/// Build container images from Python projects, without a daemon, root or a Dockerfile
 #[derive(Parser)]
 #[command(name = "wain", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = false)]
 struct Arguments {
-    /// Tell what is asked of whom, and -vv all there is to tell; never credentials
+    /// Log requests (-vv: everything); credentials are never logged
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1000)]
     verbose: u8,
     #[command(subcommand)]
@@ -35,15 +39,15 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 the outside world (network, disk, daemon), 70 our bug.
+Exit codes: 0 success, 1 wrong input, 2 usage, 3 network, disk or other program failed, 70 bug.
 
 Examples:
-  wain build --load                        build the project in this folder, load it into Docker
+  wain build --load                        build this folder, load the image into Docker
   wain build -t demo/api:1 --output archive:api.tar
-  wain build -c main.ww --deploy local -d  build a workflow, and run it on this machine
-  wain plan                                what would be made, reused and fetched";
+  wain build -c main.ww --deploy local -d  build a workflow and run it on this machine
+  wain plan                                show what a build would do";
 
-/// Every command; its help is that of its options.
+/// All commands. The help text of each stands beside its options.
 #[derive(Subcommand)]
 enum Command {
     Build(Box<commands::build::Build>),
@@ -71,7 +75,7 @@ enum Command {
     Version(commands::version::Version),
 }
 
-/// Find out about registries
+/// Test registries
 #[derive(clap::Args)]
 struct RegistryArguments {
     #[command(subcommand)]

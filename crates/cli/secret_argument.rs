@@ -5,15 +5,15 @@ use clap::error::ErrorKind;
 use crate::console::clean::{is_host, starts_with_one};
 use crate::console::line;
 
-/// The option that takes the name of a registry alone.
+/// An option whose value is only the name of a registry.
 const REGISTRY: &str = "--insecure-registry";
 
-/// Whether one of the arguments is a registry, or the name of an image, with a user and a password before it.
+/// Whether an argument is a registry or an image name with a user and password before it.
 ///
-/// Whatever is wrong with an argument is told with the argument; this one must not be.
+/// Errors quote the argument that is wrong; these arguments must not be quoted.
 pub(crate) fn is_among(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<OsString> = arguments.collect();
-    // What `NAME:X@Y` is elsewhere nobody knows; these take nothing but the name of a registry.
+    // Elsewhere `NAME:X@Y` may be anything; these commands take only the name of a registry.
     let is_about_hosts = arguments.iter().any(|word| word == "login" || word == "logout");
     let mut is_next_host = is_about_hosts;
     arguments.iter().any(|argument| {
@@ -31,7 +31,7 @@ fn is_one(argument: &OsStr) -> bool {
     starts_with_one(text.rsplit_once('=').map_or(&*text, |(_, name)| name))
 }
 
-/// Whether a word that belongs nowhere may be a password: beside the wish to read it from standard input.
+/// Whether an unexpected argument may be a password, because --password-stdin is given too.
 pub(crate) fn is_beside_its_option(
     error: &clap::Error,
     mut arguments: impl Iterator<Item = OsString>,
@@ -40,20 +40,18 @@ pub(crate) fn is_beside_its_option(
         && arguments.any(|argument| argument.to_string_lossy().starts_with("--password-stdin"))
 }
 
-/// Says what is wrong with a command line that may have a password in it; the exit code.
+/// Reports unexpected arguments without quoting them, and returns the exit code.
 pub(crate) fn refuse_beside_its_option() -> u8 {
-    line(
-        "error: a login cannot be read from these arguments, which are not shown: one of them may be a password",
-    );
-    line("  hint: `wain login HOST -u USER --password-stdin < FILE` reads the password from a file");
+    line("error: unexpected arguments for a login (not shown, because one of them may be a password)");
+    line("  hint: use `wain login HOST -u USER --password-stdin < FILE` to read the password from a file");
     2
 }
 
-/// Says what is wrong; the exit code.
+/// Reports a password on the command line without quoting it, and returns the exit code.
 pub(crate) fn refuse() -> u8 {
-    line("error: a user and a password stand before the registry of an image");
+    line("error: user and password in the name of a registry or an image");
     line(
-        "  hint: others on this machine can read them there; give them to `wain login HOST -u USER --password-stdin`",
+        "  hint: use `wain login HOST -u USER --password-stdin`; other users of this machine can read arguments",
     );
     2
 }
@@ -63,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_passwords_before_a_registry_are_meant() {
+    fn password_before_a_registry_is_found() {
         for secret in ["u:pw@h.example/x:1", "--base=u:pw@h:5000/x", "u:p@w@h/x"] {
             assert!(is_one(OsStr::new(secret)), "{secret}");
         }

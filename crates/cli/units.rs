@@ -1,4 +1,4 @@
-//! Sizes and spans of time as people write them.
+//! Sizes and durations: parsing and display.
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ const TIMES: &[(&str, u64)] = &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400),
 
 /// `10GiB`, `1.5 GB`, `500MB`; a number alone is bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    parse(text, SIZES).ok_or_else(|| "write a size like `10GiB` or `500MB`".to_owned())
+    parse(text, SIZES).ok_or_else(|| "not a size; use for example `10GiB` or `500MB`".to_owned())
 }
 
-/// As [`parse_size`], or `none`. A limit of nothing is refused: some programs take it for no limit, others for no room.
+/// As [`parse_size`], or `none`. A limit of 0 is rejected: some programs read it as no limit, others as no space.
 pub(crate) fn parse_limit(text: &str) -> Result<Limit, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Limit(None));
     }
     match parse(text, SIZES) {
-        Some(0) => Err("nothing fits into no bytes: write a size above it, or `none` for no limit".into()),
+        Some(0) => Err("the limit must be above 0; use `none` for no limit".into()),
         Some(size) => Ok(Limit(Some(size))),
-        None => Err("write a size like `10GiB` or `500MB`, or `none`".into()),
+        None => Err("not a size; use for example `10GiB` or `500MB`, or `none`".into()),
     }
 }
 
 /// `30d`, `12h`, `2w`.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
-    let refuse = || "write a time like `30d`, `12h` or `90s`".to_owned();
+    let refuse = || "not a duration; use for example `30d`, `12h` or `90s`".to_owned();
     parse(text, TIMES).map(Duration::from_secs).ok_or_else(refuse)
 }
 
@@ -49,11 +49,11 @@ pub(crate) fn parse_age(text: &str) -> Result<Age, String> {
     parse_time(text).map(|time| Age(Some(time))).map_err(refuse)
 }
 
-/// A size in bytes that may not be exceeded, or no such size.
+/// A maximum size in bytes, or no maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) Option<u64>);
 
-/// How long something may be unused, or no such time.
+/// A maximum time since the last use, or no maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Age(pub(crate) Option<Duration>);
 
@@ -65,12 +65,12 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let unit = unit.trim_start().to_ascii_lowercase();
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    // Three digits are enough for anybody, and keep floating point away.
+    // Three digits are enough, and avoid floating point.
     let fraction: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
     whole.parse::<u64>().ok()?.checked_mul(*factor)?.checked_add(factor * fraction / 1000)
 }
 
-/// A number of things for people: `1 layer`, `7 layers`.
+/// A count with a noun: `1 layer`, `7 layers`.
 pub(crate) fn things(count: impl TryInto<u64>, thing: &str) -> String {
     match count.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {thing}"),
@@ -78,7 +78,7 @@ pub(crate) fn things(count: impl TryInto<u64>, thing: &str) -> String {
     }
 }
 
-/// A number of bytes for people: `17.3 MB`.
+/// A number of bytes, like `17.3 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_people_write_them() {
+    fn parse_size_reads_decimal_and_binary_units() {
         for (text, expected) in [
             ("0", 0),
             ("4096", 4096),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
+    fn parse_time_demands_a_unit() {
         assert_eq!(parse_time("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_time("30d"), Ok(Duration::from_secs(30 * 86_400)));
         assert_eq!(parse_time("1.5h"), Ok(Duration::from_secs(5400)));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_a_word_and_not_a_number() {
+    fn parse_limit_reads_none_and_rejects_zero() {
         assert_eq!(parse_limit("none"), Ok(Limit(None)));
         assert_eq!(parse_limit("1GB"), Ok(Limit(Some(1_000_000_000))));
         for text in ["0", "0MB", "0.0GiB"] {
@@ -132,15 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_short() {
+    fn bytes_has_at_most_two_decimals() {
         for (count, expected) in [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (17_300_000, "17.3 MB")] {
             assert_eq!(bytes(count), expected);
         }
     }
 
     #[test]
-    fn one_thing_is_not_many() {
-        let told = [0_u64, 1, 2].map(|count| things(count, "layer"));
-        assert_eq!(told, ["0 layers", "1 layer", "2 layers"]);
+    fn things_has_a_singular() {
+        let texts = [0_u64, 1, 2].map(|count| things(count, "layer"));
+        assert_eq!(texts, ["0 layers", "1 layer", "2 layers"]);
     }
 }

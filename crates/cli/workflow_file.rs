@@ -1,4 +1,4 @@
-//! Reading a workflow file.
+//! Reads workflow files.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,25 +7,25 @@ use std::path::Path;
 use wainwright_woodwork::MOST_BYTES;
 
 use crate::console::exit::OUTSIDE;
-use crate::console::{line, tell};
+use crate::console::{describe, line};
 
-/// Tells why a file cannot be read, and gives the exit code.
+/// Reports a file that cannot be read, and returns the exit code.
 pub(crate) fn unreadable(file: &str, error: &io::Error) -> u8 {
-    let hint = "name a file that can be read; a workflow is usually called main.ww";
-    let error = io::Error::other(format!("`{file}` cannot be read: {error}"));
-    line(&tell(&error, Some(hint.into())));
+    let hint = "use the path of a workflow file, usually main.ww";
+    let error = io::Error::other(format!("cannot read `{file}`: {error}"));
+    line(&describe(&error, Some(hint.into())));
     OUTSIDE
 }
 
-/// The bytes of a file, and no more than shows that it is too large.
+/// The bytes of a file, up to one more than its maximum size.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let found = path.metadata()?;
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    // Opening a pipe would wait for somebody to write to it.
+    // Opening a pipe blocks until another process writes to it.
     if !found.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     let mut text = Vec::new();
     File::open(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut text)?;

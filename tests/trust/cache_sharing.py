@@ -197,7 +197,7 @@ def removed_meanwhile(table, shop: Shop, expected: str, rounds: int) -> None:
                 digest, told = process.communicate(timeout=HANGS)
                 if is_killed and process.returncode < 0:
                     continue
-                if digest.strip() != expected or "made anew" in told or check_layout(out) != expected:
+                if digest.strip() != expected or "rebuilding it" in told or check_layout(out) != expected:
                     wrong.append(f"build {number} of {one}: exit code {process.returncode}: {digest}{told}")
 
         remover = threading.Thread(target=remove)

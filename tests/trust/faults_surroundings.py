@@ -120,8 +120,8 @@ def folders(row, shop: Shop) -> None:
     store = f"{shop.folder}/store"
     row("folders", "the working directory is deleted", preexec_fn=deleted)
     row("folders", "no HOME, a cache is given", env={"HOME": None, "WAIN_CACHE_DIR": store})
-    row("folders", "no HOME, no cache", part="there is no cache", env={"HOME": None, "WAIN_CACHE_DIR": None})
-    row("folders", "HOME is empty", part="there is no cache", env={"HOME": "", "WAIN_CACHE_DIR": None})
+    row("folders", "no HOME, no cache", part="not using a cache", env={"HOME": None, "WAIN_CACHE_DIR": None})
+    row("folders", "HOME is empty", part="not using a cache", env={"HOME": "", "WAIN_CACHE_DIR": None})
     row("folders", "HOME cannot be made", 3, "/proc/nothing", env={"HOME": "/proc/nothing", "WAIN_CACHE_DIR": None})
     row("folders", "TMPDIR is missing", env={"TMPDIR": "/nonexistent"})
     row("folders", "TMPDIR is missing, --no-cache", 3, "/nonexistent", ("--no-cache",), env={"TMPDIR": "/nonexistent"})

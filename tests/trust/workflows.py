@@ -104,9 +104,9 @@ def check(world: emit.World, registry: Registry, name: str, project: Path, expec
     table.row(name, "build", "pushes", ok=done.returncode == 0, detail=done.stderr)
     if done.returncode:
         return
-    warned = all(f"warning: `{one}` gets no image" in done.stderr for one in left_out)
+    warned = all(f"warning: no image for `{one}`" in done.stderr for one in left_out)
     table.row(name, "build", "warns of what is left out", ok=warned, detail=done.stderr)
-    once = all(done.stderr.count(f"made {layer} (") <= 1 for layer in ("base python", "base libraries", "component runtime"))
+    once = all(done.stderr.count(f"built {layer} (") <= 1 for layer in ("base python", "base libraries", "component runtime"))
     table.row(name, "build", "makes once what all have", ok=once, detail=done.stderr)
     what = json.loads((project / ".wain/release.json").read_text())
     parts = what["components"]

@@ -10,8 +10,8 @@ pub(crate) fn parse_image(text: &str) -> Result<ImageSource, String> {
 pub(crate) fn parse_local(text: &str) -> Result<Subject, String> {
     match text.parse() {
         Ok(Subject::Registry(_)) => {
-            Err("that is not on this machine; write `layout:DIR`, `archive:FILE` or `last`, or \
-            copy between registries with `wain copy`"
+            Err("not an image on this machine; use `layout:DIR`, `archive:FILE` or `last`, or \
+            `wain copy` to copy between registries"
                 .into())
         }
         Ok(subject) => Ok(subject),

@@ -9,7 +9,7 @@ use super::packages::{BackendArguments, IndexArguments, WheelArguments};
 use super::project::ProjectArguments;
 use super::workflow::{ExportArguments, WorkflowArguments};
 
-/// What decides which packages a project has.
+/// The options that select the packages of a project.
 #[derive(Args, Clone)]
 pub(crate) struct InputArguments {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(crate) struct InputArguments {
     pub(crate) indexes: IndexArguments,
 }
 
-/// What decides what is in the layers of an image.
+/// The options that change the layers of an image.
 #[derive(Args, Clone, Default)]
 pub(crate) struct ContentArguments {
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub(crate) struct ContentArguments {
     pub(crate) layers: LayerArguments,
 }
 
-/// What `wain build` and `wain plan` take: everything that decides about images and where they go.
+/// The options of images and their outputs, for `wain build` and `wain plan`.
 #[derive(Args, Clone)]
 pub(crate) struct ImageArguments {
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct ImageArguments {
     pub(crate) cache_from: CacheFromArguments,
 }
 
-/// What `wain build` takes.
+/// The options of `wain build`.
 #[derive(Args, Clone)]
 pub(crate) struct BuildArguments {
     #[command(flatten)]

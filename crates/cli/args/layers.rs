@@ -3,29 +3,29 @@ use wainwright_oci::{Compression, Lazy};
 
 use super::parse::with_hint;
 
-/// How layers are cut and compressed.
+/// Number, format and compression of layers.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Layers")]
 pub(crate) struct LayerArguments {
-    /// Most layers on top of the base, from 3 to 127 [default: 40]
+    /// Maximum number of layers on top of the base, 3 to 127 [default: 40]
     ///
-    /// Large wheels get layers of their own, small ones share some, so that a package that changes brings one layer
-    /// along. More layers make smaller uploads; fewer suit registries that are slow for every layer.
+    /// Large wheels get one layer each, small wheels share layers, so that a changed package changes one layer. More
+    /// layers make uploads smaller; fewer layers suit a registry with a high cost per layer.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=127))]
     pub(crate) max_layers: Option<u8>,
 
-    /// How layers are compressed: splice, gzip[:1-9], zstd[:1-19] or none [default: splice]
+    /// Compression of layers: splice, gzip[:1-9], zstd[:1-19] or none [default: splice]
     ///
-    /// `splice` is gzip made of what wheels hold already, and much faster than the rest. `gzip` (level 6) and `zstd`
-    /// (level 3) compress anew; Docker reads zstd from version 23 on. A base that is an image stays as it is.
+    /// `splice` writes gzip from the compressed data in the wheels and is by far the fastest. `gzip` (level 6) and `zstd`
+    /// (level 3) compress again. Docker reads zstd from version 23 on. Layers of a base image are not changed.
     #[arg(long, value_name = "HOW", value_parser = parse_compression)]
     pub(crate) compression: Option<Compression>,
 
-    /// Make layers that can be mounted before they were fetched: estargz or no [default: no]
+    /// Format for lazy pulling: estargz or no [default: no]
     ///
-    /// `estargz` is gzip with a table of contents, for the stargz snapshotter of containerd and for podman's partial
-    /// pulls. Everybody else reads the layers as any gzip of several members; they are a tenth larger or less. The folder
-    /// `/` gets two small files.
+    /// `estargz` adds a table of contents to gzip, for containerd's stargz snapshotter and podman's partial pulls: a
+    /// container starts before its layers are fetched. Other tools read the layers as ordinary gzip with several members.
+    /// Layers grow by up to a tenth, and the image has two more small files in `/`.
     #[arg(long, value_name = "HOW", value_parser = parse_lazy)]
     pub(crate) lazy: Option<Lazy>,
 }

@@ -6,10 +6,10 @@ use wainwright_store::Limits;
 use super::caches::{CacheArguments, CacheLimitArguments};
 use super::parse::parse_host;
 
-/// How many downloads run at a time where no option says it.
+/// The default number of parallel downloads.
 const CONNECTIONS: u16 = 16;
 
-/// How to reach registries and indexes.
+/// Access to registries and package indexes.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArguments {
@@ -17,43 +17,43 @@ pub(crate) struct NetworkArguments {
     #[arg(long)]
     pub(crate) offline: bool,
 
-    /// Registry that may be spoken to without encryption, `HOST[:PORT]` (may be repeated); loopback always may
+    /// Allow plain HTTP to this registry, HOST[:PORT] (may be repeated); always allowed for loopback addresses
     #[arg(long, value_name = "HOST", value_parser = parse_host)]
     pub(crate) insecure_registry: Vec<String>,
 
-    /// Certificate authority to trust besides the usual ones, a PEM file (may be repeated)
+    /// Additional certificate authority, a PEM file (may be repeated)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) ca_cert: Vec<PathBuf>,
 }
 
-/// How much is moved at a time.
+/// The number of downloads at a time.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct TransferArguments {
-    /// How many downloads to run at a time
+    /// Number of parallel downloads
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) connections: u16,
 }
 
-/// How much is made at a time.
+/// The number of layers at a time.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct JobsArguments {
-    /// How many layers to make at a time [default: the number of processors]
+    /// Number of layers to build in parallel [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
 
-/// How to show what happens.
+/// The display of progress.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct DisplayArguments {
-    /// How to show what happens
+    /// Display of progress on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Progress::Auto)]
     pub(crate) progress: Progress,
 }
 
-/// What a command takes that moves packages or layers, and keeps them in the cache.
+/// The options of a command that transfers packages or layers and caches them.
 #[derive(Args, Clone)]
 pub(crate) struct MachineArguments {
     #[command(flatten)]
@@ -88,7 +88,7 @@ impl MachineArguments {
     }
 }
 
-/// What a command takes that asks a registry, and keeps nothing.
+/// The options of a command that talks to a registry and caches nothing.
 #[derive(Args, Clone)]
 pub(crate) struct RemoteArguments {
     #[command(flatten)]
@@ -104,7 +104,7 @@ impl RemoteArguments {
     }
 }
 
-/// What the options of a command say about this machine; `None` where it has no such options.
+/// The machine options of a command; `None` if it has no such options.
 pub(crate) struct Setup<'a> {
     pub(crate) network: Option<&'a NetworkArguments>,
     pub(crate) cache: Option<&'a CacheArguments>,
@@ -120,22 +120,22 @@ impl Default for Setup<'_> {
 }
 
 impl Setup<'_> {
-    /// Whether files are to be kept.
+    /// Whether the command uses the cache.
     pub(crate) fn keeps_cache(&self) -> bool {
         self.cache.is_some_and(|cache| !cache.no_cache)
     }
 }
 
-/// How to show what happens; always on standard error.
+/// The display of progress, on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// A live view on a terminal, lines elsewhere
+    /// Live view on a terminal, otherwise lines
     Auto,
-    /// A live view
+    /// Live view
     Tty,
-    /// A line for everything that happened
+    /// One line per event
     Plain,
-    /// A JSON object on a line for every event
+    /// One JSON object per event and line
     Json,
     /// Errors only
     Quiet,

@@ -7,57 +7,58 @@ use wainwright_oci::Reference;
 use super::parse::with_hint;
 use crate::units::{Limit, parse_limit};
 
-/// Names and outputs of images.
+/// The names and outputs of images.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArguments {
-    /// Name for the image, `name:tag` (may be repeated) [default: the project's name]
+    /// Image name, NAME:TAG (may be repeated) [default: the name of the project]
     #[arg(long, short, value_name = "REF", value_parser = parse_reference)]
     pub(crate) tag: Vec<Reference>,
 
-    /// Where the image goes: layout:DIR, archive:FILE, archive:-, docker or registry (may be repeated) [default: layout:.wain/image]
+    /// Output: layout:DIR, archive:FILE, archive:- (stdout), docker or registry (may be repeated) [default: layout:.wain/image]
     ///
-    /// The images of a workflow go to DIR/COMPONENT and FILE/COMPONENT.tar [default: layout:.wain/images]. A folder alone, `build/`, is
-    /// for all of a workflow: layouts go to build/images, and what --export writes beside them.
+    /// For a workflow, images are written to DIR/COMPONENT or FILE/COMPONENT.tar [default: layout:.wain/images]. A plain
+    /// folder such as `build/` is allowed for workflows only: layouts are written to build/images, files of --export to
+    /// build/FORMAT.
     #[arg(long, short, value_name = "WHERE", value_parser = parse_output)]
     pub(crate) output: Vec<OutputArgument>,
 
-    /// Load the image into Docker; short for --output docker
+    /// Load the image into Docker (same as --output docker)
     #[arg(long)]
     pub(crate) load: bool,
 
-    /// Push the image to the registry of every --tag; short for --output registry
+    /// Push the image to the registry of each --tag (same as --output registry)
     ///
-    /// Credentials are those of `docker login` and `podman login`. In front of them go variables for one registry, for `ghcr.io`
-    /// `WAIN_REGISTRY_USER_GHCR_IO` and `WAIN_REGISTRY_PASSWORD_GHCR_IO`. Tags move last, and the registry is asked afterwards.
+    /// Uses the credentials of `wain login`, `docker login` or `podman login`. Environment variables for one registry take
+    /// precedence: for `ghcr.io`, WAIN_REGISTRY_USER_GHCR_IO and WAIN_REGISTRY_PASSWORD_GHCR_IO. Tags are set last and
+    /// confirmed with the registry.
     #[arg(long)]
     pub(crate) push: bool,
 }
 
-/// What a build reports and refuses.
+/// The report of a build, and the limit on its images.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ReportArguments {
-    /// Write a report as JSON: digests, layers, sizes, times
+    /// Write a JSON report: digests, layers, sizes, times
     ///
-    /// `-` is standard output, which then has the report in the place of the digest. A file that the build writes itself
-    /// is refused.
+    /// `-` prints the report on standard output, in place of the digest. FILE must not be a file that the build writes.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) metadata_file: Option<PathBuf>,
 
-    /// Fail when an image is larger than this, as 100MB: nothing is delivered, and no tag moves
+    /// Fail if an image is larger than SIZE, for example 100MB; no output is written and no tag is set
     ///
-    /// The sizes of all layers count, compressed, those of the base among them. The error names the largest.
+    /// The size of an image is that of its compressed layers, including the base. The error lists the largest layers.
     #[arg(long, value_name = "SIZE", value_parser = parse_limit)]
     pub(crate) size_limit: Option<Limit>,
 }
 
-/// What `--output` names.
+/// A value of `--output`.
 #[derive(Clone, Debug)]
 pub(crate) enum OutputArgument {
-    /// Where images go.
+    /// An output of images.
     Where(Output),
-    /// A folder for all of a workflow.
+    /// A folder for the images and files of a workflow.
     Folder(PathBuf),
 }
 
@@ -69,24 +70,24 @@ fn parse_output(text: &str) -> Result<OutputArgument, String> {
     Ok(OutputArgument::Where(output?))
 }
 
-/// Where a pull may go.
+/// An output of `wain pull`.
 pub(crate) fn parse_place(text: &str) -> Result<Output, String> {
     match parse_output(text)? {
         OutputArgument::Folder(folder) => {
-            Err(format!("`{0}` is no output\n  hint: write `layout:{0}`", folder.display()))
+            Err(format!("`{0}` is not an output\n  hint: use `layout:{0}`", folder.display()))
         }
         OutputArgument::Where(Output::Registry) => {
-            Err("from registry to registry it goes with `wain copy`".into())
+            Err("cannot pull to a registry; use `wain copy` to copy between registries".into())
         }
         OutputArgument::Where(output) => Ok(output),
     }
 }
 
-/// A name for an image. A digest would be a promise that only a finished build can make.
+/// A name for a new image. Its digest is known only after the build.
 fn parse_reference(text: &str) -> Result<Reference, String> {
     let reference: Reference = text.parse().map_err(with_hint::<wainwright_oci::Error>)?;
     if reference.digest().is_some() {
-        return Err("a name with a digest cannot be given to a new image; write it as `name:tag`".into());
+        return Err("a name for a new image cannot have a digest; use NAME:TAG".into());
     }
     Ok(reference)
 }

@@ -8,94 +8,95 @@ use wainwright_python::{Bytecode, PackageName, Slim};
 use super::parse::parse_name;
 use crate::units::parse_time;
 
-/// Compilers of large extensions take their time.
+/// Long enough to compile a large extension.
 const BUILD_TIMEOUT: &str = "60m";
-/// What an option with a list of names takes for all of them.
+/// The value of an option with a list of names that stands for all names.
 const ALL: &str = ":all:";
 
-/// Where packages come from.
+/// The sources of packages.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Packages")]
 pub(crate) struct IndexArguments {
-    /// Package index to use instead of the configured one
+    /// Package index, in place of the configured one
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) index_url: Option<String>,
 
-    /// Package index to ask besides (may be repeated)
+    /// Additional package index (may be repeated)
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) extra_index_url: Vec<String>,
 
-    /// Folder or page with wheels to look at first (may be repeated)
+    /// Folder or web page with wheels, searched before the index (may be repeated)
     #[arg(long, value_name = "PATH|URL")]
     pub(crate) find_links: Vec<String>,
 
-    /// Ask no package index, only --find-links
+    /// Ignore package indexes; use only --find-links
     #[arg(long)]
     pub(crate) no_index: bool,
 
-    /// Resolve to nothing that was uploaded later: 2026-11-01T00:00:00Z, or "7 days" ago
+    /// Ignore files uploaded after TIME: a date, 2026-11-01T00:00:00Z, or an age like "7 days"
     ///
-    /// Counts where there is no lockfile yet, or one that `wain` made; a day or a time, or a span before now, as uv takes it.
-    /// It needs an index that tells when files were uploaded.
+    /// Applies when uv resolves, that is, without a lockfile or with a pylock.toml that `wain` wrote. TIME has the syntax
+    /// of uv. The index must report upload times.
     #[arg(long, value_name = "TIME")]
     pub(crate) exclude_newer: Option<String>,
 }
 
-/// What is built and installed of packages.
+/// How packages are built and installed.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Packages")]
 pub(crate) struct WheelArguments {
-    /// Build wheels of source distributions and git commits here: of all that need it, or of these packages
+    /// Build wheels from source distributions and git commits: for all packages that need it, or only for NAMES
     ///
-    /// Runs their code, by their build backends, without your environment; docs/python.md says what it sees. Without this,
-    /// packages without a fitting wheel are refused. Folders that the project depends on are put together without running
-    /// code where that can be; those that are named here are built by their backends. Also: build-sdists in the settings.
+    /// This runs code of these packages, their build backends, in a clean environment (docs/python.md describes it).
+    /// Without this option, a package without a compatible wheel is an error. Local folders are assembled without
+    /// running code if possible; folders named here are built by their backend. Setting: build-sdists.
     #[arg(long, value_name = "NAMES", num_args = 0..=1, require_equals = true, default_missing_value = ALL,
         value_delimiter = ',', value_parser = parse_name_or_all)]
     pub(crate) build_sdists: Vec<NameOrAll>,
 
-    /// Whose file stays where packages own one path with different contents (may be repeated)
+    /// Package that wins a file conflict: PACKAGE or PATH=PACKAGE (may be repeated)
     ///
-    /// `PACKAGE`, wherever it clashes, or `/PATH/IN/THE/IMAGE=PACKAGE` for one path. The first that fits decides; the other
-    /// packages are installed without that file. Without this, E-CLASH refuses such packages.
+    /// A conflict is a path that several packages install with different contents. `PACKAGE` wins all of its conflicts,
+    /// `/PATH/IN/THE/IMAGE=PACKAGE` only this one. The first match applies, and the other packages are installed without
+    /// the file. Without this option, a conflict is an error (E-CLASH).
     #[arg(long, value_name = "OWNER")]
     pub(crate) allow_clash: Vec<AllowedClash>,
 
-    /// Refuse wheels with a module that cannot be imported for want of a library
+    /// Fail if a module of a wheel needs a shared library that the image does not have
     ///
-    /// Without this it is a warning: wheels hold modules that many programs never import. Modules of another processor, and
-    /// those that need a newer C library than the base has, are refused always.
+    /// The default is a warning, because many programs never import such modules. Modules for another processor or for a
+    /// newer C library than that of the base are always an error.
     #[arg(long)]
     pub(crate) strict_native: bool,
 
-    /// Leave kinds of files out of packages: all, or some of docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs
+    /// Omit files of these kinds from packages: docs, examples, headers, locales, pycache, sources, static-libraries, tests, type-stubs [default kinds: all]
     ///
-    /// What is left out has no row in RECORD, and every build tells how much it is. Never what describes a package, scripts, or
-    /// what entry points name. A package that reads such files when it runs breaks: try the image (docs/python.md has the
-    /// rules). Also: slim in the settings.
+    /// Omitted files have no row in RECORD, and the build reports their size. Metadata, scripts and modules of entry points
+    /// are always kept. A package that reads omitted files at run time breaks, so test the image. docs/python.md lists
+    /// the rules. Setting: slim.
     #[arg(long, value_name = "KINDS", num_args = 0..=1, require_equals = true, default_missing_value = ALL,
         value_delimiter = ',', value_parser = parse_slim)]
     pub(crate) slim: Vec<SlimArgument>,
 
-    /// Compile the modules of wheels: none or unchecked-hash [default: none]
+    /// Add bytecode of the modules in wheels: none or unchecked-hash [default: none]
     ///
-    /// For containers that start often and cannot write: without bytecode, Python compiles what it imports at every start.
-    /// Compiled by the base's own Python, into layers of their own; the image grows by about a quarter.
+    /// Shortens the start of containers with a read-only file system, where Python compiles every import again. The
+    /// base's own Python compiles the modules, into separate layers. The image grows by about a quarter.
     #[arg(long, value_name = "HOW")]
     pub(crate) bytecode: Option<Bytecode>,
 }
 
-/// How build backends run.
+/// Limits of build backends.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Packages")]
 pub(crate) struct BackendArguments {
-    /// How long a build backend may take, as 30m
+    /// Time limit for each step of a build backend, for example 30m
     #[arg(long, value_name = "TIME", default_value = BUILD_TIMEOUT, value_parser = parse_time)]
     pub(crate) build_timeout: Duration,
 }
 
 impl WheelArguments {
-    /// Whose sources may be built.
+    /// The packages that may be built from source.
     pub(crate) fn build_sdists(&self) -> BuildSdists {
         let names = self.build_sdists.iter().map(|word| match word {
             NameOrAll::All => None,
@@ -104,7 +105,7 @@ impl WheelArguments {
         names.collect::<Option<_>>().map_or(BuildSdists::All, BuildSdists::Only)
     }
 
-    /// Which kinds of files packages go without.
+    /// The kinds of files that packages are installed without.
     pub(crate) fn slim(&self) -> BTreeSet<Slim> {
         self.slim.iter().flat_map(|SlimArgument(kinds)| kinds.iter().copied()).collect()
     }

@@ -5,19 +5,19 @@ use wainwright_python::{PackageName, PythonVersion};
 
 use super::parse::{parse_name, parse_python};
 
-/// Which project, and which part of it.
+/// The project, and which of its dependencies are installed.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Project")]
 pub(crate) struct ProjectArguments {
-    /// The folder of the project
+    /// Project folder
     #[arg(help_heading = None, default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) path: PathBuf,
 
-    /// Python version, when nothing else decides
+    /// Python version of the default base; ignored if a base is given
     #[arg(long, value_name = "X.Y", value_parser = parse_python)]
     pub(crate) python: Option<PythonVersion>,
 
-    /// Install an extra of the project (may be repeated)
+    /// Install this extra of the project (may be repeated)
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub(crate) extra: Vec<PackageName>,
 
@@ -25,7 +25,7 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) all_extras: bool,
 
-    /// Install a dependency group, `dev` among them (may be repeated)
+    /// Install this dependency group, for example `dev` (may be repeated)
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub(crate) group: Vec<PackageName>,
 
@@ -33,7 +33,9 @@ pub(crate) struct ProjectArguments {
     #[arg(long)]
     pub(crate) all_groups: bool,
 
-    /// Refuse to write wain.lock and pylock.toml: everything has to be pinned
+    /// Fail if wain.lock or pylock.toml is missing or out of date
+    ///
+    /// Neither file is written. Use it in CI, so that a build uses exactly what was committed.
     #[arg(long)]
     pub(crate) locked: bool,
 }

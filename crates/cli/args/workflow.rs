@@ -2,17 +2,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-/// The workflow that is built, and for what.
+/// The workflow that is built, and its profile.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Workflow")]
 pub(crate) struct WorkflowArguments {
-    /// The workflow: one image for each of its components [default: main.ww, where the project has one]
+    /// Workflow file; each component becomes an image [default: main.ww, if the project has one]
     ///
-    /// The project is the folder of the file. `wain ww check` says whether the file is sound.
+    /// The project is the folder of this file. `wain ww check` validates it.
     #[arg(long, short, value_name = "FILE.ww", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
 
-    /// What the images of a workflow are for
+    /// Profile of the images of a workflow
     #[arg(long, value_enum, value_name = "GOAL", default_value_t)]
     pub(crate) optimize_for: OptimizeFor,
 
@@ -20,49 +20,49 @@ pub(crate) struct WorkflowArguments {
     #[arg(long, value_name = "HOST/PATH", conflicts_with_all = ["offline", "tag"])]
     pub(crate) registry: Option<String>,
 
-    /// What becomes of what the `woodwork` command reads differently
+    /// Treatment of syntax that the `woodwork` command reads differently
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub(crate) ww_compat: WwCompat,
 }
 
-/// What is written and started when the images of a workflow are made.
+/// The steps after the images: deployment files, containers.
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Workflow")]
+#[command(next_help_heading = "Deployment")]
 pub(crate) struct ExportArguments {
-    /// Write files that run the images, to build/FORMAT (may be repeated); as `wain emit` afterwards
+    /// Write deployment files to build/FORMAT after the build, like `wain emit` (may be repeated)
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) export: Vec<Format>,
 
-    /// The Kubernetes namespace for --export
+    /// Kubernetes namespace for --export
     #[arg(long, value_name = "NAME", requires = "export")]
     pub(crate) namespace: Option<String>,
 
-    /// What is wanted different in what --export writes, component by component: YAML or JSON
+    /// YAML or JSON file with overrides for --export, by component (see `wain emit --help`)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "export")]
     pub(crate) values: Option<PathBuf>,
 
-    /// How components tell each other of events: `redis` adds a Redis to what is run
-    #[arg(long, value_enum, value_name = "BUS", default_value_t)]
+    /// Transport of events between components; `redis` adds a Redis service to the deployment
+    #[arg(long, value_enum, value_name = "BUS", default_value_t, help_heading = "Workflow")]
     pub(crate) bus: Bus,
 
-    /// Run the images when they are made: `local` is this machine; as `wain deploy up` afterwards
+    /// Run the images after the build, like `wain deploy up`
     #[arg(long, value_enum, value_name = "WHERE")]
     pub(crate) deploy: Option<Deploy>,
 
-    /// Leave running what --deploy started
+    /// Run in the background (with --deploy)
     #[arg(long, short, requires = "deploy")]
     pub(crate) detach: bool,
 }
 
-/// What the images of a workflow are for.
+/// The profile of the images of a workflow.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OptimizeFor {
-    /// To run for long: nothing in them but what runs
+    /// Only what is needed to run
     #[default]
     Production,
-    /// To be worked on: debugpy and ipdb, more is logged, Compose mounts the sources
+    /// With debugpy, ipdb and verbose logs; Compose mounts the sources
     Development,
-    /// To be small: as with --slim all
+    /// As small as possible, like --slim
     Size,
 }
 
@@ -78,10 +78,10 @@ impl From<OptimizeFor> for wainwright_emit::Profile {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum WwCompat {
-    /// They mean what they say, and are warned of
+    /// Read it as documented, and warn
     #[default]
     Strict,
-    /// They are errors: the file is for both
+    /// Reject it, for files that both programs read
     Engine,
 }
 
@@ -94,19 +94,19 @@ impl From<WwCompat> for wainwright_woodwork::Compat {
     }
 }
 
-/// What files are written for.
+/// The format of deployment files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// compose.yaml, for `docker compose` and podman-compose
     DockerCompose,
-    /// Objects and a kustomization.yaml, for `kubectl apply -k`
+    /// Manifests and kustomization.yaml, for `kubectl apply -k`
     Kubernetes,
-    /// A chart
+    /// A Helm chart
     Helm,
 }
 
 impl Format {
-    /// As it is written on the command line.
+    /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DockerCompose => "docker-compose",
@@ -116,10 +116,10 @@ impl Format {
     }
 }
 
-/// How components tell each other of events.
+/// The transport of events between components.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bus {
-    /// Each keeps its own
+    /// No shared bus; events stay in their component
     #[default]
     Http,
     /// Through Redis
@@ -135,9 +135,9 @@ impl From<Bus> for wainwright_emit::Bus {
     }
 }
 
-/// Where images are run.
+/// Where images run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Deploy {
-    /// Here, by a Compose tool
+    /// This machine, with Docker Compose or podman-compose
     Local,
 }

@@ -12,38 +12,38 @@ use crate::console::{clean, fail, print};
 use crate::run::on_disk::run_on_disk;
 use crate::units::bytes;
 
-/// Lines of one kind that are shown; JSON has them all.
+/// The number of lines of one kind in the text; JSON has all.
 const MOST_SHOWN: usize = 15;
-/// Files in a page: more can neither be seen nor drawn.
+/// The number of files in a page; a browser cannot draw more.
 const MOST_DRAWN: usize = 5000;
 const PAGE: &str = include_str!("analyze.html");
 
 const EXAMPLES: &str = "\
 Examples:
-  wain analyze .wain/image                 the image that `wain build` left here
-  wain analyze api.tar --html api.html     a page with a map, which needs no network
+  wain analyze .wain/image                 the default output of `wain build`
+  wain analyze api.tar --html api.html     write a page with a map
   wain analyze layout:out:1 --json";
 
-/// Say what packages, kinds of files and layers of an image cost
+/// Show the size of packages, file types and layers in an image
 ///
-/// Reads every layer of an image on disk. Shows what is largest, unpacked and compressed, and what is there more than
-/// once. A layer is compressed as a whole: what a file or package costs compressed is its share by size.
+/// Reads all layers of an image on disk, and lists the largest parts, unpacked and compressed, and duplicate files. A layer
+/// is compressed as a whole, so the compressed size of a file or package is its share of the layer by size.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Analyze {
-    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
+    /// Image: layout:DIR[:TAG], archive:FILE[:TAG], or a path
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) image: ImageSource,
 
-    /// The platform to look at [default: all]
+    /// Platform to analyze [default: all]
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
 
-    /// Write a page with a map of packages and files: one file that works without a network
+    /// Write an HTML page with a map of packages and files, in one file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
 
-    /// Print everything as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn analyze(arguments: &Analyze) -> u8 {
     )
 }
 
-/// One file that needs nothing else. What is in the image must not end the script that holds it.
+/// A page in one file. Names from the image must not end the script that contains them.
 fn page(found: &[Analysis]) -> String {
     let mut found = json!(found);
     for image in found.as_array_mut().into_iter().flatten() {
@@ -88,7 +88,7 @@ fn text(found: &Analysis) -> String {
         let name: String = clean(name).chars().take(100).collect();
         let _ = writeln!(text, "{:>10} {:>10}  {name}", bytes(cost.unpacked), bytes(cost.compressed));
     };
-    row(&found.total, "in all");
+    row(&found.total, "total");
     for (number, layer) in found.layers.iter().enumerate() {
         let hidden = match layer.hidden {
             0 => String::new(),
@@ -107,15 +107,15 @@ fn text(found: &Analysis) -> String {
             let _ = writeln!(text, "{:>23}and {} more", "", parts.len() - MOST_SHOWN);
         }
     };
-    parts("packages", &found.packages, "of no package");
-    parts("kinds of files", &found.types, "of no kind");
+    parts("packages", &found.packages, "no package");
+    parts("file types", &found.types, "no type");
     let _ = writeln!(text, "largest files");
     for file in found.files.iter().take(MOST_SHOWN) {
         let _ = writeln!(text, "{:>10} {:>10}  {}", bytes(file.size), "", clean(&file.path));
     }
     let wasted: u64 = found.duplicates.iter().map(|one| one.size * (one.places.len() as u64 - 1)).sum();
     if wasted > 0 {
-        let _ = writeln!(text, "same contents several times: {}", bytes(wasted));
+        let _ = writeln!(text, "duplicates: {}", bytes(wasted));
         for one in found.duplicates.iter().take(MOST_SHOWN) {
             let first = one.places.first().map_or("", |(_, path)| path);
             let times = one.places.len();

@@ -12,30 +12,29 @@ use crate::args::{self, BuildArguments, Deploy, Format, ImageArguments, Optimize
 use crate::console::stdout::{self, is_stdout};
 use crate::console::{fail, line, print, usage};
 use crate::run::report_place;
-use crate::run::request::{Asked, prepare};
+use crate::run::request::{ProjectOptions, prepare};
 use crate::run::session::run;
 use crate::run::size_limit::check_size;
 use crate::run::tidy::tidy;
-use crate::screen::{Screen, mended, phase};
+use crate::screen::{Screen, phase, retry_damaged};
 
 const EXAMPLES: &str = "\
 Examples:
-  wain build                               the image goes to .wain/image, an OCI layout
-  wain build -t demo/api:1 --load          load it into Docker (or podman's socket)
+  wain build                               write the image to .wain/image, an OCI layout
+  wain build -t demo/api:1 --load          load it into Docker (or podman, by its socket)
   wain build --platform linux/amd64,linux/arm64 --output layout:out
-  wain build --base archive:python.tar     build on an image that `docker save` wrote
-  wain build --locked --offline            only what is pinned and already here";
+  wain build --base archive:python.tar     use a base image from `docker save`
+  wain build --locked --offline            use only pinned and cached files";
 
 /// Build the image of a project
 ///
-/// Reads pyproject.toml and the lockfile (uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, or
-/// requirements.txt with hashes; the first of them counts), installs every locked wheel into layers, puts the
-/// project under /app, and delivers the image. Nothing of the project is run, and of its dependencies only what
-/// --build-sdists allows. Without a lockfile, uv resolves pyproject.toml or a plain requirements.txt, and pylock.toml is
-/// written first.
+/// Reads pyproject.toml and the lockfile (the first of uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock and
+/// requirements.txt with hashes), installs the locked wheels into layers, puts the project under /app, and writes the
+/// image to its outputs. No code of the project runs, and no code of its dependencies unless --build-sdists allows it.
+/// Without a lockfile, uv first resolves pyproject.toml or requirements.txt and writes pylock.toml.
 ///
-/// In a folder with main.ww, a workflow of AI agents, every component becomes an image of its own; what they require is
-/// locked in wain.lock.
+/// In a folder with a workflow of AI agents, main.ww, each component becomes an image. Their requirements are locked in
+/// wain.lock.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Build {
@@ -43,7 +42,7 @@ pub(crate) struct Build {
     options: BuildArguments,
 }
 
-/// `wain build`: images, then the files that run them, then the containers.
+/// `wain build`: images, deployment files, deployment.
 pub(crate) fn build(arguments: &Build) -> u8 {
     let arguments = &arguments.options;
     let root = match make(arguments) {
@@ -62,10 +61,10 @@ pub(crate) fn build(arguments: &Build) -> u8 {
     }
 }
 
-/// Makes and delivers the images; returns the folder of the project, or an exit code.
+/// Builds and delivers the images; returns the project folder, or an exit code.
 fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
     let image = &arguments.image;
-    let asked = Asked {
+    let options = ProjectOptions {
         inputs: &image.inputs,
         content: &image.content,
         output: &image.output,
@@ -74,7 +73,7 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
         workflow: Some(&image.workflow),
     };
     let setup = arguments.machine.setup(arguments.jobs.jobs);
-    let (mut request, machine) = prepare(&asked, &setup)?;
+    let (mut request, machine) = prepare(&options, &setup)?;
     if let Some(message) = misplaced_option(arguments, &request) {
         return Err(usage(&message));
     }
@@ -93,20 +92,20 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
     let report = arguments.report.metadata_file.as_ref();
     request.report = report.filter(|file| !is_stdout(file)).cloned();
     stdout::claim(&request.outputs, report.is_some_and(|file| is_stdout(file)))?;
-    if let Some(message) = request.report.as_ref().and_then(|report| objection(report, &request)) {
+    if let Some(message) = request.report.as_ref().and_then(|report| conflict(report, &request)) {
         return Err(usage(&message));
     }
     let code = run(&setup, &request, machine, async |project, session, screen| {
         let task = async || deliver(arguments, &request, project, session, screen).await;
-        let Made { decided, images, deliveries, release } = match mended(screen, task).await? {
+        let Made { decided, images, deliveries, release } = match retry_damaged(screen, task).await? {
             Ok(made) => made,
             Err(code) => return Ok(code),
         };
         let is_needed = !arguments.export.export.is_empty() || arguments.export.deploy.is_some();
         match wainwright_engine::keep_release(&release, &request.root) {
-            // The images are delivered; only what follows needs the file.
+            // The images are delivered; only the next steps need this file.
             Err(error) if !is_needed => {
-                let message = format!("{error}; `wain emit` and `wain deploy` know nothing of this build");
+                let message = format!("{error}; `wain emit` and `wain deploy` cannot use this build");
                 session.report(match request.workflow {
                     Some(_) => Event::Warned { message },
                     None => Event::Noted { message },
@@ -114,7 +113,7 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
             }
             kept => kept?,
         }
-        // The images stand, whatever becomes of the cache.
+        // The images stay even if the registry cache cannot be written.
         let published = wainwright_engine::publish(&decided.plan, &images, &decided.session).await;
         let code = finish(report, &images, &deliveries, screen);
         tidy(&arguments.machine.limits(), session, screen);
@@ -123,7 +122,7 @@ fn make(arguments: &BuildArguments) -> Result<PathBuf, u8> {
     if code == 0 { Ok(request.root) } else { Err(code) }
 }
 
-/// What a build has made.
+/// The results of a build.
 struct Made {
     decided: Decided,
     images: Images,
@@ -131,7 +130,7 @@ struct Made {
     release: Release,
 }
 
-/// Takes a build through all its phases. The inner error is an exit code, and reported.
+/// Runs all phases of a build. The inner error is an exit code, and already reported.
 async fn deliver(
     arguments: &BuildArguments,
     request: &Request,
@@ -157,7 +156,7 @@ async fn deliver(
     Ok(Ok(Made { decided, images, deliveries, release }))
 }
 
-/// An option that makes sense for workflows alone, where there is none.
+/// The error if an option needs a workflow and the project has none.
 fn misplaced_option(arguments: &BuildArguments, request: &Request) -> Option<String> {
     if request.workflow.is_some() {
         return None;
@@ -170,13 +169,13 @@ fn misplaced_option(arguments: &BuildArguments, request: &Request) -> Option<Str
     ];
     let (_, option) = given.into_iter().find(|(is_given, _)| *is_given)?;
     Some(format!(
-        "{option} is for workflows, and there is no main.ww in `{}`\n  hint: name one with `-c FILE.ww`",
+        "{option} needs a workflow, and `{}` has no main.ww\n  hint: use `-c FILE.ww`",
         request.root.display()
     ))
 }
 
-/// Why the report cannot go to a file.
-fn objection(report: &Path, request: &Request) -> Option<String> {
+/// The error if the report would replace a file that the build writes.
+fn conflict(report: &Path, request: &Request) -> Option<String> {
     let outputs: Vec<Output> = match &request.workflow {
         None => request.outputs.clone(),
         Some(WorkflowRequest { workflow, .. }) => workflow
@@ -189,10 +188,10 @@ fn objection(report: &Path, request: &Request) -> Option<String> {
             })
             .collect(),
     };
-    report_place::objection(report, &request.root, &outputs)
+    report_place::conflict(report, &request.root, &outputs)
 }
 
-/// What `--export` writes.
+/// The formats of `--export`.
 fn exports(arguments: &BuildArguments, root: &Path) -> Vec<emit::Emit> {
     let emit = |format: &Format| emit::Emit {
         format: *format,
@@ -207,7 +206,7 @@ fn exports(arguments: &BuildArguments, root: &Path) -> Vec<emit::Emit> {
     arguments.export.export.iter().map(emit).collect()
 }
 
-/// Where `--export` writes: the folder that `--output` names, else `build`.
+/// The folder for `--export`: the one of `--output`, or else `build`.
 fn export_folder(arguments: &BuildArguments) -> PathBuf {
     let mut folders = arguments.image.output.output.iter().filter_map(|output| match output {
         OutputArgument::Folder(folder) => Some(folder.clone()),
@@ -216,17 +215,17 @@ fn export_folder(arguments: &BuildArguments) -> PathBuf {
     folders.next_back().unwrap_or_else(|| PathBuf::from("build"))
 }
 
-/// A cache must not take the place of the image that it is about.
+/// Returns an error if the registry cache would replace the image.
 fn own_name(cache: &Reference, tags: &[Reference]) -> Option<String> {
     let is_same = |tag: &&Reference| {
         (tag.registry(), tag.repository(), tag.tag().unwrap_or("latest"))
             == (cache.registry(), cache.repository(), cache.tag().unwrap_or("latest"))
     };
     let tag = tags.iter().find(is_same)?;
-    Some(format!("{tag} cannot be the image and its cache\n  hint: give --cache-to another tag"))
+    Some(format!("--cache-to would replace the image {tag}\n  hint: use another tag for --cache-to"))
 }
 
-/// Writes the report and the last lines, and prints the digests where neither an archive nor the report was printed.
+/// Writes the report and the summary, and prints the digests unless standard output has an archive or the report.
 fn finish(report_file: Option<&PathBuf>, images: &Images, deliveries: &[Delivery], screen: &Screen) -> u8 {
     let mut result: String = images
         .images

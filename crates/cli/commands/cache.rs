@@ -13,14 +13,14 @@ use crate::units::{Age, Limit, bytes, parse_age, parse_limit, parse_size, parse_
 
 const EXAMPLES: &str = "\
 Examples:
-  wain cache status                        where it is, how large, when last used
-  wain cache prune --max-size 2GiB         remove the longest unused
+  wain cache status                        show its folder, size and last use
+  wain cache prune --max-size 2GiB         remove the least recently used files
   wain cache prune --older-than 30d --dry-run";
 
-/// Show, cut down or empty the cache
+/// Show, prune or clear the local cache
 ///
-/// Wheels and layers are kept between builds, up to a size and an age; a build that ends removes what goes beyond them
-/// by itself, the longest unused first. Nothing is removed while a build uses the cache.
+/// The cache keeps wheels and layers between builds. A build that exceeds the size or age limit removes the least
+/// recently used files when it ends. No file is removed while a build uses the cache.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cache {
@@ -30,22 +30,22 @@ pub(crate) struct Cache {
 
 #[derive(Subcommand)]
 enum CacheCommand {
-    /// Show where the cache is, how large it is and when it was last used
+    /// Show the folder of the cache, its size and its last use
     Status(CacheStatus),
-    /// Remove what was unused for the longest time
+    /// Remove the least recently used files
     ///
-    /// Without options it does what a build does at its end.
+    /// Without options, the limits are those of a build.
     Prune(CachePrune),
-    /// Remove everything
+    /// Remove all files of the cache
     ///
-    /// Files that are not the cache's own stay where they are.
+    /// Other files in the folder are kept.
     Clear(CacheClear),
 }
 
-/// Where the cache is.
+/// The folder of the cache.
 #[derive(Args)]
 struct CachePlace {
-    /// The folder of the cache [default: wainwright in the user's cache folder]
+    /// Folder of the local cache [default: wainwright in the user's cache folder]
     #[arg(long, value_name = "DIR", env = "WAIN_CACHE_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
     cache_dir: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ struct CacheStatus {
     #[command(flatten)]
     place: CachePlace,
 
-    /// Print it as JSON: sizes in bytes, times in seconds since 1970
+    /// Print JSON: sizes in bytes, times in seconds since 1970
     #[arg(long)]
     json: bool,
 
@@ -71,21 +71,21 @@ struct CachePrune {
     #[command(flatten)]
     place: CachePlace,
 
-    /// How large the cache may be afterwards: a size like 2GiB, or `none` for any
+    /// Maximum size of the cache afterwards, for example 2GiB, or `none`
     #[arg(long, value_name = "SIZE", env = "WAIN_CACHE_MAX_SIZE", hide_env_values = true, default_value = MAX_SIZE,
         value_parser = parse_any_limit)]
     max_size: Limit,
 
-    /// Remove what was unused for longer: a time like 30d, or `none`
+    /// Remove files that were not used for this long, for example 30d, or `none`
     #[arg(long, value_name = "TIME", env = "WAIN_CACHE_MAX_AGE", hide_env_values = true, default_value = MAX_AGE,
         value_parser = parse_age)]
     older_than: Age,
 
-    /// Only say what would be removed
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
 
-    /// How long to wait for builds that use the cache
+    /// How long to wait for running builds
     #[arg(long, value_name = "TIME", default_value = LOCK_TIMEOUT, value_parser = parse_time)]
     lock_timeout: Duration,
 }
@@ -95,12 +95,12 @@ struct CacheClear {
     #[command(flatten)]
     place: CachePlace,
 
-    /// How long to wait for builds that use the cache
+    /// How long to wait for running builds
     #[arg(long, value_name = "TIME", default_value = LOCK_TIMEOUT, value_parser = parse_time)]
     lock_timeout: Duration,
 }
 
-/// Once, everything may be removed; as a lasting limit that would be a mistake.
+/// A size limit that may be 0: unlike a lasting limit of 0, pruning everything once is no mistake.
 fn parse_any_limit(text: &str) -> Result<Limit, String> {
     match parse_size(text) {
         Ok(size) => Ok(Limit(Some(size))),
@@ -118,7 +118,7 @@ pub(crate) fn cache(arguments: &Cache) -> u8 {
         CacheCommand::Clear(clear) => (&clear.place, clear.lock_timeout),
     };
     let Some(root) = find(place) else {
-        return usage("there is no cache: HOME is not set; give --cache-dir");
+        return usage("no cache folder: HOME is not set\n  hint: use --cache-dir DIR");
     };
     let patience = LockWait { limit: patience, tell: &|waiting: &Waiting| line(&waiting.to_string()) };
     let done = match command {
@@ -128,11 +128,11 @@ pub(crate) fn cache(arguments: &Cache) -> u8 {
         CacheCommand::Prune(arguments) => {
             let limits = Limits { size: arguments.max_size.0, age: arguments.older_than.0 };
             match arguments.dry_run {
-                true => would_prune(&root, &limits, now).map(|pruned| tell(&pruned, true)),
-                false => prune(&root, &limits, now, &patience).map(|pruned| tell(&pruned, false)),
+                true => would_prune(&root, &limits, now).map(|pruned| report(&pruned, true)),
+                false => prune(&root, &limits, now, &patience).map(|pruned| report(&pruned, false)),
             }
         }
-        CacheCommand::Clear(_) => clear(&root, now, &patience).map(|pruned| tell(&pruned, false)),
+        CacheCommand::Clear(_) => clear(&root, now, &patience).map(|pruned| report(&pruned, false)),
     };
     done.unwrap_or_else(|error| fail(&error.into()))
 }
@@ -155,16 +155,15 @@ fn text(arguments: &CacheStatus, root: &Path, found: &Survey, now: SystemTime) -
         let (count, size) = tally(found, kind);
         text.push_str(&format!("  {name}  {count:>7}  {:>9}\n", bytes(size)));
     }
-    let most = arguments.max_size.0.map_or("any size".into(), |most| format!("{} at most", bytes(most)));
+    let most = arguments.max_size.0.map_or("no limit".into(), |most| format!("limit {}", bytes(most)));
     text.push_str(&format!("  size   {:>18}  ({most})\n", bytes(found.size())));
     if found.unfinished > 0 {
         text.push_str(&format!("  unfinished {:>5}\n", found.unfinished));
     }
     if let Some((oldest, newest)) = span(found) {
         let ago = |used| ago(now.duration_since(used).unwrap_or_default());
-        let keep =
-            arguments.max_age.0.map_or("kept for ever".into(), |age| format!("kept for {}", spell(age)));
-        text.push_str(&format!("  last used {}, longest unused {} ({keep})\n", ago(newest), ago(oldest)));
+        let keep = arguments.max_age.0.map_or("no limit".into(), |age| format!("limit {}", spell(age)));
+        text.push_str(&format!("  last use {}, oldest {} ({keep})\n", ago(newest), ago(oldest)));
     }
     text
 }
@@ -202,11 +201,11 @@ fn span(found: &Survey) -> Option<(SystemTime, SystemTime)> {
     used().min().zip(used().max())
 }
 
-fn tell(pruned: &Pruned, is_dry: bool) -> u8 {
+fn report(pruned: &Pruned, is_dry: bool) -> u8 {
     if pruned.is_cautious {
         line(
-            "note: this file system has no locks, so nobody knows whether a build is running; what was used in the last 24 \
-             hours stays",
+            "note: this file system has no locks, so running builds cannot be detected; files used in the last 24 hours are \
+             kept",
         );
     }
     print(&format!("{}\n", removed(pruned, is_dry)))
@@ -214,8 +213,8 @@ fn tell(pruned: &Pruned, is_dry: bool) -> u8 {
 
 fn ago(time: Duration) -> String {
     match time.as_secs() {
-        // Uses are noted to the hour.
-        0..3600 => "within the hour".into(),
+        // The store records the time of use to the hour.
+        0..3600 => "less than an hour ago".into(),
         _ => format!("{} ago", spell(time)),
     }
 }

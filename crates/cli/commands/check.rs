@@ -10,20 +10,20 @@ use wainwright_oci::ImagePath;
 use wainwright_python::{PythonVersion, WheelFilename};
 use wainwright_wheel::{Error, Layout, Wheel};
 
-use crate::console::{clean, line, print, tell};
+use crate::console::{clean, describe, line, print};
 
-/// Judge wheels by the rules that a build applies
+/// Validate wheels
 ///
-/// Reads the whole of every file, and prints a line for each: `ok`, or `refused` with the rule. Why, and what to do,
-/// goes to standard error. Neither a project nor the network is needed.
+/// Applies the rules of a build to each file and prints one line per file: `ok`, or `refused` with the rule. The reason and
+/// a hint are written to standard error. Needs neither a project nor the network.
 #[derive(Args)]
 #[command(after_help = "Example: wain check dist/*.whl")]
 pub(crate) struct Check {
-    /// The wheels
+    /// Wheel files
     #[arg(required = true, value_name = "WHEEL", value_hint = ValueHint::FilePath)]
     wheels: Vec<PathBuf>,
 
-    /// Print a JSON object for each: verdict, rule, message; or warnings, and the files with size and CRC-32
+    /// Print one JSON object per wheel: verdict with rule and message, or with warnings and files
     #[arg(long)]
     json: bool,
 }
@@ -46,31 +46,30 @@ pub(crate) fn check(arguments: &Check) -> u8 {
     worst
 }
 
-/// What `wain check` found out about a file.
+/// The result of `wain check` for a file.
 struct Verdict {
-    /// A line for people.
+    /// One line of text.
     line: String,
-    /// What there is to tell people about it.
+    /// Reasons, hints and warnings.
     details: Vec<String>,
-    /// All of it for programs.
+    /// All of it as JSON.
     json: Value,
-    /// As of the program: 0 accepted, 1 refused, 3 not readable.
+    /// Exit code: 0 accepted, 1 refused, 3 not readable.
     code: u8,
 }
 
-/// Applies every rule for wheels to a file, the way a build does, and reads all of it.
+/// Applies all rules for wheels to a file, like a build, and reads the whole file.
 fn verdict(path: &Path) -> Verdict {
     let shown = clean(&path.display().to_string());
     let (word, rule, details, code) = match judge(path) {
         Ok(wheel) => return accepted(&shown, &wheel),
         Err(Refusal::Name(error)) => {
-            let hint =
-                "a wheel is called `name-version-python-abi-platform.whl`; give it the name it had".into();
-            ("refused", None, tell(&error, Some(hint)), 1)
+            let hint = "use the original name of the wheel, NAME-VERSION-PYTHON-ABI-PLATFORM.whl".into();
+            ("refused", None, describe(&error, Some(hint)), 1)
         }
         Err(Refusal::Wheel(error)) => {
             let (word, code) = if error.is_outside() { ("unread", 3) } else { ("refused", 1) };
-            (word, error.rule(), tell(&error, error.hint()), code)
+            (word, error.rule(), describe(&error, error.hint()), code)
         }
     };
     let line = format!("{:<18} {shown}", [word, rule.unwrap_or_default()].join(" "));
@@ -108,9 +107,9 @@ fn judge(path: &Path) -> Result<Wheel, Refusal> {
     if found.is_dir() {
         return Err(unread(io::ErrorKind::IsADirectory.into()));
     }
-    // Opening a pipe would wait for somebody to write to it.
+    // Opening a pipe blocks until another process writes to it.
     if !found.is_file() {
-        return Err(unread(io::Error::other("it is not a regular file")));
+        return Err(unread(io::Error::other("not a regular file")));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let filename: WheelFilename = name.parse().map_err(Refusal::Name)?;

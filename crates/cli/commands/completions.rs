@@ -4,8 +4,9 @@ use crate::console::print;
 
 /// Print a completion script for a shell
 #[derive(Args)]
+#[command(after_help = "Example: wain completions bash > ~/.local/share/bash-completion/completions/wain")]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell
     shell: clap_complete::Shell,
 }
 

@@ -6,16 +6,16 @@ use crate::run::deliver::deliver;
 
 /// Copy an image between repositories
 ///
-/// An index comes with all that is below it, attestations too, and keeps its digest. Within one registry nothing is
-/// fetched; between registries, only what the target lacks passes through here. The tag moves last.
+/// All digests stay the same. An index is copied with all platforms and attestations. Within a registry, blobs are mounted
+/// and not transferred; between registries, only blobs that the target lacks are transferred. Tags are set last.
 #[derive(Args)]
 #[command(after_help = "Example: wain copy ghcr.io/acme/api:1.4 registry.example/mirror/api:1.4")]
 pub(crate) struct Copy {
-    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    /// Image, like registry.example/team/name:tag or name@sha256:...
     #[arg(value_name = "FROM", value_parser = parse_any_reference)]
     pub(crate) from: Reference,
 
-    /// Names to copy it to
+    /// Target names
     #[arg(required = true, value_name = "TO", value_parser = parse_any_reference)]
     pub(crate) names: Vec<Reference>,
 

@@ -4,16 +4,16 @@ use wainwright_engine::{Error, Event, ImageSet, Plan, Project, Request, Resoluti
 
 use crate::screen::{Screen, phase};
 
-/// What was decided: the images, what goes into them, what will be made.
+/// The images, their contents and their plan.
 pub(crate) struct Decided {
     pub(crate) set: ImageSet,
     pub(crate) resolution: Resolution,
     pub(crate) plan: Plan,
-    /// Knows the package indexes that the project names.
+    /// The session with the package indexes of the project.
     pub(crate) session: Arc<Session>,
 }
 
-/// Expands, resolves and plans.
+/// Expands, resolves and plans, and reads the registry caches.
 pub(crate) async fn decide(
     request: &Request,
     project: &Arc<Project>,
@@ -44,7 +44,7 @@ fn warn_about_workflow(request: &Request, session: &Session) {
         warn(format!("{}:{}: {}: {}", asked.file, warning.at, warning.code, warning.text));
     }
     for (component, why) in wainwright_engine::omitted_components(&asked.workflow) {
-        warn(format!("`{}` gets no image: {why}", component.name));
+        warn(format!("no image for `{}`: {why}", component.name));
     }
     wainwright_engine::omitted_dependencies(&asked.workflow).into_iter().for_each(warn);
 }

@@ -1,4 +1,4 @@
-//! `wain deploy`: what was built last, run on this machine by a Compose tool.
+//! `wain deploy`: runs the last build on this machine with a Compose tool.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,10 +14,12 @@ use wainwright_engine::{Output, Request};
 use wainwright_fault::Classify;
 
 use crate::console::exit::OUTSIDE;
-use crate::console::{line, print, tell};
+use crate::console::{describe, line, print};
 use crate::run::signals::until_signal;
 
-/// Run on this machine what was built last, by `docker compose`, `docker-compose` or `podman-compose`
+/// Run the last build on this machine
+///
+/// Uses `docker compose`, `docker-compose` or `podman-compose`, the first that is installed.
 #[derive(Args)]
 pub(crate) struct Deploy {
     #[command(subcommand)]
@@ -26,34 +28,35 @@ pub(crate) struct Deploy {
 
 #[derive(Subcommand)]
 enum DeployCommand {
-    /// Start everything, wait until it is well, and print where it answers
+    /// Start all containers, wait until they are healthy, and print their URLs
     ///
-    /// The Compose file is .wain/deploy/compose.yaml. Secrets are taken from the environment, or from `.env` beside the
-    /// workflow.
+    /// Writes the Compose file .wain/deploy/compose.yaml. Secrets are read from the environment or from the file `.env` in
+    /// the project folder.
+    #[command(after_help = "Example: wain deploy up --detach")]
     Up {
         #[command(flatten)]
         place: DeployPlace,
 
-        /// Leave it running; without this, logs are shown until Ctrl-C, which ends it
+        /// Run in the background; without it, logs are shown until Ctrl-C, which stops all containers
         #[arg(long, short)]
         detach: bool,
     },
-    /// End everything, and remove its containers, networks and volumes
+    /// Stop and remove all containers, networks and volumes
     Down {
         #[command(flatten)]
         place: DeployPlace,
     },
-    /// Say how each component is; exits with 1 unless all are well
+    /// Show the state of each component; the exit code is 1 unless all are healthy
     Status {
         #[command(flatten)]
         place: DeployPlace,
     },
-    /// Show what components say
+    /// Show the logs of all containers
     Logs {
         #[command(flatten)]
         place: DeployPlace,
 
-        /// Go on until Ctrl-C
+        /// Follow the logs until Ctrl-C
         #[arg(long, short)]
         follow: bool,
     },
@@ -61,19 +64,19 @@ enum DeployCommand {
 
 #[derive(Args)]
 struct DeployPlace {
-    /// The folder of the project
+    /// Project folder
     #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     path: PathBuf,
 }
 
 /// The archive of a project, which has one image.
 const IMAGE: &str = "image";
-/// How long containers may take until all of them are well.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often they are asked.
-const BETWEEN: Duration = Duration::from_millis(500);
+/// How long to wait until all containers are healthy.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(120);
+/// The interval between health checks.
+const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What went wrong, for a person, and the exit code.
+/// An error with its exit code.
 struct Failure {
     message: String,
     hint: Option<String>,
@@ -84,11 +87,11 @@ fn failure(code: u8, message: impl Into<String>, hint: impl Into<String>) -> Fai
     Failure { message: message.into(), hint: Some(hint.into()), code }
 }
 
-/// A program that reads Compose files.
+/// A program that runs Compose files.
 struct Tool {
-    /// The program and its first words.
+    /// The program and its first arguments.
     words: Vec<&'static str>,
-    /// Which program has the containers.
+    /// The program that manages the containers.
     engine: &'static str,
     compat: Compat,
 }
@@ -101,15 +104,15 @@ pub(crate) fn deploy(arguments: &Deploy) -> u8 {
         DeployCommand::Status { place } => status(place),
         DeployCommand::Logs { place, follow } => logs(place, *follow),
     };
-    told(done)
+    report(done)
 }
 
-/// Starts what was built last in a project.
+/// Starts the last build of a project.
 pub(crate) fn start(root: &Path, detach: bool) -> u8 {
-    told(up(root, detach))
+    report(up(root, detach))
 }
 
-/// Where images have to go so that they can be started.
+/// The output from which the Compose tool can start images.
 pub(crate) fn output(request: &Request) -> Output {
     match (Tool::find(), &request.workflow) {
         // One archive for each component.
@@ -126,9 +129,9 @@ fn archive(root: &Path, name: &str) -> PathBuf {
     folder(root).join("images").join(format!("{name}.tar"))
 }
 
-fn told(done: Result<u8, Failure>) -> u8 {
+fn report(done: Result<u8, Failure>) -> u8 {
     done.unwrap_or_else(|failure| {
-        line(&tell(&io::Error::other(failure.message), failure.hint));
+        line(&describe(&io::Error::other(failure.message), failure.hint));
         failure.code
     })
 }
@@ -140,9 +143,9 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
     let tool = Tool::find().ok_or_else(|| {
         failure(
             OUTSIDE,
-            "there is no `docker compose`, `docker-compose` or `podman-compose` on this machine",
+            "no Compose tool found; tried `docker compose`, `docker-compose` and `podman-compose`",
             format!(
-                "install one of them and run `wain deploy up`; or write a Compose file with \
+                "install one of them and run `wain deploy up`, or write a Compose file with \
                  `wain emit docker-compose -o {}`",
                 folder(root).display()
             ),
@@ -165,12 +168,12 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
         let written = written
             .and_then(|()| wainwright_engine::replace(&path, &file.bytes).map_err(|error| error.to_string()));
         written
-            .map_err(|error| failure(OUTSIDE, error, "free some space, or look at the rights of .wain"))?;
+            .map_err(|error| failure(OUTSIDE, error, "check the free space and the permissions of .wain"))?;
     }
     if tool.engine == "podman" {
         load_into_podman(&release, root)?;
     }
-    // A container of an earlier workflow would stay for ever.
+    // Containers of an earlier workflow are removed too.
     tool.run(&release, root, &file, &["up", "-d", "--remove-orphans"], io::stderr())?;
     wait(&tool, &release, root, &file)?;
     let mut urls = String::new();
@@ -190,11 +193,11 @@ fn up(root: &Path, detach: bool) -> Result<u8, Failure> {
     down(&DeployPlace { path: root.to_owned() })
 }
 
-/// Shows what a command says until it ends, or a signal comes: that ends the command, and not this program.
+/// Shows the output of a command until it ends. A signal ends the command only, not this program.
 fn follow(command: Command) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(until_signal(async {
-        // Dropped at a signal, it is killed.
+        // A signal drops the child, which kills it.
         if let Ok(mut child) = tokio::process::Command::from(command).kill_on_drop(true).spawn() {
             let _ = child.wait().await;
         }
@@ -204,20 +207,20 @@ fn follow(command: Command) {
 fn down(place: &DeployPlace) -> Result<u8, Failure> {
     let (tool, release, file) = deployed(place)?;
     tool.run(&release, &place.path, &file, &["down", "--volumes", "--remove-orphans"], io::stderr())?;
-    line("nothing of it runs any more");
+    line("all components are stopped");
     Ok(0)
 }
 
 fn status(place: &DeployPlace) -> Result<u8, Failure> {
     let (tool, release, file) = deployed(place)?;
     let mut text = String::new();
-    let mut are_well = true;
+    let mut are_healthy = true;
     for (service, state) in tool.states(&release, &place.path, &file) {
-        are_well &= matches!(state.as_str(), "healthy" | "running");
+        are_healthy &= matches!(state.as_str(), "healthy" | "running");
         text.push_str(&format!("{state:<10} {service}\n"));
     }
     let printed = print(&text);
-    Ok(if printed == 0 && !are_well { 1 } else { printed })
+    Ok(if printed == 0 && !are_healthy { 1 } else { printed })
 }
 
 fn logs(place: &DeployPlace, follow: bool) -> Result<u8, Failure> {
@@ -227,19 +230,20 @@ fn logs(place: &DeployPlace, follow: bool) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What runs of a project, and what runs it.
+/// The deployment of a project, and its Compose tool.
 fn deployed(place: &DeployPlace) -> Result<(Tool, Release, PathBuf), Failure> {
     let release = release(&place.path)?;
     let file = folder(&place.path).join("compose.yaml");
     if !file.is_file() {
-        return Err(failure(1, "nothing was deployed from here", "run `wain deploy up`"));
+        return Err(failure(1, "this project is not deployed", "run `wain deploy up`"));
     }
-    let tool = Tool::find()
-        .ok_or_else(|| failure(OUTSIDE, "the Compose tool is gone", "install the one that started it"))?;
+    let tool = Tool::find().ok_or_else(|| {
+        failure(OUTSIDE, "no Compose tool found", "install the tool that started this deployment")
+    })?;
     Ok((tool, release, file))
 }
 
-/// Where the Compose file of `wain deploy` is.
+/// The folder of the Compose file.
 fn folder(root: &Path) -> PathBuf {
     root.join(".wain").join("deploy")
 }
@@ -247,7 +251,7 @@ fn folder(root: &Path) -> PathBuf {
 fn release(root: &Path) -> Result<Release, Failure> {
     let path = root.join(".wain").join("release.json");
     let text = fs::read(&path).map_err(|error| {
-        failure(1, format!("`{}` cannot be read: {error}", path.display()), "run `wain build` first")
+        failure(1, format!("cannot read `{}`: {error}", path.display()), "run `wain build` first")
     })?;
     Release::read(&text).map_err(|error| Failure {
         hint: Some("run `wain build` again".into()),
@@ -256,7 +260,7 @@ fn release(root: &Path) -> Result<Release, Failure> {
     })
 }
 
-/// Demands that every secret has a value, here or in `.env`: a container without it would only end.
+/// Checks that every secret has a value in the environment or in `.env`: a container without it ends at once.
 fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
     let text = fs::read_to_string(root.join(".env")).unwrap_or_default();
     let lines = text.lines().map(|line| line.trim().trim_start_matches("export ").trim_start());
@@ -274,18 +278,17 @@ fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let names: Vec<&str> = missing.into_iter().collect();
-    let (verb, first) =
-        (if names.len() == 1 { "has" } else { "have" }, names.first().copied().unwrap_or_default());
+    let first = names.first().copied().unwrap_or_default();
     Err(failure(
         1,
-        format!("{} {verb} no value", names.join(", ")),
+        format!("missing secrets: {}", names.join(", ")),
         format!(
-            "`export {first}=...`, or write it into a file `.env` beside the workflow, which goes into no image"
+            "run `export {first}=...`, or put it into a file `.env` in the project folder (no image contains that file)"
         ),
     ))
 }
 
-/// podman has no daemon that images could be sent to.
+/// Loads the images into podman, which has no daemon to send them to.
 fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
     let names = release.components.iter().map(|component| match component.type_ {
         Some(_) => component.service.as_str(),
@@ -298,46 +301,46 @@ fn load_into_podman(release: &Release, root: &Path) -> Result<(), Failure> {
         let status =
             Command::new("podman").arg("load").arg("--input").arg(&archive).stdout(io::stderr()).status();
         if !status.is_ok_and(|status| status.success()) {
-            let message = format!("podman does not load `{}`", archive.display());
-            return Err(failure(OUTSIDE, message, "its own words stand above"));
+            let message = format!("podman cannot load `{}`", archive.display());
+            return Err(failure(OUTSIDE, message, "see its messages above"));
         }
     }
     Ok(())
 }
 
-/// Waits until every container is well.
+/// Waits until every container is healthy.
 fn wait(tool: &Tool, release: &Release, root: &Path, file: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     loop {
         let states = tool.states(release, root, file);
-        let unwell = |(_, state): &&(String, String)| !matches!(state.as_str(), "healthy" | "running");
-        if !states.iter().any(|one| unwell(&one)) {
+        let unhealthy = |(_, state): &&(String, String)| !matches!(state.as_str(), "healthy" | "running");
+        if !states.iter().any(|one| unhealthy(&one)) {
             return Ok(());
         }
         let has_ended = states.iter().any(|(_, state)| matches!(state.as_str(), "exited" | "dead"));
-        if has_ended || start.elapsed() > PATIENCE {
+        if has_ended || start.elapsed() > HEALTH_TIMEOUT {
             let list: Vec<String> = states
                 .iter()
-                .filter(unwell)
+                .filter(unhealthy)
                 .map(|(service, state)| format!("{service} is {state}"))
                 .collect();
             return Err(failure(
                 OUTSIDE,
                 list.join(", "),
-                "`wain deploy logs` shows why; `wain deploy down` ends the rest",
+                "see `wain deploy logs` for the reason; stop the rest with `wain deploy down`",
             ));
         }
-        sleep(BETWEEN);
+        sleep(INTERVAL);
     }
 }
 
-/// The services of a release that are started by themselves.
+/// The names of the services that are components.
 fn services(release: &Release) -> Vec<String> {
     release.components.iter().map(|component| component.service.clone()).collect()
 }
 
 impl Tool {
-    /// The first that answers.
+    /// The first installed tool.
     fn find() -> Option<Self> {
         let answer = |words: &[&str]| {
             let (program, rest) = words.split_first()?;
@@ -369,7 +372,7 @@ impl Tool {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs a Compose command to its end.
     fn run(
         &self,
         release: &Release,
@@ -381,40 +384,40 @@ impl Tool {
         let mut command = self.command(release, root, file);
         let name = self.words.join(" ");
         let failed = |what: String| {
-            failure(OUTSIDE, format!("`{name} {}` {what}", words.join(" ")), "its own words stand above")
+            failure(OUTSIDE, format!("`{name} {}` {what}", words.join(" ")), "see its messages above")
         };
         let status = command.args(words).stdout(stdout).status();
         match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(failed(format!("failed ({status})"))),
-            Err(error) => Err(failed(format!("cannot be started: {error}"))),
+            Err(error) => Err(failed(format!("cannot start: {error}"))),
         }
     }
 
-    /// How the containers of all components are: `healthy`, `starting`, `exited`; `absent` where there is none.
+    /// The state of each component: `healthy`, `starting`, `exited`, or `absent` without a container.
     fn states(&self, release: &Release, root: &Path, file: &Path) -> Vec<(String, String)> {
         let mut list = self.command(release, root, file);
         list.args(["ps", "-q"]);
-        // Without it Docker Compose 2 leaves out what has ended; podman-compose lists all, and knows no such option.
+        // Docker Compose 2 lists stopped containers only with this option; podman-compose lists all and has no such option.
         if self.engine == "docker" {
             list.arg("-a");
         }
-        let ids = said(&mut list).unwrap_or_default();
+        let ids = output_of(&mut list).unwrap_or_default();
         let format = "{{index .Config.Labels \"com.docker.compose.service\"}} \
                       {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}} {{.State.Status}} {{.Id}}";
         let mut inspect = Command::new(self.engine);
         inspect.args(["inspect", "--format", format]).args(ids.lines());
-        let found = if ids.is_empty() { String::new() } else { said(&mut inspect).unwrap_or_default() };
+        let found = if ids.is_empty() { String::new() } else { output_of(&mut inspect).unwrap_or_default() };
         let mut states: BTreeMap<&str, String> = BTreeMap::new();
         for line in found.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [service, health, state, id] = words[..] else { continue };
             let now = match (health, state) {
-                ("starting", "running") if self.is_well(release, service, id) => "healthy",
+                ("starting", "running") if self.is_healthy(release, service, id) => "healthy",
                 (health, "running") => health,
                 (_, state) => state,
             };
-            // Of several containers the one that is worst off counts.
+            // Of several containers, the worst state counts.
             let worst = states.entry(service).or_insert_with(|| now.to_owned());
             if !matches!(now, "healthy" | "running") {
                 *worst = now.to_owned();
@@ -427,16 +430,16 @@ impl Tool {
         services(release).into_iter().map(of_component).collect()
     }
 
-    /// Whether a container is well by now: the engine looks every few seconds only.
-    fn is_well(&self, release: &Release, service: &str, id: &str) -> bool {
+    /// Whether a container is healthy now; the engine checks only every few seconds.
+    fn is_healthy(&self, release: &Release, service: &str, id: &str) -> bool {
         let component = release.components.iter().find(|component| component.service == service);
         let Some(words) = component.and_then(|component| component.health.as_ref()) else { return false };
-        said(Command::new(self.engine).args(["exec", id]).args(words)).is_some()
+        output_of(Command::new(self.engine).args(["exec", id]).args(words)).is_some()
     }
 }
 
-/// What a command says if it succeeds.
-fn said(command: &mut Command) -> Option<String> {
+/// The output of a command, if it succeeds.
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

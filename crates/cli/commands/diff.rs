@@ -11,36 +11,36 @@ use crate::console::{clean, print};
 use crate::run::on_disk::run_on_disk;
 use crate::units::{bytes, things};
 
-/// Lines of one kind that are shown; JSON has them all.
+/// The number of lines of one kind in the text; JSON has all.
 const MOST_SHOWN: usize = 100;
 
 const EXAMPLES: &str = "\
 Examples:
   wain diff layout:out:1 layout:out:2
   wain diff .wain/image api.tar --platform linux/arm64
-  wain diff one.tar two.tar --json         everything, where the text ends with \"and 7 more\"";
+  wain diff one.tar two.tar --json         all differences; the text is limited";
 
-/// Say in what two images differ
+/// Compare two images
 ///
-/// Compares configs and manifests field by field, layers, packages of Python and Debian, and every file as a container
-/// sees it: kind, mode, owner, size, content, and the first byte that differs. Every layer is held against its digest,
-/// in both images. Exits with 0 when the digests are the same, with 1 when they differ or an image is damaged.
+/// Compares the fields of configs and manifests, the layers, the Python and Debian packages, and every file as a container
+/// sees it: type, mode, owner, size and content, with the position of the first difference. The digests of all layers
+/// are verified. The exit code is 0 if the images are equal, and 1 if they differ or one is damaged.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Diff {
-    /// The first image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
+    /// First image: layout:DIR[:TAG], archive:FILE[:TAG], or a path
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) before: ImageSource,
 
-    /// The second image
+    /// Second image
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) after: ImageSource,
 
-    /// The platform to compare [default: all that both have]
+    /// Platform to compare [default: all platforms of both]
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
 
-    /// Print what was found as JSON
+    /// Print the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -131,7 +131,7 @@ fn of_platform(text: &mut String, found: &PlatformDiff) {
 fn of_layer(text: &mut String, layer: &LayerChange) {
     let what = match layer.state {
         LayerDifference::Same => return,
-        LayerDifference::Recompressed => "the same tar, compressed in another way",
+        LayerDifference::Recompressed => "same tar, another compression",
         LayerDifference::Changed => "changed",
         LayerDifference::Added => "added",
         LayerDifference::Removed => "removed",
@@ -193,6 +193,6 @@ fn sign(before: Option<&str>, after: Option<&str>) -> char {
 
 fn more(text: &mut String, count: usize) {
     if count > MOST_SHOWN {
-        let _ = writeln!(text, "  and {} more; --json has them all", count - MOST_SHOWN);
+        let _ = writeln!(text, "  and {} more (use --json for all)", count - MOST_SHOWN);
     }
 }

@@ -10,8 +10,8 @@ use wainwright_fault::Classify;
 
 use crate::args::Format;
 use crate::console::exit::OUTSIDE;
-use crate::console::{clean, line, print, tell, usage};
-use folder::{Refusal, Written, foresee, write};
+use crate::console::{clean, describe, line, print, usage};
+use folder::{Refusal, Written, check, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,63 +19,64 @@ Examples:
   wain emit kubernetes -o k8s --namespace support --values production.yaml
   wain emit helm -o chart                  then: helm upgrade --install support chart";
 
-/// Write files that deploy what was built: for Docker Compose, Kubernetes or Helm
+/// Write deployment files for Docker Compose, Kubernetes or Helm
 ///
-/// Reads the release that a build of components left in .wain/release.json, and writes every file or none. Images go by
-/// digest, secrets by name alone. A file that you changed is never written over without --force; a file that is no longer
-/// made is removed if it is as it was written. docs/emit.md describes the release, the files and the values.
+/// Reads .wain/release.json, which every build writes. Images are pinned by digest, and secrets are referenced by
+/// name. Writes all files or none. Files that you changed are not overwritten without --force; files of an earlier call
+/// that are no longer needed are removed if you did not change them. docs/emit.md describes the release, the files and the
+/// values.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Emit {
-    /// What to write files for
+    /// Format of the files
     #[arg(value_name = "FORMAT", value_enum)]
     pub(crate) format: Format,
 
-    /// The folder to write to; made if it is not there
+    /// Target folder; created if missing
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) output: PathBuf,
 
-    /// What was built [default: .wain/release.json]
+    /// Release file of the build [default: .wain/release.json]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) release: Option<PathBuf>,
 
-    /// What is wanted different, component by component: YAML or JSON
+    /// YAML or JSON file with overrides, by component
     ///
     /// Replicas, resources, autoscale, disruption, environment, published port, user and volumes of components; namespace,
-    /// existingSecret and imagePullSecrets for all. A key that is not known is an error.
+    /// existingSecret and imagePullSecrets for all of them. An unknown key is an error.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) values: Option<PathBuf>,
 
-    /// The Kubernetes namespace; a Namespace is written for it. Helm has its own --namespace
+    /// Kubernetes namespace; its Namespace is written too (for a chart, use Helm's own --namespace)
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 
-    /// Put services of others, as databases, into a profile of Compose: they start only when it is asked for
+    /// Put third-party services, such as databases, into a Compose profile, so that they start only with it
     #[arg(long, value_name = "PROFILE", value_parser = parse_profile)]
     pub(crate) services_profile: Option<String>,
 
-    /// An old docker-compose that has to read the file, too: 1.29
+    /// Write a file that docker-compose of this version reads: 1.29
     #[arg(long, value_name = "VERSION", value_parser = ["1.29"])]
     pub(crate) compose_compat: Option<String>,
 
-    /// Write over files that `wain emit` did not write, or that were changed
+    /// Overwrite files that were changed or that `wain emit` did not write
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Larger than what either file may be; who reads it says how large that is.
+/// More than the limit of either file, which its parser checks.
 const MOST_BYTES: u64 = 32 << 20;
 
 /// `wain emit`
 pub(crate) fn emit(arguments: &Emit) -> u8 {
     let is_compose = arguments.format == Format::DockerCompose;
     if !is_compose && (arguments.compose_compat.is_some() || arguments.services_profile.is_some()) {
-        return usage("--compose-compat and --services-profile go with `docker-compose` alone");
+        return usage("--compose-compat and --services-profile need the format docker-compose");
     }
     let place = arguments.release.clone().unwrap_or_else(|| Path::new(".wain").join("release.json"));
     match prepare(arguments, &place).and_then(|files| {
         let written = write(&arguments.output, arguments.format.name(), &files, arguments.force);
-        written.map_err(|refusal| told(&refusal))
+        written.map_err(|refusal| refused_because(&refusal))
     }) {
         Ok(written) => show(arguments, &written),
         Err((message, code)) => {
@@ -85,25 +86,25 @@ pub(crate) fn emit(arguments: &Emit) -> u8 {
     }
 }
 
-/// Reads everything and makes the files; otherwise gives what to say, and the exit code.
+/// Reads all inputs and renders the files; the error is a message and an exit code.
 fn prepare(arguments: &Emit, place: &Path) -> Result<Files, (String, u8)> {
-    let text = read(place, "build the components first, or name the file with --release")?;
-    files(arguments, place, Release::read(&text).map_err(|error| unmade(&error))?)
+    let text = read(place, "run `wain build` first, or use --release FILE")?;
+    files(arguments, place, Release::read(&text).map_err(|error| not_rendered(&error))?)
 }
 
-/// What [`emit`] will refuse of a release, before the images are made whose digests it is to have: what to say, and the exit code.
+/// The error that [`emit`] would give for a release whose images are not built yet: a message and an exit code.
 pub(crate) fn refused(arguments: &Emit, release: &Release) -> Result<(), (String, u8)> {
     let place = arguments.release.clone().unwrap_or_default();
     let files = files(arguments, &place, release.clone())?;
-    let seen = foresee(&arguments.output, arguments.format.name(), &files, arguments.force);
-    seen.map_err(|refusal| told(&refusal))
+    let checked = check(&arguments.output, arguments.format.name(), &files, arguments.force);
+    checked.map_err(|refusal| refused_because(&refusal))
 }
 
-fn unmade(error: &wainwright_emit::Error) -> (String, u8) {
-    (tell(error, error.hint()), 1)
+fn not_rendered(error: &wainwright_emit::Error) -> (String, u8) {
+    (describe(error, error.hint()), 1)
 }
 
-/// Makes the files of a release that is kept at `place`.
+/// Renders the files of a release that is stored at `place`.
 fn files(arguments: &Emit, place: &Path, mut release: Release) -> Result<Files, (String, u8)> {
     let way = way_to_project(place, &arguments.output);
     let is_mounted = |part: &wainwright_emit::Component| !part.sources.is_empty();
@@ -113,11 +114,11 @@ fn files(arguments: &Emit, place: &Path, mut release: Release) -> Result<Files, 
         && way.is_none()
     {
         let message = format!(
-            "the images of the profile `development` have files of the project mounted, and `{}` is not in the project",
+            "the development profile mounts files of the project, and `{}` is outside the project",
             arguments.output.display()
         );
-        let hint = "choose a folder of the project, as `-o deploy`";
-        return Err((tell(&io::Error::other(message), Some(hint.into())), 1));
+        let hint = "use a folder in the project, for example `-o deploy`";
+        return Err((describe(&io::Error::other(message), Some(hint.into())), 1));
     }
     let mut options = Options {
         compat: if arguments.compose_compat.is_some() { Compat::Compose129 } else { Compat::Specification },
@@ -126,10 +127,10 @@ fn files(arguments: &Emit, place: &Path, mut release: Release) -> Result<Files, 
         ..Options::default()
     };
     if let Some(file) = &arguments.values {
-        let values = read(file, "name a file with --values")?;
+        let values = read(file, "use --values FILE with an existing file")?;
         let laid = wainwright_emit::overlay(&values, &mut release, &mut options);
         laid.map_err(|error| {
-            let message = tell(&error, error.hint());
+            let message = describe(&error, error.hint());
             (message.replacen("values, line", &format!("{}, line", file.display()), 1), 1)
         })?;
     }
@@ -141,7 +142,7 @@ fn files(arguments: &Emit, place: &Path, mut release: Release) -> Result<Files, 
         Format::Kubernetes => wainwright_emit::kubernetes(&release, &options),
         Format::Helm => wainwright_emit::helm(&release, &options),
     };
-    made.map_err(|error| unmade(&error))
+    made.map_err(|error| not_rendered(&error))
 }
 
 fn read(path: &Path, remedy: &str) -> Result<Vec<u8>, (String, u8)> {
@@ -155,8 +156,8 @@ fn read(path: &Path, remedy: &str) -> Result<Vec<u8>, (String, u8)> {
     Ok(bytes)
 }
 
-/// The path from a folder inside the project to the project: `../..`. Nothing elsewhere, since that would name folders of this
-/// machine.
+/// The path from a folder in the project to the project, `../..`. `None` outside of the project, where the path would contain
+/// folders of this machine.
 fn way_to_project(release: &Path, output: &Path) -> Option<String> {
     let folder = release.parent()?;
     let project = match folder.file_name() {
@@ -169,7 +170,7 @@ fn way_to_project(release: &Path, output: &Path) -> Option<String> {
     (depth > 0).then(|| vec![".."; depth].join("/"))
 }
 
-/// A path without `.` and `..`, as it is written.
+/// A path without `.` and `..`; links are not followed.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -184,20 +185,20 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-fn told(refusal: &Refusal) -> (String, u8) {
+fn refused_because(refusal: &Refusal) -> (String, u8) {
     match refusal {
         Refusal::NotOurs(paths) => {
             let paths: Vec<String> = paths.iter().map(|path| format!("\n  {}", path.display())).collect();
             let message = format!(
-                "error: these are not as `wain emit` left them, and nothing was written{}\n  hint: choose another folder, \
-                 or write over them with `wain emit --force`",
+                "error: refusing to overwrite modified files; nothing was written{}\n  hint: use another folder, or \
+                 `wain emit --force`",
                 paths.concat()
             );
             (message, 1)
         }
         Refusal::List(path) => {
             let message = format!(
-                "error: `{}` is not a list of what `wain emit` wrote\n  hint: remove it, and give --force once",
+                "error: `{}` is not a file list of `wain emit`\n  hint: remove it, and use --force once",
                 path.display()
             );
             (message, 1)
@@ -213,10 +214,10 @@ fn told(refusal: &Refusal) -> (String, u8) {
 
 fn show(arguments: &Emit, written: &Written) -> u8 {
     for path in &written.removed {
-        line(&format!("removed {}, which is no longer made", path.display()));
+        line(&format!("removed {}: no longer needed", path.display()));
     }
     for path in &written.kept {
-        line(&format!("note: {} is no longer made; it was changed, and stays", path.display()));
+        line(&format!("note: kept {}: no longer needed, but changed", path.display()));
     }
     let folder = arguments.output.display();
     line(&match arguments.format {
@@ -230,12 +231,12 @@ fn show(arguments: &Emit, written: &Written) -> u8 {
     print(&clean(&paths.concat()))
 }
 
-/// What Compose takes as the name of a profile.
+/// Checks the name of a Compose profile.
 fn parse_profile(text: &str) -> Result<String, String> {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let is_first = text.starts_with(|letter: char| letter.is_ascii_alphanumeric());
     match is_first && text.len() > 1 && text.bytes().all(is_inner) {
         true => Ok(text.to_owned()),
-        false => Err("a profile has two or more letters, digits, `_`, `.` and `-`".into()),
+        false => Err("not a profile: it needs two or more letters, digits, `_`, `.` and `-`".into()),
     }
 }

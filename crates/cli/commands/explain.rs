@@ -7,13 +7,14 @@ use wainwright_woodwork::{CODES, Code};
 
 use crate::console::print;
 
-/// Say what a rule demands, why, and what to do
+/// Explain a rule: meaning, reason and fix
 ///
-/// Refusals and warnings name their rule, as `E-ZIPDIFF` or `W-PTH` for wheels, `E-REF-UNKNOWN` or `D-COMMA` for workflows. Without
-/// a rule, all of them are listed.
+/// Errors and warnings about wheels and workflows name their rule, for example `E-ZIPDIFF` or `D-COMMA`. Without a rule, all
+/// rules are listed.
 #[derive(Args)]
+#[command(after_help = "Example: wain explain E-CLASH")]
 pub(crate) struct Explain {
-    /// The rule, in any case
+    /// Rule, in upper or lower case
     #[arg(value_parser = PossibleValuesParser::new(names()), ignore_case = true, hide_possible_values = true)]
     rule: Option<String>,
 }
@@ -23,12 +24,11 @@ pub(crate) fn explain(arguments: &Explain) -> u8 {
     print(&arguments.rule.as_deref().and_then(one).unwrap_or_else(all))
 }
 
-/// `wain explain RULE`: what the rule demands, why, and what to do about what breaks it. A few names are those of a rule for wheels
-/// and of one for workflows; `None` where there is neither.
+/// The explanation of a rule; `None` if it is unknown. A few names belong to a rule for wheels and to one for workflows.
 fn one(name: &str) -> Option<String> {
     let of_wheels = wainwright_wheel::explain(name).map(|Rule { id, meaning, why, advice }| {
         let refuses = id.starts_with("E-");
-        let effect = if refuses { "A wheel that breaks it is refused." } else { "It is a warning only." };
+        let effect = if refuses { "A wheel that breaks this rule is rejected." } else { "A warning." };
         page("wheels", id, meaning, effect, [why, advice])
     });
     let of_workflows = wainwright_woodwork::explain(name).map(|code| {
@@ -40,10 +40,10 @@ fn one(name: &str) -> Option<String> {
 }
 
 fn page(of: &str, id: &str, meaning: &str, effect: &str, [why, advice]: [&str; 2]) -> String {
-    format!("{id}, for {of}: {meaning}\n{effect}\n\nWhy: {why}\nWhat to do: {advice}\n")
+    format!("{id} ({of}): {meaning}\n{effect}\n\nReason: {why}\nFix: {advice}\n")
 }
 
-/// `wain explain`: every rule, a line each.
+/// All rules, one line each.
 fn all() -> String {
     let mut text = String::from("Wheels\n\n");
     for Rule { id, meaning, .. } in RULES {
@@ -54,13 +54,13 @@ fn all() -> String {
         let _ = writeln!(text, "{id:<20} {meaning}");
     }
     text.push_str(
-        "\nE-... refuses, W-... warns, D-... warns of what the `woodwork` command reads differently. `wain explain RULE` says why, \
-         and what to do.\n",
+        "\nE- is an error, W- a warning, D- a warning about syntax that the `woodwork` command reads differently. \
+         `wain explain RULE` shows the reason and the fix.\n",
     );
     text
 }
 
-/// Every name that [`one`] knows, once: completions offer them, and a wrong one is answered with the nearest.
+/// The names of all rules, for completions and suggestions.
 fn names() -> Vec<&'static str> {
     let mut names: Vec<&str> =
         RULES.iter().map(|rule| rule.id).chain(CODES.iter().map(|code| code.id)).collect();

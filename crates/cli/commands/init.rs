@@ -5,34 +5,34 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::console::exit::{OUTSIDE, WRONG};
-use crate::console::{line, print, tell};
+use crate::console::{describe, line, print};
 
 const EXAMPLES: &str = "\
 Examples:
-  wain init --template agent demo      a workflow in a new folder
-  wain init                            settings, where there is a project in Python";
+  wain init --template agent demo      create a workflow in a new folder
+  wain init                            create wainwright.toml in a Python project";
 
-/// Write a small project that works: a workflow, or settings for a project in Python
+/// Create a project: an example workflow, or settings for an existing Python project
 ///
-/// Prints the files it wrote. Nothing that is there is written over.
+/// Prints the created files. Existing files are not overwritten.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
-    /// The folder; made where it is not there
+    /// Project folder; created if missing
     #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
 
-    /// What to write [default: plain where there is a project in Python, else agent]
+    /// Template [default: plain in a Python project, else agent]
     #[arg(long, value_enum, value_name = "NAME")]
     template: Option<Template>,
 }
 
-/// What `wain init` writes.
+/// A template of `wain init`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Template {
-    /// A workflow: an entry, an agent, its model, and functions it may call
+    /// A workflow with an entry, an agent, its model, and functions as tools
     Agent,
-    /// wainwright.toml, for a project in Python
+    /// wainwright.toml, for a Python project
     Plain,
 }
 
@@ -42,12 +42,12 @@ macro_rules! files {
     };
 }
 
-/// A workflow that runs: the files of it.
+/// The files of an example workflow.
 const AGENT: &[(&str, &str)] = files!("agent": "functions.py", "hooks/watch.py", "main.ww", "pipes/tidy.py");
-/// The settings of a plain Python project.
+/// The settings of a Python project.
 const PLAIN: &[(&str, &str)] = &[("wainwright.toml", include_str!("templates/plain.toml"))];
 
-/// Files that show a folder to be a project in Python.
+/// Files that mark a Python project.
 const OF_PROJECTS: [&str; 4] = ["pyproject.toml", "requirements.txt", "setup.py", "Pipfile"];
 
 /// `wain init`
@@ -62,19 +62,19 @@ pub(crate) fn init(arguments: &Init) -> u8 {
     if let Some(path) =
         files.iter().map(|(name, _)| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
     {
-        let error = io::Error::other(format!("`{}` is there already; nothing was written", path.display()));
-        line(&tell(&error, Some("give another folder: `wain init DIR`".into())));
+        let error = io::Error::other(format!("`{}` exists; nothing was written", path.display()));
+        line(&describe(&error, Some("use another folder: `wain init DIR`".into())));
         return WRONG;
     }
     if template == Template::Plain && !is_project {
-        let hint = "make one with `uv init`, or give `--template agent`";
-        let error = io::Error::other(format!("`{}` has no project in Python", folder.display()));
-        line(&tell(&error, Some(hint.into())));
+        let hint = "create one with `uv init`, or use `--template agent`";
+        let error = io::Error::other(format!("`{}` has no Python project", folder.display()));
+        line(&describe(&error, Some(hint.into())));
         return WRONG;
     }
     if let Err((path, source)) = write(folder, files) {
-        let error = io::Error::other(format!("`{}` cannot be written: {source}", path.display()));
-        line(&tell(&error, Some("what was written before it was removed again".into())));
+        let error = io::Error::other(format!("cannot write `{}`: {source}", path.display()));
+        line(&describe(&error, Some("check the permissions and the free space; no file was created".into())));
         return OUTSIDE;
     }
     let mut text: String =
@@ -86,14 +86,14 @@ pub(crate) fn init(arguments: &Init) -> u8 {
     print(&text)
 }
 
-/// Writes all files, or leaves none.
+/// Writes all files or none.
 fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), (PathBuf, io::Error)> {
     let mut written: Vec<PathBuf> = Vec::new();
     let all = files.iter().try_for_each(|(name, text)| {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(|source| (parent.to_owned(), source))?;
-        // Somebody may have written it meanwhile.
+        // Fails if another process created the file in the meantime.
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let mut file = file.map_err(|source| (path.clone(), source))?;
         written.push(path.clone());
@@ -102,14 +102,14 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), (PathBuf, io::Erro
     if all.is_err() {
         for path in written {
             let _ = fs::remove_file(&path);
-            // Folders of others are not empty, and stay.
+            // Fails for folders with other files, which stay.
             let _ = path.parent().map(fs::remove_dir);
         }
     }
     all
 }
 
-/// What to do with it, for a person.
+/// The next commands for the user.
 fn next(template: Template, folder: &Path) -> String {
     let enter = match folder == Path::new(".") {
         true => String::new(),

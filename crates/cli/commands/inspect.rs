@@ -13,27 +13,26 @@ use crate::units::{bytes, things};
 
 const EXAMPLES: &str = "\
 Examples:
-  wain inspect ghcr.io/acme/api:1.4            in short
-  wain inspect layout:out:1 --layers           every layer
-  wain inspect last --raw                      the very bytes of the manifest or index
+  wain inspect ghcr.io/acme/api:1.4            a summary
+  wain inspect layout:out:1 --layers           with all layers
+  wain inspect last --raw                      the manifest or index, byte for byte
   wain inspect ghcr.io/acme/api:1.4 --config --platform linux/arm64";
 
-/// Say what an image is: its digest, platforms, layers and config
+/// Show the digest, platforms, layers and config of an image
 ///
-/// Reads documents alone: no layer is fetched. The image may be in a registry, a layout or an archive, or what was
-/// built last.
+/// The image can be in a registry, a layout or an archive, or the last build. No layer is fetched.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Inspect {
-    /// The image: a reference; layout:DIR or archive:FILE, with :TAG behind it if needed; last; or last:DIR
+    /// Image: a registry reference, layout:DIR[:TAG], archive:FILE[:TAG], last or last:DIR
     #[arg(value_name = "IMAGE", value_parser = parse_subject, value_hint = ValueHint::AnyPath)]
     pub(crate) image: Subject,
 
-    /// Print the index or manifest as it is, byte for byte
+    /// Print the index or manifest, byte for byte
     #[arg(long, conflicts_with_all = ["config", "layers", "json"])]
     pub(crate) raw: bool,
 
-    /// Print the config as it is, byte for byte
+    /// Print the config, byte for byte
     #[arg(long, conflicts_with_all = ["layers", "json"])]
     pub(crate) config: bool,
 
@@ -41,11 +40,11 @@ pub(crate) struct Inspect {
     #[arg(long, conflicts_with = "json")]
     pub(crate) layers: bool,
 
-    /// Print everything as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// The platform to look at [default: all; for --config, this machine's]
+    /// Platform to show [default: all; with --config, this machine's]
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
 

@@ -7,27 +7,34 @@ use wainwright_python::PackageName;
 
 use crate::args::{ContentArguments, InputArguments, MachineArguments, OutputArguments, parse_name};
 use crate::console::line;
-use crate::run::request::{Asked, prepare};
+use crate::run::request::{ProjectOptions, prepare};
 use crate::run::session::run;
 use crate::run::tidy::tidy;
 
-/// Pin the base in wain.lock, and requirements without a lockfile in pylock.toml
+const EXAMPLES: &str = "\
+Examples:
+  wain lock
+  wain lock --upgrade                      newest Debian packages, base image and requirements
+  wain lock -P fastapi                     update one package in pylock.toml";
+
+/// Pin the base in wain.lock, and unlocked requirements in pylock.toml
 ///
-/// Writes what Python's lockfiles do not pin: the Debian packages of the base, or the digest of a base image. A plain
-/// requirements.txt, or a pyproject.toml without a lockfile, is resolved by uv for all platforms at once: by the one on the
-/// PATH (0.7 or newer), else by one that is fetched from the package index and checked. Lockfiles of other tools are left
-/// alone. Pins that still answer are kept, unless --upgrade is given. `wain build` does this by itself when there is no pin.
+/// Pins what Python lockfiles do not contain: the Debian packages of the base, or the digest of a base image. Without a
+/// lockfile, uv resolves pyproject.toml or requirements.txt for all platforms into pylock.toml. The uv on the PATH is used
+/// (0.7 or newer), or else fetched from the package index and verified. Lockfiles of other tools are not changed.
+/// Existing pins that can still be fetched are kept, unless --upgrade is given. `wain build` adds missing pins by itself.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Lock {
-    /// The workflow whose components are locked [default: main.ww, where the project has one]
+    /// Workflow file whose components are locked [default: main.ww, if the project has one]
     #[arg(long, short, value_name = "FILE.ww", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
 
-    /// Ask again for everything that is pinned
+    /// Update all pins
     #[arg(long, conflicts_with_all = ["locked", "offline"])]
     upgrade: bool,
 
-    /// Ask again for this package of pylock.toml (may be repeated)
+    /// Update this package in pylock.toml (may be repeated)
     #[arg(long, short = 'P', value_name = "NAME", value_parser = parse_name, conflicts_with_all = ["locked", "upgrade"])]
     upgrade_package: Vec<PackageName>,
 
@@ -40,7 +47,7 @@ pub(crate) struct Lock {
 
 /// `wain lock`
 pub(crate) fn lock(arguments: &Lock) -> u8 {
-    let asked = Asked {
+    let options = ProjectOptions {
         inputs: &arguments.inputs,
         content: &ContentArguments::default(),
         output: &OutputArguments::default(),
@@ -50,7 +57,7 @@ pub(crate) fn lock(arguments: &Lock) -> u8 {
         workflow: None,
     };
     let setup = arguments.machine.setup(None);
-    let (request, machine) = match prepare(&asked, &setup) {
+    let (request, machine) = match prepare(&options, &setup) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -63,7 +70,7 @@ pub(crate) fn lock(arguments: &Lock) -> u8 {
     })
 }
 
-/// Which pins are asked for again.
+/// The pins to update.
 fn upgrade(arguments: &Lock) -> Upgrade {
     match &arguments.upgrade_package[..] {
         [] if arguments.upgrade => Upgrade::Everything,

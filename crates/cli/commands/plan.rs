@@ -12,13 +12,20 @@ use crate::args::{
     CacheArguments, DisplayArguments, ImageArguments, NetworkArguments, Setup, TransferArguments,
 };
 use crate::console::print;
-use crate::run::request::{Asked, prepare};
+use crate::run::request::{ProjectOptions, prepare};
 use crate::run::session::run;
 
-/// Show what a build would make, reuse and fetch
+const EXAMPLES: &str = "\
+Examples:
+  wain plan
+  wain plan --json --platform linux/amd64,linux/arm64";
+
+/// Show what a build would do
 ///
-/// Takes the same inputs as `wain build`, decides everything, and makes nothing.
+/// Resolves and plans like `wain build` and lists the layers to build and to reuse, and the files to fetch. Builds and
+/// writes nothing.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Plan {
     /// Print the plan as JSON
     #[arg(long)]
@@ -50,7 +57,7 @@ pub(crate) fn plan(arguments: &Plan) -> u8 {
         jobs: None,
         progress: arguments.display.progress,
     };
-    let asked = Asked {
+    let options = ProjectOptions {
         inputs: &image.inputs,
         content: &image.content,
         output: &image.output,
@@ -59,7 +66,7 @@ pub(crate) fn plan(arguments: &Plan) -> u8 {
         config: image.workflow.config.as_deref(),
         workflow: Some(&image.workflow),
     };
-    let (mut request, machine) = match prepare(&asked, &setup) {
+    let (mut request, machine) = match prepare(&options, &setup) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -69,7 +76,7 @@ pub(crate) fn plan(arguments: &Plan) -> u8 {
     run(&setup, &request, machine, async |project, session, screen| {
         let Decided { set, plan, session, .. } = decide(&request, project, session, screen).await?;
         wainwright_engine::report_outdated(&request, &plan, &session).await;
-        // What a look into the wheels fetches is what the build would have to fetch.
+        // Before the preflight, which fetches files that the build needs too.
         let shown = show::Shown::new(&set, &plan, &session.store);
         let native = wainwright_engine::preflight(&plan, &session).await?;
         let text = match arguments.json {

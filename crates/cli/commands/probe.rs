@@ -8,27 +8,27 @@ use crate::args::{RemoteArguments, parse_any_reference};
 use crate::console::{clean, line, print};
 use crate::run::session::run_without_project;
 
-/// Try what a registry can do
+/// Test which features a registry supports
 ///
-/// Tells its API version, what it asks of its users, and which ways to upload, kinds of manifests and removals it
-/// knows. It says what it will write before it does: some small blobs and manifests that go by their digests, one
-/// manifest of 4 MiB, and no tag. What the registry lets it remove is removed; the rest is listed.
+/// Reports the API version, the authentication, and the supported ways of upload, types of manifests and deletions. The
+/// test writes some small blobs and manifests by digest and one manifest of 4 MiB, and sets no tag. Afterwards it deletes
+/// what the registry allows it to delete, and lists the rest.
 #[derive(Args)]
 #[command(after_help = "Example: wain registry probe registry.example/team/scratch --other team/other")]
 pub(crate) struct Probe {
-    /// The repository to try it in, `HOST/REPO`
+    /// Repository for the test, HOST/REPO
     #[arg(value_name = "HOST/REPO", value_parser = parse_repository)]
     pub(crate) repository: Reference,
 
-    /// Another repository of the same registry, to mount a blob into
+    /// Second repository of this registry, to test mounting a blob
     #[arg(long, value_name = "REPO", value_parser = parse_other)]
     pub(crate) other: Option<String>,
 
-    /// Write nothing, and find out less
+    /// Write nothing, and test less
     #[arg(long)]
     pub(crate) read_only: bool,
 
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -42,7 +42,7 @@ pub(crate) fn probe(arguments: &Probe) -> u8 {
     let name = format!("{}/{}", repository.registry(), repository.repository());
     if !arguments.read_only && !arguments.remote.network.offline {
         line(&format!(
-            "writing some small blobs and manifests to {name}, one manifest of 4 MiB, and no tag; what can be removed is removed"
+            "writing some small blobs and manifests and one manifest of 4 MiB to {name}, without a tag; they are deleted if possible"
         ));
     }
     run_without_project(&arguments.remote.setup(), async |session, _| {
@@ -74,22 +74,25 @@ fn text(name: &str, found: &wainwright_engine::Probe) -> String {
         let _ = writeln!(text, "  {:<26} {can:<4} {}", finding.feature, clean(&finding.detail));
     }
     for left in &found.left {
-        let _ = writeln!(text, "left behind: {}", clean(left));
+        let _ = writeln!(text, "not deleted: {}", clean(left));
     }
     text
 }
 
-/// A repository: a reference without a tag or digest.
+/// A repository, without a tag or digest.
 fn parse_repository(text: &str) -> Result<Reference, String> {
     let reference = parse_any_reference(text)?;
     let name = text.rsplit('/').next().unwrap_or(text);
     match name.contains([':', '@']) {
-        true => Err("a repository is meant, without a tag or digest: `registry.example/team/scratch`".into()),
+        true => {
+            Err("not a repository: it has a tag or digest; use HOST/REPO, like registry.example/team/scratch"
+                .into())
+        }
         false => Ok(reference),
     }
 }
 
-/// A repository of a registry that is known already.
+/// The name of a repository, without its registry.
 fn parse_other(text: &str) -> Result<String, String> {
     parse_repository(&format!("registry.example/{text}")).map(|reference| reference.repository().to_owned())
 }

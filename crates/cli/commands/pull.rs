@@ -13,20 +13,19 @@ Examples:
 
 /// Pull an image from a registry to disk or into Docker
 ///
-/// Every byte keeps its digest. An index comes with all its platforms and attestations, unless --platform picks one
-/// image of it.
+/// All digests stay the same. An index is pulled with all platforms and attestations, unless --platform selects one image.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Pull {
-    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    /// Image, like registry.example/team/name:tag or name@sha256:...
     #[arg(value_name = "REF", value_parser = parse_any_reference)]
     pub(crate) reference: Reference,
 
-    /// Where it goes: layout:DIR, archive:FILE, archive:- or docker (may be repeated)
+    /// Output: layout:DIR, archive:FILE, archive:- (stdout) or docker (may be repeated)
     #[arg(long, short, required = true, value_name = "WHERE", value_parser = parse_place)]
     pub(crate) output: Vec<Output>,
 
-    /// The one image of an index that is wanted [default: all; for docker alone, this machine's]
+    /// Platform to pull from an index [default: all; with only the output docker, this machine's]
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
 

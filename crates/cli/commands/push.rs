@@ -7,25 +7,25 @@ use crate::run::deliver::deliver;
 
 const EXAMPLES: &str = "\
 Examples:
-  wain push last ghcr.io/acme/api:1.4          what `wain build` made last in this folder
+  wain push last ghcr.io/acme/api:1.4          the last build in this folder
   wain push layout:out:1 ghcr.io/acme/api:1.4 ghcr.io/acme/api:latest
   wain push archive:api.tar registry.example/api:1.4";
 
-/// Push an image that is on this machine to a registry
+/// Push an image on this machine to a registry
 ///
-/// The same bytes under new names: nothing is built, compressed or written anew. What the registry has is not sent.
-/// Blobs go first, then manifests, the index, and tags last; the registry is asked afterwards what they stand for.
+/// Pushes the image as it is, under one or more names; the digest stays the same. Blobs that the registry has are not
+/// sent. Tags are set last and confirmed with the registry.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Push {
-    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed; last; or last:DIR
+    /// Image: layout:DIR[:TAG], archive:FILE[:TAG], last or last:DIR
     ///
-    /// `last` is what was built last from the project in this folder, wherever that went; the cache remembers it.
-    /// Archives may be those of `docker save`.
+    /// `last` is the last build of the project in this folder, `last:DIR` of that in DIR; the cache remembers both. An
+    /// archive can also be a file from `docker save`.
     #[arg(value_name = "SOURCE", value_parser = parse_local, value_hint = ValueHint::AnyPath)]
     pub(crate) source: Subject,
 
-    /// Names to push it to, as `registry.example/team/name:tag`
+    /// Target names, like registry.example/team/name:tag
     #[arg(required = true, value_name = "REF", value_parser = parse_any_reference)]
     pub(crate) names: Vec<Reference>,
 

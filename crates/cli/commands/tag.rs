@@ -8,17 +8,17 @@ use crate::console::print;
 use crate::run::deliver::summary;
 use crate::run::session::run_without_project;
 
-/// Give an image in a registry further tags
+/// Add tags to an image in a registry
 ///
-/// The manifest is put under each tag as it is; no layer moves. The registry is asked afterwards.
+/// Puts the manifest under each tag and confirms it with the registry. No layer is transferred.
 #[derive(Args)]
 #[command(after_help = "Example: wain tag ghcr.io/acme/api:1.4 stable latest")]
 pub(crate) struct Tag {
-    /// The image, as `registry.example/team/name:tag` or with `@sha256:...`
+    /// Image, like registry.example/team/name:tag or name@sha256:...
     #[arg(value_name = "REF", value_parser = parse_any_reference)]
     pub(crate) reference: Reference,
 
-    /// Tags to give it, in the same repository
+    /// New tags, in the same repository
     #[arg(required = true, value_name = "TAG", value_parser = parse_tag)]
     pub(crate) tags: Vec<String>,
 
@@ -40,9 +40,9 @@ fn parse_tag(text: &str) -> Result<String, String> {
     let reference: Result<Reference, _> = format!("x/y:{text}").parse();
     match reference {
         Ok(reference) if reference.tag() == Some(text) => Ok(text.to_owned()),
-        _ => Err(
-            "a tag has at most 128 letters, digits, `_`, `.` and `-`; the repository is that of the image"
-                .into(),
-        ),
+        _ => {
+            Err("not a tag: up to 128 letters, digits, `_`, `.` and `-`; the repository is that of the image"
+                .into())
+        }
     }
 }

@@ -10,42 +10,42 @@ use crate::args::{
     parse_image,
 };
 use crate::console::exit::WRONG;
-use crate::console::{clean, line, print, tell};
-use crate::run::request::{Asked, prepare};
+use crate::console::{clean, describe, line, print};
+use crate::run::request::{ProjectOptions, prepare};
 use crate::run::session::run;
 use crate::run::tidy::tidy;
 use crate::run::workflow;
-use crate::screen::{mended, phase};
+use crate::screen::{phase, retry_damaged};
 use crate::units::bytes;
 
-/// Findings of one kind that are shown; JSON has them all.
+/// The number of findings of one kind in the text; JSON has all.
 const MOST_SHOWN: usize = 30;
 
 const EXAMPLES: &str = "\
 Examples:
-  wain verify .wain/image                  the image that `wain build` left here
-  wain verify archive:api.tar --locked     nothing but what the lockfiles pin
-  wain verify layout:out:1 api --no-cache  the project in `api`, fetched anew as well
-  wain verify out --files                  each file with its origin";
+  wain verify .wain/image                  the default output of `wain build`
+  wain verify archive:api.tar --locked     fail if a pin is missing
+  wain verify layout:out:1 api --no-cache  the project in `api`; fetch all files again
+  wain verify out --files                  list every file with its origin";
 
-/// Check that an image is what the project builds, and say where every file of it comes from
+/// Build the project again and compare the result with an image
 ///
-/// Builds the project again from source and lock, makes every layer anew, and compares: manifests, configs, layers.
-/// Besides, every file of the image is read and explained by what brings it: a wheel's RECORD, a Debian package, the
-/// project, the base image. Nothing is delivered or written. Exits with 0 when the digests are the same and every file
-/// has an origin; with 1 otherwise, also when only the bytes differ and the files do not.
+/// Builds every layer from the project and its lockfiles, and compares manifests, configs and layers with the image. Also
+/// finds the origin of every file in the image: the RECORD of a wheel, a Debian package, the project or the base image.
+/// Writes no output. The exit code is 0 if all digests are equal and every file has an origin, and 1 otherwise, even if
+/// the files are equal and only their compressed bytes differ.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
-    /// The image: layout:DIR or archive:FILE, with :TAG behind it if needed, or the bare path
+    /// Image: layout:DIR[:TAG], archive:FILE[:TAG], or a path
     #[arg(value_parser = parse_image, value_hint = ValueHint::AnyPath)]
     pub(crate) image: ImageSource,
 
-    /// Print every file with its origin
+    /// List every file with its origin
     #[arg(long)]
     pub(crate) files: bool,
 
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -70,14 +70,14 @@ pub(crate) fn verify(arguments: &Verify) -> u8 {
     let root = &arguments.inputs.project.path;
     if let Some(file) = workflow::find(None, root) {
         let image = io::Error::other(format!(
-            "`{}` makes an image for each component, and only the image of a project is built again and compared",
+            "cannot verify the images of the workflow `{}`",
             file.display()
         ));
-        let hint = "build it once more with `--locked -o layout:DIR`: the digests are the same, or `wain diff` says what is not";
-        line(&tell(&image, Some(hint.into())));
+        let hint = "build it again with `--locked -o layout:DIR`, and compare the images with `wain diff`";
+        line(&describe(&image, Some(hint.into())));
         return WRONG;
     }
-    let asked = Asked {
+    let options = ProjectOptions {
         inputs: &arguments.inputs,
         content: &arguments.content,
         output: &OutputArguments::default(),
@@ -86,14 +86,14 @@ pub(crate) fn verify(arguments: &Verify) -> u8 {
         workflow: None,
     };
     let setup = arguments.machine.setup(arguments.jobs.jobs);
-    let (request, machine) = match prepare(&asked, &setup) {
+    let (request, machine) = match prepare(&options, &setup) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
     let image = &arguments.image;
     run(&setup, &request, machine, async |project, session, screen| {
         let task = async || wainwright_audit::verify(image, &request, project, session).await;
-        let found = phase(screen, "verify", mended(screen, task)).await?;
+        let found = phase(screen, "verify", retry_damaged(screen, task)).await?;
         tidy(&arguments.machine.limits(), session, screen);
         let text = match arguments.json {
             true => format!("{:#}\n", json(&found, arguments.files)),
@@ -122,9 +122,9 @@ fn json(found: &Verification, with_files: bool) -> serde_json::Value {
 fn text(image: &str, found: &Verification, with_files: bool) -> String {
     let mut text = String::new();
     let verdict = match found.verdict {
-        Verdict::Same => "is what this project builds",
-        Verdict::SameFiles => "holds the same files as this project builds, in other bytes",
-        Verdict::Different => "is not what this project builds",
+        Verdict::Same => "is equal to the build of this project",
+        Verdict::SameFiles => "has the same files as the build of this project, but other bytes",
+        Verdict::Different => "differs from the build of this project",
     };
     let _ = writeln!(text, "{} {verdict}", clean(image));
     match (found.expected, found.found) {
@@ -160,9 +160,9 @@ fn of_platform(text: &mut String, found: &PlatformVerification, with_files: bool
         let name = layer.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
         let what = match layer.state {
             LayerVerdict::Same => continue,
-            LayerVerdict::Recompressed => "holds the same tar, compressed in another way",
-            LayerVerdict::Different => "is another",
-            LayerVerdict::Extra => "is not expected",
+            LayerVerdict::Recompressed => "has the same tar with another compression",
+            LayerVerdict::Different => "differs",
+            LayerVerdict::Extra => "is unexpected",
             LayerVerdict::Missing => "is missing",
             LayerVerdict::Damaged => "is damaged",
         };
@@ -182,7 +182,7 @@ fn of_platform(text: &mut String, found: &PlatformVerification, with_files: bool
     findings(text, "differs", &found.differing);
     findings(text, "missing", &found.missing);
     if found.other_times > 0 {
-        let _ = writeln!(text, "  {} files and folders have another modification time", found.other_times);
+        let _ = writeln!(text, "  {} files and folders have different modification times", found.other_times);
     }
     let _ = writeln!(text, "  {:>7}  {:>9}  origin", "files", "size");
     for count in &found.origins {
@@ -235,6 +235,6 @@ fn both(text: &mut String, expected: Option<&str>, found: Option<&str>) {
 
 fn more(text: &mut String, count: usize) {
     if count > MOST_SHOWN {
-        let _ = writeln!(text, "  and {} more; --json has them all", count - MOST_SHOWN);
+        let _ = writeln!(text, "  and {} more (use --json for all)", count - MOST_SHOWN);
     }
 }

@@ -12,9 +12,9 @@ const EXAMPLES: &str = "\
 Examples:
   wain ww check main.ww
   wain ww check main.ww --json --stage resolve
-  wain ww check main.ww --ww-compat engine     for a file that the `woodwork` command reads, too";
+  wain ww check main.ww --ww-compat engine     reject what the `woodwork` command reads differently";
 
-/// Look at workflows, `.ww` files of the Woodwork language
+/// Work with workflow files (`.ww`) of the Woodwork language
 #[derive(Args)]
 pub(crate) struct Ww {
     #[command(subcommand)]
@@ -23,44 +23,44 @@ pub(crate) struct Ww {
 
 #[derive(Subcommand)]
 enum WwCommand {
-    /// Say whether a workflow is sound, and what else reads it differently
+    /// Validate a workflow file
     ///
-    /// Reads the file in stages: `parse` judges the language, `resolve` what components refer to, `validate` what every
-    /// kind of component needs. Errors and warnings go to standard error as `FILE:LINE:COLUMN: CODE: text`; the first
-    /// stage with errors ends the work, and tells all it finds. `E-` codes are errors, `W-` warnings, `D-` warnings of
-    /// what the `woodwork` command would read differently. Nothing is run, and no other file is read.
+    /// Checks the file in stages: `parse` checks the syntax, `resolve` the references between components, `validate` the
+    /// keys of each kind of component. Prints errors and warnings on standard error as `FILE:LINE:COLUMN: CODE: text`, and
+    /// stops after the first stage with errors. E- codes are errors, W- codes warnings, D- codes warnings about syntax that
+    /// the `woodwork` command reads differently. Runs no code and reads no other file.
     #[command(after_help = EXAMPLES)]
     Check(WwCheck),
 }
 
 #[derive(Args)]
 struct WwCheck {
-    /// The workflow
+    /// Workflow file
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
-    /// The last stage to go through
+    /// Last stage to check
     #[arg(long, value_enum, value_name = "STAGE", default_value_t)]
     stage: WwStage,
 
-    /// Print what was found as JSON: components, their order, names of environment variables; or the error
+    /// Print the result as JSON: components, their order and environment variables, or the errors
     ///
-    /// The object goes to standard output also when there is an error: `result` is `ok` or `error`.
+    /// The JSON object is printed on standard output in both cases; `result` is `ok` or `error`.
     #[arg(long)]
     json: bool,
 
-    /// What becomes of constructs that the `woodwork` command reads differently
+    /// Treatment of syntax that the `woodwork` command reads differently
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     ww_compat: WwCompat,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum WwStage {
-    /// Is it the language?
+    /// Syntax
     Parse,
-    /// Is everything there that is named?
+    /// References between components
     Resolve,
-    /// Does every component have what its kind wants?
+    /// Keys of each kind of component
     #[default]
     Validate,
 }

@@ -1,8 +1,8 @@
-//! Text that is safe on a terminal and holds no password.
+//! Removes control characters and passwords from text.
 
 use std::fmt::Write as _;
 
-/// Removes what could steer a terminal, and passwords: messages quote names that strangers chose, and lines of settings.
+/// Escapes control characters and hides passwords: messages quote names from packages and lines of settings.
 pub(crate) fn clean(text: &str) -> String {
     let text = without_passwords(text);
     let is_harmful = |letter: char| {
@@ -16,7 +16,7 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// `***@host` for every `user:password@host` of an address, or of an image's name. `ssh://git@host` tells nothing.
+/// Replaces `user:password@host` in URLs and image names with `***@host`. `ssh://git@host` has no password.
 pub(crate) fn without_passwords(text: &str) -> String {
     let is_end = |letter: char| letter.is_whitespace() || "\"'`=".contains(letter);
     let hide = |word: &str| match word.rsplit_once('@') {
@@ -43,7 +43,8 @@ fn addresses_without_passwords(text: &str) -> String {
     shown
 }
 
-/// Whether it is who logs in, and not the word of a hint, or a host with a path that has an `@` further on. Some write a `/` of a password as it is.
+/// Whether the text before an `@` is a login, and not the example of a hint, or a host whose path has an `@`. Some passwords have
+/// an unescaped `/`.
 fn is_login(text: &str) -> bool {
     if ["user:password", "git"].contains(&text) {
         return false;
@@ -55,16 +56,16 @@ fn is_login(text: &str) -> bool {
     }
 }
 
-/// Whether the name of an image begins with a user and a password.
+/// Whether the name of an image begins with a user and password.
 pub(crate) fn starts_with_one(name: &str) -> bool {
-    // These are places on disk.
+    // These are paths.
     if ["layout:", "archive:", "last:"].iter().any(|place| name.starts_with(place)) {
         return false;
     }
     name.split_once('/').is_some_and(|(first, _)| is_host(first))
 }
 
-/// Whether it is a host with a user and a password before it.
+/// Whether the text is a host with a user and password before it.
 pub(crate) fn is_host(text: &str) -> bool {
     match text.rsplit_once('@') {
         Some((user, host)) => user.contains(':') && !host.is_empty(),
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_not_shown() {
+    fn passwords_are_replaced_by_stars() {
         let shown =
             without_passwords("1 | base = \"https://ann:a@b@h:5000/x\", 'ftp://ann@h', ssh://git@h/x, a://b");
         assert_eq!(shown, "1 | base = \"https://***@h:5000/x\", 'ftp://***@h', ssh://git@h/x, a://b");
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_steer_the_terminal() {
+    fn control_characters_are_escaped() {
         assert_eq!(clean("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\n");
     }
 }

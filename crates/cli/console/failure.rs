@@ -1,4 +1,4 @@
-//! Errors for a person, and their exit codes.
+//! Error messages and their exit codes.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use super::stderr::line;
 /// Reports an error, and returns its exit code.
 pub(crate) fn fail(error: &Error) -> u8 {
     if error.is_broken_pipe() {
-        // As for programs that the signal ends: who sent it away needs no words.
+        // The reader closed the pipe and needs no message, as if the signal had ended the program.
         return BROKEN_PIPE;
     }
     line(&text(error));
@@ -25,23 +25,23 @@ pub(crate) fn usage(message: &str) -> u8 {
     USAGE
 }
 
-/// An error for a person: what, why, and what to do next.
+/// An error message: error, causes and hint.
 pub(crate) fn text(error: &Error) -> String {
-    tell(error, error.hint())
+    describe(error, error.hint())
 }
 
 /// [`text`] of any error.
-pub(crate) fn tell(error: &dyn std::error::Error, hint: Option<String>) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error, hint: Option<String>) -> String {
     let mut text = format!("error: {}", clean(&error.to_string()));
-    let mut said = error.to_string();
+    let mut shown = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        let message = next.to_string();
-        // Some errors repeat their cause in their own text.
-        if !said.contains(&message) {
-            let _ = write!(text, "\n  cause: {}", clean(&message));
+        let text_of_cause = next.to_string();
+        // Some errors repeat their cause in their text.
+        if !shown.contains(&text_of_cause) {
+            let _ = write!(text, "\n  cause: {}", clean(&text_of_cause));
         }
-        said = message;
+        shown = text_of_cause;
         cause = next.source();
     }
     if let Some(hint) = hint {
@@ -50,7 +50,7 @@ pub(crate) fn tell(error: &dyn std::error::Error, hint: Option<String>) -> Strin
     text
 }
 
-/// The first cause of an error, as one line.
+/// The innermost cause of an error.
 pub(crate) fn innermost(error: &Error) -> String {
     let mut last: &dyn std::error::Error = error;
     while let Some(cause) = last.source() {

@@ -1,4 +1,4 @@
-//! What a person or a program reads: results on standard output, everything else on standard error.
+//! Text output: results on standard output, everything else on standard error.
 
 pub(crate) mod clean;
 pub(crate) mod exit;
@@ -9,6 +9,6 @@ pub(crate) mod stdout;
 pub(crate) mod trace;
 
 pub(crate) use clean::clean;
-pub(crate) use failure::{fail, tell, usage};
+pub(crate) use failure::{describe, fail, usage};
 pub(crate) use stderr::line;
 pub(crate) use stdout::print;

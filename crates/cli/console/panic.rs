@@ -8,11 +8,11 @@ use wainwright_engine::Error;
 use super::failure::text;
 use super::stderr::line;
 
-/// Tells the first panic in one line: where it was matters to whoever mends it, and what others follow does not.
-pub(crate) fn tell_panic(panic: &PanicHookInfo<'_>) {
+/// Reports the first panic with its location in one line. Later panics are consequences of the first.
+pub(crate) fn report(panic: &PanicHookInfo<'_>) {
     static FIRST: Once = Once::new();
     FIRST.call_once(|| {
-        let place = panic.location().map_or_else(|| "an unknown place".into(), ToString::to_string);
+        let place = panic.location().map_or_else(|| "unknown location".into(), ToString::to_string);
         let message = panic.payload().downcast_ref::<&str>().map(ToString::to_string);
         let message = message.or_else(|| panic.payload().downcast_ref::<String>().cloned());
         line(&format!("bug: {} ({place})", message.unwrap_or_else(|| "no message".into())));
@@ -22,9 +22,9 @@ pub(crate) fn tell_panic(panic: &PanicHookInfo<'_>) {
     });
 }
 
-/// Says that the program itself is to blame, and gives the exit code.
-pub(crate) fn tell_bug() -> u8 {
-    let error = Error::Bug { what: "the program ended in the middle of its work".into() };
+/// Reports a bug of this program, and returns the exit code.
+pub(crate) fn report_bug() -> u8 {
+    let error = Error::Bug { what: "the program panicked".into() };
     line(&text(&error));
     error.exit_code()
 }

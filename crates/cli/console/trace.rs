@@ -2,9 +2,9 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::time::uptime;
 use tracing_subscriber::prelude::*;
 
-/// Writes what our own crates note for those who look for a fault to standard error, as much as was asked for.
+/// Writes the log of our own crates to standard error, at the given verbosity.
 ///
-/// Other libraries are not listened to: nobody has looked through their words for passwords.
+/// Logs of other libraries are dropped: nobody has checked them for passwords.
 pub(crate) fn begin(verbosity: u8) {
     let level = match verbosity {
         0 => return,

@@ -7,10 +7,10 @@ use super::session::run_without_project;
 use super::tidy::tidy;
 use crate::args::MachineArguments;
 use crate::console::{print, stdout};
-use crate::screen::{Screen, mended};
+use crate::screen::{Screen, retry_damaged};
 use crate::units::bytes;
 
-/// Carries an image somewhere, says what it took, and prints its digest where no archive was printed.
+/// Transfers an image, shows a summary, and prints the digest unless standard output has an archive.
 pub(crate) fn deliver(
     arguments: &MachineArguments,
     outputs: &[Output],
@@ -21,7 +21,7 @@ pub(crate) fn deliver(
         return code;
     }
     run_without_project(&arguments.setup(None), async |session, screen: &Arc<Screen>| {
-        let delivery = mended(screen, async || task(session).await).await?;
+        let delivery = retry_damaged(screen, async || task(session).await).await?;
         screen.finish(&summary(&delivery, start));
         tidy(&arguments.limits(), session, screen);
         Ok(match outputs.contains(&Output::Stdout) {
@@ -31,16 +31,16 @@ pub(crate) fn deliver(
     })
 }
 
-/// Where an image went, and how long that took.
+/// The outputs of an image and the elapsed time.
 pub(crate) fn summary(delivery: &Delivery, start: Instant) -> String {
     let places = delivery.outcomes.iter().map(|outcome| {
         let output = &outcome.output;
         match (outcome.was_there, outcome.bytes, outcome.skipped) {
-            (true, ..) => format!("{output} has it already"),
+            (true, ..) => format!("{output} is up to date"),
             (false, 0, 0) => format!("{output}: done"),
             (false, written, 0) => format!("{output}: {} written", bytes(written)),
             (false, written, skipped) => {
-                format!("{output}: {} written, {} were there", bytes(written), bytes(skipped))
+                format!("{output}: {} written, {} unchanged", bytes(written), bytes(skipped))
             }
         }
     });

@@ -10,7 +10,7 @@ use super::limits;
 use crate::args::Setup;
 use crate::console::stdout;
 
-/// Reads what has to be known of this machine: the only place that looks at the environment and the clock.
+/// Reads the environment and the clock of this machine; no other code does.
 pub(crate) fn read(setup: &Setup<'_>) -> Machine {
     let vars = vars();
     let home = home(&vars);
@@ -37,7 +37,7 @@ pub(crate) fn read(setup: &Setup<'_>) -> Machine {
     }
 }
 
-/// The cache folder that applies when none is given; `None` without a home.
+/// The default cache folder; `None` without a home.
 pub(crate) fn cache() -> Option<PathBuf> {
     let vars = vars();
     default_cache(&vars, home(&vars).as_deref())
@@ -67,7 +67,7 @@ pub(crate) fn epoch(vars: &BTreeMap<String, String>) -> Result<u64, String> {
     match text.parse::<u64>() {
         Ok(seconds) if is_number && seconds < 1 << 33 => Ok(seconds),
         _ => Err(format!(
-            "SOURCE_DATE_EPOCH is `{}`, which is not a number of seconds since 1970",
+            "invalid SOURCE_DATE_EPOCH `{}`: not a number of seconds since 1970",
             text.escape_debug()
         )),
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_number_of_seconds_is_an_epoch() {
+    fn epoch_rejects_all_but_a_number_of_seconds() {
         let read = |text: &str| epoch(&[("SOURCE_DATE_EPOCH".to_owned(), text.to_owned())].into());
         assert_eq!(read("0"), Ok(0));
         assert_eq!(read("1700000000"), Ok(1_700_000_000));

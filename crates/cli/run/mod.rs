@@ -1,4 +1,4 @@
-//! Runs commands: what they are asked, on which machine, until when.
+//! Runs commands: the session, the request, the machine and its limits.
 
 pub(crate) mod deliver;
 pub(crate) mod limits;

@@ -4,9 +4,9 @@ use wainwright_store::Store;
 use super::signals::{Ended, until_signal};
 use crate::console::fail;
 
-/// Reads images on disk in a store that goes away afterwards, and shows what was found.
+/// Reads images on disk with a temporary store, and shows the result.
 ///
-/// The work is done on another thread, so that a signal finds somebody who cleans up.
+/// The work runs on another thread, so that a signal can stop it and remove the store.
 pub(crate) fn run_on_disk<T: Send + 'static>(
     read: impl FnOnce(&Store) -> Result<T, Error> + Send + 'static,
     show: impl FnOnce(T) -> u8,

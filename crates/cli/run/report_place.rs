@@ -1,4 +1,4 @@
-//! Where the report of a build may go: nowhere where the build writes something else.
+//! Checks that the report of a build does not replace a file that the build writes.
 
 use std::fs;
 use std::io;
@@ -9,18 +9,18 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::fstat;
 use wainwright_engine::Output;
 
-/// What of a layout is written by a build.
+/// The files of a layout.
 const OF_LAYOUT: [&str; 3] = ["oci-layout", "index.json", "blobs"];
-/// What of a project is.
+/// The files that a build writes to a project.
 const OF_PROJECT: [&str; 3] = ["wain.lock", ".wain/release.json", ".wain/deployment.json"];
-/// Links that are followed one after the other; the kernel follows as many (path_resolution(7)).
+/// The maximum length of a chain of links, as in the kernel (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Why a report cannot go to `report` when a build of the project in `root` has these outputs.
-pub(crate) fn objection(report: &Path, root: &Path, outputs: &[Output]) -> Option<String> {
+/// The error if `report` is a file that a build of the project in `root` with these outputs writes.
+pub(crate) fn conflict(report: &Path, root: &Path, outputs: &[Output]) -> Option<String> {
     let found = fs::metadata(report).ok();
     if found.as_ref().is_some_and(|found| found.file_type().is_char_device()) {
-        // It keeps nothing that could be replaced.
+        // A device has no contents to replace.
         return None;
     }
     let places = places(report);
@@ -38,13 +38,10 @@ pub(crate) fn objection(report: &Path, root: &Path, outputs: &[Output]) -> Optio
         Some(output) => format!("`{output}`"),
         None => OF_PROJECT.iter().find(|name| is_hit(&root.join(name)))?.to_string(),
     };
-    Some(format!(
-        "--metadata-file names `{}`, which is written as {what}; give it a path of its own",
-        report.display()
-    ))
+    Some(format!("--metadata-file `{}` would replace {what}\n  hint: use another path", report.display()))
 }
 
-/// A layout's own files, and the folder itself.
+/// Whether a path is a file of a layout or the folder itself.
 fn is_of_layout(place: &Path, folder: &Path) -> bool {
     match place.strip_prefix(folder).map(|rest| rest.components().next()) {
         Ok(Some(first)) => OF_LAYOUT.iter().any(|name| first.as_os_str() == *name),
@@ -53,12 +50,12 @@ fn is_of_layout(place: &Path, folder: &Path) -> bool {
     }
 }
 
-/// What may be replaced by writing to a path: what it leads to, or a link at its end that leads nowhere yet.
+/// The paths that writing to a path may replace: its target, and a dangling link at its end.
 fn places(path: &Path) -> [PathBuf; 2] {
     [real(path, MOST_LINKS), beside(path, MOST_LINKS)]
 }
 
-/// Where a path leads, whether it is there or not.
+/// The target of a path, whether it exists or not.
 fn real(path: &Path, links: usize) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
@@ -69,7 +66,7 @@ fn real(path: &Path, links: usize) -> PathBuf {
     }
 }
 
-/// Where a path is, with the links on the way to it followed, and not the one at its end.
+/// A path with all links resolved except one at its end.
 fn beside(path: &Path, links: usize) -> PathBuf {
     let mut folder = match path.parent() {
         Some(_) if links > 0 => real(folder_of(path), links - 1),
@@ -95,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// Checks in a folder with `a.tar`, the layout `l`, a pipe, and links to them and to what is not there yet.
+    /// Checks a report in a folder with `a.tar`, the layout `l`, links to both, and dangling links.
     fn check(report: &str, output: &str, is_refused: bool) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -108,12 +105,12 @@ mod tests {
         }
         let (kind, path) = output.split_once(':').unwrap();
         let output: Output = format!("{kind}:{}", at(path).display()).parse().unwrap();
-        let found = objection(&at(report), &at("project"), &[output]);
+        let found = conflict(&at(report), &at("project"), &[output]);
         assert_eq!(found.is_some(), is_refused, "{report} {kind}:{path}: {found:?}");
     }
 
     #[test]
-    fn no_spelling_hides_what_is_written() {
+    fn conflict_is_found_behind_links_and_dots() {
         for (report, output) in [
             ("a.tar", "archive:a.tar"),
             ("./l/../a.tar", "archive:a.tar"),
@@ -139,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_places_are_free() {
+    fn other_paths_do_not_conflict() {
         for (report, output) in [
             ("a.json", "archive:a.tar"),
             ("l/build.json", "layout:l"),
@@ -150,6 +147,6 @@ mod tests {
             check(report, output, false);
         }
         let null = Path::new("/dev/null");
-        assert_eq!(objection(null, Path::new("."), &[Output::Archive(null.to_owned())]), None);
+        assert_eq!(conflict(null, Path::new("."), &[Output::Archive(null.to_owned())]), None);
     }
 }

@@ -12,63 +12,65 @@ use crate::args::{
 };
 use crate::console::usage;
 
-/// What the options of a command say about a project and its images.
-pub(crate) struct Asked<'a> {
+/// The options of a command for a project and its images.
+pub(crate) struct ProjectOptions<'a> {
     pub(crate) inputs: &'a InputArguments,
     pub(crate) content: &'a ContentArguments,
     pub(crate) output: &'a OutputArguments,
     pub(crate) build_timeout: Duration,
-    /// The workflow file that is named.
+    /// The workflow file from the command line.
     pub(crate) config: Option<&'a Path>,
-    /// What is said about workflows; `None` for a command that makes no images.
+    /// The options for workflows; `None` for a command that does not build images.
     pub(crate) workflow: Option<&'a WorkflowArguments>,
 }
 
-/// Turns options into a request, and reads the machine and the workflow file; the error is an exit code, and reported.
-pub(crate) fn prepare(asked: &Asked<'_>, setup: &Setup<'_>) -> Result<(Request, Machine), u8> {
-    let path = &asked.inputs.project.path;
-    let Some(file) = workflow::find(asked.config, path) else {
-        return of_project(asked, path, setup, false).map_err(|message| usage(&message));
+/// Converts options to a request, and reads the machine and the workflow file; an error is reported, and its exit code
+/// returned.
+pub(crate) fn prepare(options: &ProjectOptions<'_>, setup: &Setup<'_>) -> Result<(Request, Machine), u8> {
+    let path = &options.inputs.project.path;
+    let Some(file) = workflow::find(options.config, path) else {
+        return of_project(options, path, setup, false).map_err(|message| usage(&message));
     };
     let root = workflow::folder(&file);
     if path != Path::new(".") && !workflow::is_same_folder(path, &root) {
         return Err(usage(&format!(
-            "`{}` is not in `{}`\n  hint: the project is the folder of the workflow; leave the other one out",
+            "`{}` is not in `{}`\n  hint: omit PATH; the project is the folder of the workflow",
             file.display(),
             path.display()
         )));
     }
-    let found = workflow::read(&file, asked.workflow)?;
-    let (mut request, machine) = of_project(asked, &root, setup, true).map_err(|message| usage(&message))?;
-    let output = asked.output;
-    if asked.workflow.is_some() && output.output.is_empty() && !output.load && !output.push {
+    let found = workflow::read(&file, options.workflow)?;
+    let (mut request, machine) =
+        of_project(options, &root, setup, true).map_err(|message| usage(&message))?;
+    let output = options.output;
+    if options.workflow.is_some() && output.output.is_empty() && !output.load && !output.push {
         request.outputs = match found.registry {
             Some(_) => vec![Output::Registry],
             None => vec![Output::Layout(request.root.join(".wain").join("images"))],
         };
     }
-    if let Some(message) = workflow::objection(&request, &found) {
+    if let Some(message) = workflow::conflict(&request, &found) {
         return Err(usage(&message));
     }
     request.workflow = Some(found);
     Ok((request, machine))
 }
 
-/// The request for a folder; the error is one of usage.
+/// The request for a project folder; an error means wrong usage.
 fn of_project(
-    asked: &Asked<'_>,
+    options: &ProjectOptions<'_>,
     root: &Path,
     setup: &Setup<'_>,
     is_workflow: bool,
 ) -> Result<(Request, Machine), String> {
-    let Asked { inputs, content, output, .. } = asked;
+    let ProjectOptions { inputs, content, output, .. } = options;
     let (project, base, wheels, layers) = (&inputs.project, &inputs.base, &content.wheels, &content.layers);
     if let (Some(lazy), Some(compression)) = (layers.lazy, layers.compression)
         && !lazy.goes_with(compression)
     {
         return Err(format!(
-            "lazy layers cannot use the compression `{compression}`\n  hint: `--lazy {lazy}` goes with \
-             `--compression splice` and `gzip`"
+            "--lazy {lazy} does not support --compression {compression}\n  hint: use `--compression splice` or \
+             `--compression gzip`"
         ));
     }
     let machine = machine::read(setup);
@@ -96,7 +98,7 @@ fn of_project(
         max_layers: layers.max_layers,
         strict_native: wheels.strict_native,
         build_sdists: wheels.build_sdists(),
-        build_timeout: asked.build_timeout,
+        build_timeout: options.build_timeout,
         runs_backends: true,
         compression: layers.compression,
         lazy: layers.lazy,
@@ -108,7 +110,7 @@ fn of_project(
     Ok((request, machine))
 }
 
-/// Where images go.
+/// The outputs of images.
 fn outputs(arguments: &OutputArguments, root: &Path, is_workflow: bool) -> Result<Vec<Output>, String> {
     let mut outputs = Vec::new();
     for output in &arguments.output {
@@ -117,7 +119,9 @@ fn outputs(arguments: &OutputArguments, root: &Path, is_workflow: bool) -> Resul
             OutputArgument::Folder(folder) if is_workflow => Output::Layout(folder.join("images")),
             OutputArgument::Folder(folder) => {
                 let folder = folder.display();
-                return Err(format!("`{folder}` is a place for a workflow\n  hint: write `layout:{folder}`"));
+                return Err(format!(
+                    "a plain folder as output needs a workflow: `{folder}`\n  hint: use `layout:{folder}`"
+                ));
             }
         });
     }
@@ -131,7 +135,7 @@ fn outputs(arguments: &OutputArguments, root: &Path, is_workflow: bool) -> Resul
         let folder = if root == Path::new(".") { Path::new("") } else { root };
         outputs.push(Output::Layout(folder.join(".wain").join("image")));
     }
-    // Last, so that what fails elsewhere and is tried again does not send a second archive after the first.
+    // Standard output is last, so that a retry after a failure of another output does not print a second archive.
     outputs.sort_by_key(|output| *output == Output::Stdout);
     Ok(outputs)
 }
@@ -149,13 +153,13 @@ fn indexes(arguments: &IndexArguments) -> Result<IndexOptions, String> {
     })
 }
 
-/// A folder of the command line is relative to where the command was given; pages are left as they are.
+/// Makes a folder absolute, relative to the working directory; URLs are not changed.
 fn find_links(text: &str) -> Result<String, String> {
     if text.contains("://") {
         return Ok(text.to_owned());
     }
     if !Path::new(text).exists() {
-        return Err(format!("--find-links names `{text}`, which is neither a folder nor an address"));
+        return Err(format!("--find-links: `{text}` is neither a folder nor a URL"));
     }
     let path = std::path::absolute(text).map_err(|error| format!("--find-links: {error}"))?;
     path.into_os_string().into_string().map_err(|_| format!("--find-links: `{text}` is not UTF-8"))

@@ -1,4 +1,4 @@
-//! Opens the store, runs a command on it until it is done or a signal comes, and says how it ended.
+//! Opens the store, runs a command until it ends or a signal stops it, and reports the result.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::console::exit::OUTSIDE;
 use crate::console::{fail, line};
 use crate::screen::Screen;
 
-/// Runs a command about a project; gives the exit code.
+/// Runs a command for a project, and returns the exit code.
 pub(crate) fn run(
     setup: &Setup<'_>,
     request: &Request,
@@ -26,7 +26,7 @@ pub(crate) fn run(
     run_with(setup, machine, open, async |session, screen| command(&project, session, screen).await)
 }
 
-/// Runs a command that is about no project; gives the exit code.
+/// Runs a command without a project, and returns the exit code.
 pub(crate) fn run_without_project(
     setup: &Setup<'_>,
     command: impl AsyncFnOnce(&Arc<Session>, &Arc<Screen>) -> Result<u8, Error>,
@@ -40,13 +40,13 @@ fn run_with(
     open: impl FnOnce(Machine, Arc<Listener>) -> Result<Session, Error>,
     command: impl AsyncFnOnce(&Arc<Session>, &Arc<Screen>) -> Result<u8, Error>,
 ) -> u8 {
-    if let Some(message) = limits::objection() {
+    if let Some(message) = limits::too_tight() {
         line(&format!("error: {message}"));
         return OUTSIDE;
     }
     let screen = Arc::new(Screen::new(setup.progress));
     if machine.cache.is_none() && setup.keeps_cache() {
-        let message = "there is no cache: HOME is not set; give --cache-dir".into();
+        let message = "not using a cache: HOME is not set (use --cache-dir DIR)".into();
         screen.take(&Event::Warned { message });
     }
     let listener = {
@@ -66,7 +66,7 @@ fn run_with(
     if matches!(ended, Ended::Stopped(_)) {
         runtime.block_on(session.end_uploads());
     }
-    // Jobs on other threads are not waited for: what they write is not committed any more.
+    // Does not wait for jobs on other threads: the store no longer commits what they write.
     runtime.shutdown_background();
     if !matches!(ended, Ended::Done(Ok(_))) {
         session.abandon();
@@ -76,7 +76,7 @@ fn run_with(
         Ended::Done(Ok(code)) => code,
         Ended::Done(Err(error)) => fail(&error),
         Ended::Stopped(code) => {
-            line("interrupted; nothing was delivered that was not finished");
+            line("interrupted; unfinished outputs were not written");
             code
         }
     }

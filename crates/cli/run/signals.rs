@@ -10,11 +10,11 @@ pub(crate) enum Ended<T> {
     Stopped(u8),
 }
 
-/// Runs a task until it is done, or until somebody wants the program to end.
+/// Runs a task until it is done or a signal stops it.
 ///
-/// The task is dropped then: what it had begun to write is removed, or swept by the next run.
+/// A signal drops the task: its unfinished files are removed at once or by the next run.
 pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
-    // Caught from here on, not only when somebody first waits for them. What cannot be caught ends the program as before.
+    // Signals are caught from here on, not only from the first `recv`. A signal that cannot be caught ends the program.
     let [interrupt, terminate, hangup] =
         [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
             .map(|kind| signal(kind).ok());
@@ -26,7 +26,7 @@ pub(crate) async fn until_signal<T>(task: impl Future<Output = T>) -> Ended<T> {
             None => std::future::pending().await,
         }
     };
-    // A limit on the size of files is an error of the write that meets it, not the end of the program (setrlimit(2)).
+    // A write beyond the limit on file sizes shall fail, not end the program (setrlimit(2)).
     const FILE_SIZE_EXCEEDED: i32 = 25;
     let _caught = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED));
     tokio::select! {

@@ -2,10 +2,10 @@ use wainwright_engine::{Error, Images, LayerReport};
 
 use crate::units::bytes;
 
-/// Layers of an image that is too large.
+/// The number of layers in the error.
 const MOST_NAMED: usize = 10;
 
-/// Rejects an image whose layers are larger than the limit, and names the largest of them.
+/// Returns an error with the largest layers if an image exceeds the limit.
 pub(crate) fn check_size(images: &Images, limit: u64) -> Result<(), Error> {
     for image in &images.images {
         for platform in &image.platforms {

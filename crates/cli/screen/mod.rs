@@ -1,4 +1,4 @@
-//! What a person sees while a command works: a renderer of events, and a report that counts them.
+//! The display of a running command: a renderer of events, and a report that counts them.
 
 pub(crate) mod render;
 pub(crate) mod report;
@@ -12,7 +12,7 @@ use crate::console::failure::innermost;
 use render::{Renderer, renderer};
 use report::Report;
 
-/// Docker takes no more.
+/// The maximum of Docker.
 const MOST_LAYERS: usize = 127;
 
 /// Where events go: a renderer and a report.
@@ -36,22 +36,22 @@ impl Screen {
         }
     }
 
-    /// Shows the last lines of work that went well.
+    /// Shows the summary of a successful command.
     pub(crate) fn finish(&self, summary: &str) {
         if let Ok(mut renderer) = self.renderer.lock() {
             renderer.finish(summary);
         }
     }
 
-    /// Clears the screen for the error that ended the work.
+    /// Clears the live view before an error is reported.
     pub(crate) fn stop(&self) {
         if let Ok(mut renderer) = self.renderer.lock() {
             renderer.stop();
         }
     }
 
-    /// Begins to count anew, and says why.
-    fn try_again(&self, message: &str) {
+    /// Warns about a retry, and restarts the counters.
+    fn retry(&self, message: &str) {
         if let Ok(mut report) = self.report.lock() {
             report.forget_reused();
         }
@@ -71,16 +71,19 @@ pub(crate) async fn phase<T>(
     Ok(done)
 }
 
-/// Tries again as long as a damaged file of the cache is found, and removed.
-pub(crate) async fn mended<T>(screen: &Screen, task: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+/// Retries a task as long as it removes damaged files from the cache.
+pub(crate) async fn retry_damaged<T>(
+    screen: &Screen,
+    task: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
     let mut done = task().await;
-    // Every try removes at least one damaged file, and an image has so many layers at most.
+    // Each attempt removes at least one damaged file, and an image has no more layers than this.
     for _ in 0..MOST_LAYERS {
         let Err(error) = &done else { break };
         if !error.is_damage() {
             break;
         }
-        screen.try_again(&format!("{}; it is made anew", innermost(error)));
+        screen.retry(&format!("{}; rebuilding it", innermost(error)));
         done = task().await;
     }
     done

@@ -6,7 +6,7 @@ use wainwright_engine::{BuiltImage, BuiltPlatform, Delivery, Event, Images, Laye
 
 use crate::units::{bytes, things};
 
-/// What a build cost, folded from its events.
+/// The cost of a build, computed from its events.
 pub(crate) struct Report {
     start: Instant,
     phase_start: Instant,
@@ -49,12 +49,12 @@ impl Report {
         }
     }
 
-    /// A build is tried again: what it reuses is counted once.
+    /// Restarts the count of reused layers before a retry.
     pub(crate) fn forget_reused(&mut self) {
         self.reused = 0;
     }
 
-    /// The lines at the end: what, how large and how long, where it is.
+    /// The summary: image, size and time, outputs.
     pub(crate) fn summary(&self, images: &Images, deliveries: &[Delivery]) -> String {
         match (&images.images[..], deliveries) {
             ([image], [delivery]) if image.name.is_none() => self.summary_of_one(image, delivery),
@@ -73,9 +73,9 @@ impl Report {
         let is_unchanged = self.made == 0 && delivery.outcomes.iter().all(|outcome| outcome.was_there);
         let work = match (is_unchanged, self.fetched_files) {
             (true, _) => "nothing changed".to_owned(),
-            (false, 0) => format!("{} made, {} reused", things(self.made, "layer"), self.reused),
+            (false, 0) => format!("{} built, {} reused", things(self.made, "layer"), self.reused),
             (false, files) => format!(
-                "{} made, {} reused, {} fetched ({})",
+                "{} built, {} reused, {} fetched ({})",
                 things(self.made, "layer"),
                 self.reused,
                 things(files, "file"),
@@ -86,11 +86,11 @@ impl Report {
             .outcomes
             .iter()
             .map(|outcome| match (outcome.was_there, outcome.skipped) {
-                (true, _) => format!("{} has it already", outcome.output),
+                (true, _) => format!("{} is up to date", outcome.output),
                 (false, 0) => format!("{}: {} written", outcome.output, bytes(outcome.bytes)),
                 (false, skipped) => {
                     let (written, skipped) = (bytes(outcome.bytes), bytes(skipped));
-                    format!("{}: {written} written, {skipped} were there", outcome.output)
+                    format!("{}: {written} written, {skipped} unchanged", outcome.output)
                 }
             })
             .collect();
@@ -115,7 +115,7 @@ impl Report {
             deliveries.iter().flat_map(|delivery| &delivery.outcomes).all(|outcome| outcome.was_there);
         let changed = if is_unchanged { "; nothing changed" } else { "" };
         format!(
-            "{}, {} in {}; {} without what they share{changed}; {:.2} s",
+            "{}, {} in {}; {} without sharing{changed}; {:.2} s",
             things(images.images.len(), "image"),
             bytes(own),
             things(layers.len(), "layer"),
@@ -124,7 +124,7 @@ impl Report {
         )
     }
 
-    /// Everything, for `--metadata-file`. Sizes are in bytes, times in seconds. Images with names are listed by name.
+    /// The report of `--metadata-file`. Sizes are in bytes, times in seconds. Images with names are listed by name.
     pub(crate) fn metadata(&self, images: &Images, deliveries: &[Delivery]) -> Value {
         let mut named: BTreeMap<&str, Value> = BTreeMap::new();
         let mut of_all = json!({});
@@ -158,7 +158,7 @@ impl Report {
     }
 }
 
-/// What became of an image.
+/// The report of an image.
 fn facts(image: &BuiltImage, delivery: &Delivery) -> Value {
     let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
     let platform = |platform: &BuiltPlatform| {

@@ -1,4 +1,4 @@
-//! The files of a deployment in their folder: all or none of them, and nobody else's work lost.
+//! Writes deployment files to a folder: all or none, without loss of the user's changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -9,42 +9,42 @@ use rustix::fs::{FlockOperation, flock};
 use wainwright_emit::Files;
 use wainwright_oci::Digest;
 
-/// What was written here before: for each format the paths, for each path the digests it may have.
+/// The files of earlier calls: for each format the paths, for each path its possible digests.
 type List = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// The file with the [`List`].
 const LIST: &str = ".wain-emit";
-/// Where files are written before they are renamed. Whoever holds the lock may remove it.
+/// The folder for files before they are renamed. The holder of the lock may remove it.
 const NEW: &str = ".wain-emit.new";
 
-/// What became of a folder.
+/// What was done in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    /// Every file that is there now.
+    /// All files of this call.
     pub(crate) paths: Vec<PathBuf>,
-    /// What was written earlier and is no longer made.
+    /// Removed files of earlier calls.
     pub(crate) removed: Vec<PathBuf>,
-    /// The same, but somebody has changed it.
+    /// Files of earlier calls that are no longer needed but were changed.
     pub(crate) kept: Vec<PathBuf>,
 }
 
-/// Why nothing was written.
+/// The reason why nothing was written.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// Files that somebody else wrote, or changed.
+    /// Files that the user wrote or changed.
     NotOurs(Vec<PathBuf>),
-    /// The list is not one.
+    /// The file list is damaged.
     List(PathBuf),
-    /// Somebody else is writing here.
+    /// Another process is writing here.
     Busy(PathBuf),
-    /// What could not be done, where, and why.
+    /// A failed action, its path and the cause.
     Disk(&'static str, PathBuf, io::Error),
 }
 
 /// Writes files into a folder.
 ///
-/// A file that stands there is written over when it is as an earlier call left it, or with `force`. What an earlier call made
-/// for the same format and is no longer made is removed on the same condition. All files are on the disk before the first is
+/// An existing file is overwritten only if it is unchanged since an earlier call, or with `force`. Files of earlier calls for
+/// the same format that are no longer needed are removed on the same condition. All files are on disk before the first is
 /// renamed to its place.
 pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> Result<Written, Refusal> {
     let disk = |what, path: &Path| {
@@ -53,7 +53,7 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
     };
     fs::create_dir_all(folder).map_err(disk("create the folder", folder))?;
     let lock = File::open(folder).map_err(disk("open", folder))?;
-    // Some network file systems have no locks; two at a time are unlikely there, too.
+    // Some network file systems have no locks; parallel calls are unlikely there.
     if let Err(rustix::io::Errno::WOULDBLOCK) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         return Err(Refusal::Busy(folder.to_owned()));
     }
@@ -72,7 +72,7 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
             Found::Nothing => {}
             Found::File(found) if force || is_ours(path, &found) => {}
             Found::File(_) => not_ours.push(folder.join(path)),
-            // Neither a folder nor a link to somewhere else is written over, whatever is said.
+            // A folder or a link is never overwritten, not even with `force`.
             Found::Other(place) => not_ours.push(place),
         }
     }
@@ -83,7 +83,7 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
     let new = folder.join(NEW);
     let _ = fs::remove_dir_all(&new);
     let done = stage(&new, files).and_then(|()| {
-        // Until the last file is in its place, both what was and what will be is ours.
+        // Until the last file is in place, old and new contents both count as ours.
         let mut both = known.clone();
         for (path, digest) in &wanted {
             both.entry((*path).to_owned()).or_default().insert(digest.clone());
@@ -103,7 +103,7 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
         match look(folder, path).map_err(disk("read", &folder.join(path)))? {
             Found::File(found) if is_ours(path, &found) => {
                 fs::remove_file(folder.join(path)).map_err(disk("remove", &folder.join(path)))?;
-                // A folder that is empty now was there for its sake.
+                // A folder that is now empty was created for this file.
                 let _ = folder.join(path).parent().filter(|parent| *parent != folder).map(fs::remove_dir);
                 written.removed.push(folder.join(path));
             }
@@ -118,9 +118,8 @@ pub(crate) fn write(folder: &Path, format: &str, files: &Files, force: bool) -> 
     listed.map(|()| written)
 }
 
-/// Refuses what [`write()`] will refuse whatever the images turn out to be; `files` are as they will be, but for the digests of
-/// images. Writes nothing.
-pub(crate) fn foresee(folder: &Path, format: &str, files: &Files, force: bool) -> Result<(), Refusal> {
+/// Checks in advance whether [`write()`] will refuse, whatever the digests of images in `files` will be. Writes nothing.
+pub(crate) fn check(folder: &Path, format: &str, files: &Files, force: bool) -> Result<(), Refusal> {
     let known = read_list(folder)?.remove(format).unwrap_or_default();
     let mut not_ours = Vec::new();
     for file in files {
@@ -138,7 +137,7 @@ pub(crate) fn foresee(folder: &Path, format: &str, files: &Files, force: bool) -
     if not_ours.is_empty() { Ok(()) } else { Err(Refusal::NotOurs(not_ours)) }
 }
 
-/// Whether a file has certain bytes, but for digests.
+/// Whether a file has these bytes, apart from digests.
 fn is_alike(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if fs::metadata(path)?.len() != bytes.len() as u64 {
         return Ok(false);
@@ -146,7 +145,7 @@ fn is_alike(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(without_digests(&fs::read(path)?) == without_digests(bytes))
 }
 
-/// Bytes with all digests made the same; each keeps its length.
+/// Replaces all digests by zeros.
 fn without_digests(bytes: &[u8]) -> Vec<u8> {
     const BEFORE: &[u8] = b"sha256:";
     const LENGTH: usize = 64;
@@ -169,11 +168,11 @@ enum Found {
     Nothing,
     /// A file, and its digest.
     File(String),
-    /// Something else, here or on the way there.
+    /// Something else, at this path or above it.
     Other(PathBuf),
 }
 
-/// Looks at a path below a folder, and follows no link on the way.
+/// Examines a path below a folder without following links.
 fn look(folder: &Path, path: &str) -> io::Result<Found> {
     let mut place = folder.to_owned();
     let mut parts = path.split('/').peekable();
@@ -200,7 +199,7 @@ fn read_list(folder: &Path) -> Result<List, Refusal> {
         Err(error) => return Err(Refusal::Disk("read", path, error)),
     };
     let list: List = serde_json::from_slice(&text).map_err(|_| Refusal::List(path.clone()))?;
-    // What it names is removed one day: it has to be a path of ours.
+    // Listed files are removed later, so the list must not lead out of the folder.
     let is_plain = |path: &String| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     match list.values().flat_map(BTreeMap::keys).all(is_plain) {
         true => Ok(list),
@@ -208,7 +207,7 @@ fn read_list(folder: &Path) -> Result<List, Refusal> {
     }
 }
 
-/// Writes every file to a folder of its own beside its place.
+/// Writes all files to the folder for new files.
 fn stage(new: &Path, files: &Files) -> Result<(), Refusal> {
     for file in files {
         write_whole(&new.join(&file.path), &file.bytes)?;
@@ -255,22 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_refused_whatever_the_digests_are_is_foreseen() {
+    fn check_refuses_changed_files_and_ignores_digests() {
         let folder = tempfile::tempdir().unwrap();
-        let foresee = |force| foresee(folder.path(), "docker-compose", &files('0'), force).is_ok();
-        assert!(foresee(false), "an empty folder");
+        let accepts = |force| check(folder.path(), "docker-compose", &files('0'), force).is_ok();
+        assert!(accepts(false), "an empty folder");
         write(folder.path(), "docker-compose", &files('a'), false).unwrap();
-        assert!(foresee(false), "what was written before");
+        assert!(accepts(false), "files of an earlier call");
         fs::remove_file(folder.path().join(LIST)).unwrap();
-        assert!(foresee(false), "what may be the same in the end");
+        assert!(accepts(false), "files that differ in digests only");
         fs::write(folder.path().join("compose.yaml"), "image: shop:1\n").unwrap();
-        assert!(!foresee(false) && foresee(true), "what is somebody else's");
+        assert!(!accepts(false) && accepts(true), "a changed file");
         fs::write(folder.path().join(LIST), "none").unwrap();
-        assert!(!foresee(true), "a list that is none");
+        assert!(!accepts(true), "a damaged list");
     }
 
     #[test]
-    fn digests_alone_make_no_difference() {
+    fn digests_are_replaced_by_zeros() {
         let shown = |text: &str| String::from_utf8(without_digests(text.as_bytes())).unwrap();
         let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
         let text = format!("{} sha256:12 {}", digest("a"), digest("b"));

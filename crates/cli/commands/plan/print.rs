@@ -1,4 +1,4 @@
-//! A plan, for people and for programs.
+//! A plan as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::show::{Shown, platform_text};
 use super::workflow;
 use crate::units::{bytes, things};
 
-/// The plan for a program, with what its native files lack.
+/// The plan as JSON, with missing native libraries.
 pub(super) fn json(shown: &Shown<'_>, native: &[Native]) -> Value {
     let mut native = native.iter();
     let images = shown.plan.images.iter().map(|image| image_json(shown, image, &mut native)).collect();
@@ -32,7 +32,7 @@ fn image_json<'n>(
     value
 }
 
-/// The plan for a person: every layer, what becomes of it and why.
+/// The plan as text: every layer, whether it is built or reused, and why.
 pub(super) fn text(shown: &Shown<'_>, native: &[Native]) -> String {
     let mut text = String::new();
     let mut native = native.iter();

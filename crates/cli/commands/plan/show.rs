@@ -1,4 +1,4 @@
-//! What a plan shows of each image.
+//! The part of a plan that each image has.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,15 +8,15 @@ use wainwright_store::Store;
 
 use crate::units::{bytes, things};
 
-/// What a second moves, as a rule: bytes that are fetched, and bytes of layers that are made. Only for an estimate.
+/// Typical bytes per second for fetching files and for building layers, for an estimate.
 const FETCHED: u64 = 20_000_000;
 const MADE: u64 = 100_000_000;
 
-/// A plan with what it has to fetch.
+/// A plan with the files to fetch.
 pub(crate) struct Shown<'a> {
     pub(super) set: &'a ImageSet,
     pub(super) plan: &'a Plan,
-    /// Names and sizes of files, each once.
+    /// Names and sizes of files, without duplicates.
     pub(super) fetches: Vec<(String, Option<u64>)>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Shown<'a> {
         Self { set, plan, fetches: plan.fetches(store) }
     }
 
-    /// How long a build may take: what is fetched and what is made, at usual speeds.
+    /// The estimated time of a build, at typical speeds.
     pub(super) fn seconds(&self) -> f64 {
         let fetched: u64 = self.fetches.iter().filter_map(|(_, size)| *size).sum();
         let missing = self.plan.layers().filter(|layer| layer.state == LayerState::Missing);
@@ -35,7 +35,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// One image for one platform; `indent` stands before each line.
+/// An image for a platform: every layer, whether it is built or reused, and why. `indent` precedes each line.
 pub(super) fn platform_text(image: &PlatformPlan, native: Option<&Native>, indent: &str, text: &mut String) {
     let _ = writeln!(
         text,
@@ -50,7 +50,7 @@ pub(super) fn platform_text(image: &PlatformPlan, native: Option<&Native>, inden
         BasePlan::Runtime(recipe) => packages(recipe, "base ", "base of ", &mut row),
         BasePlan::Image(base) => {
             for layer in &base.layers {
-                row("reuse", bytes(layer.descriptor.size), "base layer", "taken as it is");
+                row("reuse", bytes(layer.descriptor.size), "base layer", "unchanged");
             }
         }
     }
@@ -68,27 +68,28 @@ pub(super) fn platform_text(image: &PlatformPlan, native: Option<&Native>, inden
             }
             LayerState::Missing => {
                 let reason = match &layer.doubt {
-                    Some(doubt) => format!("made to check {}", doubt.cache),
-                    None => "no layer of these inputs is in the cache".into(),
+                    Some(doubt) => format!("built to check {}", doubt.cache),
+                    None => "not cached".into(),
                 };
                 let size = layer.input_size().map_or_else(String::new, |size| format!("~{}", bytes(size)));
-                row("make", size, &layer.name, &format!("{}; {reason}", layer.why));
+                row("build", size, &layer.name, &format!("{}; {reason}", layer.why));
             }
         }
     }
     if !image.slim.is_empty() {
         let kinds: Vec<&str> = image.slim.iter().map(|kind| kind.name()).collect();
-        let _ = writeln!(text, "{indent}  left out of packages: {}", kinds.join(", "));
+        let _ = writeln!(text, "{indent}  omitted from packages: {}", kinds.join(", "));
     }
     for warning in native.map(Native::warnings).unwrap_or_default() {
         let _ = writeln!(text, "{indent}  warning: {warning}");
     }
     if let Some(native) = native.filter(|native| !native.unknown.is_empty()) {
-        let _ = writeln!(text, "{indent}  not looked into without a network: {}", native.unknown.join(", "));
+        let _ =
+            writeln!(text, "{indent}  not checked, because --offline is set: {}", native.unknown.join(", "));
     }
 }
 
-/// The rows for layers of Debian packages.
+/// The rows of layers with Debian packages.
 fn packages(
     recipe: &DebianRecipe,
     before: &str,
@@ -104,7 +105,7 @@ fn packages(
         }
         None => {
             let count = things(recipe.packages().len(), "Debian package");
-            row("make", String::new(), &format!("{missing}{count}"), "not made yet");
+            row("build", String::new(), &format!("{missing}{count}"), "not cached");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of a workflow besides its images.
+//! The plan of a workflow: its components.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use wainwright_woodwork::{Component, Place};
 use super::show::{Shown, platform_text};
 use crate::units::things;
 
-/// The plan for a program; `images` are those of the images.
+/// The plan as JSON; `images` has the plans of the images.
 pub(super) fn json(shown: &Shown<'_>, asked: &WorkflowRequest, images: Vec<Value>) -> Value {
     let workflow = &asked.workflow;
     let component = |component: &Component| {
@@ -55,7 +55,7 @@ pub(super) fn text<'n>(
     text: &mut String,
 ) {
     let (workflow, images) = (&asked.workflow, &shown.plan.images);
-    // What was found stands in the order of the images.
+    // Native findings are in the order of the images.
     let native: Vec<Vec<&Native>> =
         images.iter().map(|image| native.by_ref().take(image.platforms.len()).collect()).collect();
     let _ = writeln!(
@@ -70,8 +70,8 @@ pub(super) fn text<'n>(
         let kind = format!("{} {}", component.kind.kind, component.kind.kind_type);
         let what = match place(component) {
             "image" => format!("image, port {COMPONENT_PORT}, service {}", component.service),
-            "folded" => format!("lives in the image of {}", component.folded_into.join(", ")),
-            "service" => "a service beside the images".to_owned(),
+            "folded" => format!("part of the image of {}", component.folded_into.join(", ")),
+            "service" => "third-party service".to_owned(),
             other => other.to_owned(),
         };
         let _ = writeln!(text, "\n{name} ({kind}): {what}");
@@ -80,7 +80,7 @@ pub(super) fn text<'n>(
                 let _ = writeln!(text, "  {what:<9} {}", names.join(", "));
             }
         };
-        row("asks", &component.depends_on);
+        row("calls", &component.depends_on);
         row("sends to", &component.routes);
         row("secrets", &component.env_names);
         row("requires", &component.requirements);
@@ -97,7 +97,7 @@ fn is_of(image: &ImagePlan, component: &Component) -> bool {
     image.name.as_deref() == Some(component.name.as_str())
 }
 
-/// What becomes of a component, in a word.
+/// The place of a component, in a word.
 fn place(component: &Component) -> &'static str {
     match component.kind.place {
         _ if component.is_image() => "image",

@@ -3,7 +3,7 @@ use wainwright_engine::Event;
 use super::renderer::Renderer;
 use crate::console::line;
 
-/// A JSON object on a line for every event.
+/// One JSON object per event and line.
 pub(super) struct Json;
 
 impl Renderer for Json {

@@ -1,4 +1,4 @@
-//! Renderers: each turns events into something to look at, on standard error.
+//! Renderers: each displays events on standard error.
 
 mod json;
 mod plain;
@@ -11,7 +11,7 @@ use std::io::IsTerminal as _;
 use crate::args::Progress;
 pub(crate) use renderer::Renderer;
 
-/// The renderer that was asked for.
+/// The renderer for a `--progress` option.
 pub(crate) fn renderer(progress: Progress) -> Box<dyn Renderer> {
     let is_live =
         std::io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");

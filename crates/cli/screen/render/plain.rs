@@ -4,7 +4,7 @@ use super::renderer::Renderer;
 use crate::console::line;
 use crate::units::{bytes, things};
 
-/// A line for everything that happened: for logs.
+/// One line per event, for logs.
 pub(super) struct Plain;
 
 impl Renderer for Plain {
@@ -19,12 +19,12 @@ impl Renderer for Plain {
     }
 }
 
-/// The line of an event; `None` for those that only move bars.
+/// The line of an event; `None` for events of progress bars only.
 pub(super) fn text(event: &Event) -> Option<String> {
     Some(match event {
         Event::Warned { message } => format!("warning: {message}"),
         Event::Noted { message } => format!("note: {message}"),
-        Event::Waited { host, seconds } => format!("waiting for {host} for {seconds} s"),
+        Event::Waited { host, seconds } => format!("waiting {seconds} s for {host}"),
         Event::Resolved { components, platform, base, python, wheels } => {
             let whose = if components.is_empty() { String::new() } else { format!(": {}", some(components)) };
             format!("{platform}: {} on {base} with Python {python}{whose}", things(*wheels, "package"))
@@ -34,38 +34,38 @@ pub(super) fn text(event: &Event) -> Option<String> {
                 0 => "nothing to fetch".to_owned(),
                 count => format!("{} to fetch ({})", things(*count, "file"), bytes(*fetch_bytes)),
             };
-            format!("{}, {cached} of them made earlier; {fetch}", things(*layers, "layer"))
+            format!("{}, {cached} of them cached; {fetch}", things(*layers, "layer"))
         }
         Event::FetchFinished { name, bytes: moved } if *moved > 0 => {
             format!("fetched {name} ({})", bytes(*moved))
         }
-        Event::WheelStarted { name, from } => format!("building {name} here from {from}"),
+        Event::WheelStarted { name, from } => format!("building {name} from {from}"),
         Event::WheelFinished { name, made } => format!("{name}: {made} is {}", made.digest),
-        Event::LayerFinished { name, descriptor } => format!("made {name} ({})", bytes(descriptor.size)),
+        Event::LayerFinished { name, descriptor } => format!("built {name} ({})", bytes(descriptor.size)),
         Event::LayerReused { name, .. } => format!("reused {name}"),
         Event::UploadFinished { repository, digest, size, how: "sent" } => {
-            format!("sent {} ({}) to {repository}", short(digest), bytes(*size))
+            format!("pushed {} ({}) to {repository}", short(digest), bytes(*size))
         }
         Event::UploadFinished { repository, digest, size, how: "mounted" } => {
-            format!("{repository} takes {} ({}) from its registry", short(digest), bytes(*size))
+            format!("mounted {} ({}) into {repository}", short(digest), bytes(*size))
         }
         Event::ImageFinished { component, platform, digest, size } => {
             let whose = component.as_ref().map_or_else(String::new, |name| format!(" of {name}"));
             format!("{platform}{whose}: {digest} ({})", bytes(*size))
         }
         Event::FileWritten { path } => format!("wrote {}", path.display()),
-        Event::DeliveryFinished { output, was_there: true, .. } => format!("{output} has it already"),
+        Event::DeliveryFinished { output, was_there: true, .. } => format!("{output} is up to date"),
         Event::DeliveryFinished { output, bytes: written, skipped: 0, .. } => {
             format!("delivered to {output} ({})", bytes(*written))
         }
         Event::DeliveryFinished { output, bytes: written, skipped, .. } => {
-            format!("delivered to {output} ({}; {} were there)", bytes(*written), bytes(*skipped))
+            format!("delivered to {output} ({}; {} unchanged)", bytes(*written), bytes(*skipped))
         }
         _ => return None,
     })
 }
 
-/// Names on one line; of many the first.
+/// Names on one line, at most the first few.
 fn some(names: &[String]) -> String {
     match names.split_at_checked(MOST_NAMES) {
         Some((first, rest @ [_, _, ..])) => format!("{} and {} more", first.join(", "), rest.len()),
@@ -73,10 +73,10 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// How many names stand on a line.
+/// The maximum number of names on a line.
 const MOST_NAMES: usize = 8;
 
-/// Enough of a digest to know it by.
+/// The first digits of a digest.
 pub(super) fn short(digest: &wainwright_oci::Digest) -> String {
     digest.hex().chars().take(12).collect()
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_components_are_one_line_and_many_of_them_some_names() {
+    fn resolved_event_lists_at_most_eight_of_ten_names() {
         let resolved = |components: &[&str]| {
             text(&Event::Resolved {
                 components: components.iter().map(ToString::to_string).collect(),

@@ -2,10 +2,10 @@ use wainwright_engine::Event;
 
 /// Shows events.
 pub(crate) trait Renderer: Send {
-    /// Takes the next event.
+    /// Shows the next event.
     fn show(&mut self, event: &Event);
-    /// Shows the last lines of a build that went well.
+    /// Shows the summary of a successful command.
     fn finish(&mut self, summary: &str);
-    /// Clears the screen for what ended the build.
+    /// Clears the live view.
     fn stop(&mut self) {}
 }

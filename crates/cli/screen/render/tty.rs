@@ -8,7 +8,7 @@ use super::plain;
 use super::renderer::Renderer;
 use crate::console::{clean, line};
 
-/// A live view: a bar for every download and delivery, a spinner for every layer in the making, lines for what is done.
+/// A live view: bars for downloads and uploads, spinners for layers that are being built, lines for finished work.
 pub(super) struct Tty {
     view: MultiProgress,
     bars: HashMap<String, ProgressBar>,
@@ -24,7 +24,7 @@ impl Tty {
             Some(_) => "{prefix:>8} {bar:24} {bytes:>9} of {total_bytes:<9} {bytes_per_sec:>11} {wide_msg}",
             None => "{prefix:>8} {spinner} {bytes:>9} {wide_msg}",
         };
-        let template = if verb == "making" { "{prefix:>8} {spinner} {wide_msg}" } else { template };
+        let template = if verb == "building" { "{prefix:>8} {spinner} {wide_msg}" } else { template };
         let style =
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = match size {
@@ -44,9 +44,9 @@ impl Tty {
         }
     }
 
-    fn say(&self, text: &str) {
+    fn print(&self, text: &str) {
         for line in clean(text).lines() {
-            // A terminal that is gone cannot be told so.
+            // A closed terminal cannot show anything.
             let _ = self.view.println(line);
         }
     }
@@ -58,15 +58,15 @@ impl Renderer for Tty {
             Event::FetchStarted { name, size } => {
                 self.start(format!("fetch {name}"), "fetching", name, *size);
             }
-            Event::WheelStarted { name, .. } => self.start(format!("wheel {name}"), "making", name, None),
+            Event::WheelStarted { name, .. } => self.start(format!("wheel {name}"), "building", name, None),
             Event::WheelFinished { name, .. } => self.end(&format!("wheel {name}")),
-            Event::LayerStarted { name } => self.start(format!("layer {name}"), "making", name, None),
+            Event::LayerStarted { name } => self.start(format!("layer {name}"), "building", name, None),
             Event::DeliveryStarted { output } => {
                 self.start(format!("deliver {output}"), "writing", output, None);
             }
             Event::UploadStarted { repository, digest, size } => {
                 let name = format!("{} to {repository}", plain::short(digest));
-                self.start(format!("upload {repository} {digest}"), "sending", &name, Some(*size));
+                self.start(format!("upload {repository} {digest}"), "pushing", &name, Some(*size));
             }
             Event::UploadProgressed { repository, digest, bytes } => {
                 if let Some(bar) = self.bars.get(&format!("upload {repository} {digest}")) {
@@ -89,14 +89,14 @@ impl Renderer for Tty {
             Event::FetchFinished { name, .. } => self.end(&format!("fetch {name}")),
             Event::LayerFinished { name, .. } => {
                 self.end(&format!("layer {name}"));
-                self.say(&plain::text(event).unwrap_or_default());
+                self.print(&plain::text(event).unwrap_or_default());
             }
             Event::DeliveryFinished { output, .. } => self.end(&format!("deliver {output}")),
-            // What was reused is counted in the last lines; a screen is short.
+            // Reused layers are counted in the summary; a screen is short.
             Event::LayerReused { .. } | Event::ImageFinished { .. } | Event::Noted { .. } => {}
             other => {
                 if let Some(text) = plain::text(other) {
-                    self.say(&text);
+                    self.print(&text);
                 }
             }
         }
@@ -111,7 +111,7 @@ impl Renderer for Tty {
         for (_, bar) in self.bars.drain() {
             bar.finish_and_clear();
         }
-        // A terminal that is gone needs no clearing.
+        // A closed terminal needs no clearing.
         let _ = self.view.clear();
     }
 }

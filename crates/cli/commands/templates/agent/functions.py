@@ -1,10 +1,10 @@
-"""What the agent can do: every function here is a tool, described by its annotations and its first lines."""
+"""Tools of the agent: every function is one, described by its annotations and its docstring."""
 
 from datetime import datetime, timezone
 
 
 def now() -> str:
-    """Tells the time, in UTC."""
+    """Returns the current time in UTC."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 

@@ -1,5 +1,5 @@
-"""A hook sees what happens, and changes nothing."""
+"""A hook: observes events and changes nothing."""
 
 
 def watch(payload):
-    print(f"a message of {len(payload.input)} letters came in", flush=True)
+    print(f"received a message of {len(payload.input)} characters", flush=True)

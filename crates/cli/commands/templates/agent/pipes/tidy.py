@@ -1,4 +1,4 @@
-"""A pipe may change what happens: what it returns goes on."""
+"""A pipe: may change the message; the return value is passed on."""
 
 
 def tidy(payload):

@@ -27,7 +27,7 @@ use miniz_oxide::inflate::core::{BlockBoundaryState, DecompressorOxide, decompre
 use rustix::time::{ClockId, clock_gettime};
 use sha2::{Digest as _, Sha256};
 use wainwright_blob::{Content, Kind};
-use wainwright_layer::{InstalledWheel, Lost, wheel_entries};
+use wainwright_layer::{ConflictLosers, InstalledWheel, wheel_entries};
 use wainwright_oci::ImagePath;
 use wainwright_wheel::{Layout, Wheel};
 use zlib_rs::{Inflate, InflateFlush, Status};
@@ -35,6 +35,9 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use crate::inflate::{INPUT_PADDING, Inflater, Input, Output, SLACK, Stop};
 use crate::step_hasher::StepHasher;
 
+#[path = "../crates/blob/src/corrupt.rs"]
+#[allow(dead_code)]
+mod corrupt;
 #[path = "../crates/blob/src/huffman.rs"]
 #[allow(dead_code)]
 mod huffman;
@@ -88,7 +91,9 @@ fn members(folder: &Path) -> Result<Vec<Member>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().parse()?;
         let wheel = Wheel::open(Arc::new(File::open(&path)?), &name)?;
         let layout = Layout::venv(ImagePath::new("app/.venv")?, "3.13".parse()?);
-        for entry in wheel_entries(vec![InstalledWheel::new(&wheel, &layout, &Lost::new())?], &layout)? {
+        for entry in
+            wheel_entries(vec![InstalledWheel::new(&wheel, &layout, &ConflictLosers::new())?], &layout)?
+        {
             let Kind::File(Content::Deflated(deflated)) = &entry.kind else { continue };
             let length = deflated.span.length as usize;
             let mut packed = vec![0; length + INPUT_PADDING];

@@ -96,6 +96,9 @@ use crate::{Foreign, Item, Other};",
 fn reexport_is_a_use_where_the_code_names_it() {
     check_uses("\n// lib.rs\nmod a;\npub use a::A;\n// a.rs\npub struct A;", &[]);
     check_uses("\n// lib.rs\nmod a;\npub use a::A;\nfn f(a: A) {}\n// a.rs\npub struct A;", &["crate -> a"]);
+    let variable =
+        "\n// lib.rs\nmod a;\npub use a::made;\nfn f(made: u8) { made }\n// a.rs\npub fn made() {}";
+    check_uses(variable, &[]);
 }
 
 #[test]

@@ -21,7 +21,9 @@ pub(super) fn uses(scopes: &Scopes) -> Vec<(String, String, String)> {
     for (module, scope) in scopes {
         // The compiler warns about private imports that are not used; re-exports count where the code names them.
         let imports = scope.imports.iter().filter(|import| !import.is_public).map(|import| &import.path);
-        for path in imports.chain(&scope.globs).chain(&scope.paths) {
+        let is_variable = |path: &&Vec<String>| path.len() == 1 && scope.variables.contains(&path[0]);
+        let paths = scope.paths.iter().filter(|path| !is_variable(path));
+        for path in imports.chain(&scope.globs).chain(paths) {
             let Target::Item(used) = follow(scopes, module, path, &mut BTreeSet::new()) else { continue };
             uses.push((in_words(&scope.file), in_words(&scopes[&used].file), path.join("::")));
         }

@@ -23,6 +23,8 @@ pub(super) struct Scope {
     pub(super) globs: Vec<Vec<String>>,
     /// Paths in the code, single names included.
     pub(super) paths: BTreeSet<Vec<String>>,
+    /// Names of variables: what is called like one is taken for it.
+    pub(super) variables: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -181,6 +183,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if item.leading_colon.is_none() {
             self.import(&item.tree, &[], !matches!(item.vis, Visibility::Inherited));
         }
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        self.scope().variables.insert(pattern.ident.to_string());
+        visit::visit_pat_ident(self, pattern);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

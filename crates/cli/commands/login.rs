@@ -46,10 +46,10 @@ pub(crate) fn login(arguments: &Login) -> u8 {
     run_without_project(&arguments.remote.setup(), async |session, screen| {
         let kept = wainwright_engine::login(registry, user, &password, session).await?;
         screen.finish(&match kept {
-            Keeper::Helper(helper) => {
+            CredentialStore::Helper(helper) => {
                 format!("logged in to {registry} as {user}; the password is saved with {helper}")
             }
-            Keeper::File(path) => format!(
+            CredentialStore::File(path) => format!(
                 "logged in to {registry} as {user}; the password is saved in {}, unencrypted, readable by you only",
                 path.display()
             ),

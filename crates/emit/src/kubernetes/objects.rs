@@ -1,9 +1,8 @@
-use wainwright_project::{Port, Protocol};
-
 use crate::workload::Workload;
 use crate::yaml::{Map, map};
 
-use super::{Cluster, pod};
+use super::cluster::{Cluster, protocol};
+use super::pod;
 
 /// Every object of a part, in the order in which they are of use.
 pub(super) fn of(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Vec<Map> {
@@ -42,14 +41,6 @@ fn service(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {
     spec.put_filled("ports", ports.collect::<Vec<_>>());
     object.put("spec", spec);
     object
-}
-
-/// A protocol as Kubernetes names it.
-pub(super) fn protocol(port: Port) -> &'static str {
-    match port.protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    }
 }
 
 /// What starts the pods of a part: a StatefulSet where something is kept.

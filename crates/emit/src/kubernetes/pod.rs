@@ -6,8 +6,7 @@ use crate::check::secret_part;
 use crate::workload::{Probe, Probes, SCRATCH_MIB, Workload, WorkloadImage};
 use crate::yaml::{Map, Node, map};
 
-use super::Cluster;
-use super::objects::protocol;
+use super::cluster::{Cluster, protocol};
 
 /// The template of a part's pods.
 pub(super) fn template(workload: &Workload<'_>, cluster: &Cluster<'_>) -> Map {

@@ -60,7 +60,7 @@ fn inside(scopes: &Scopes, module: Vec<String>, path: &[String], seen: &mut BTre
     // A function may be called like a module: `pub use resolve::resolve`. The end of a path means the function.
     let is_item = scope.items.contains(name);
     let is_module = scope.children.contains(name);
-    if is_item && !(is_module && !rest.is_empty()) {
+    if is_item && (rest.is_empty() || !is_module) {
         return Target::Item(module);
     }
     match imported(scopes, &module, scope, name, rest, seen) {

@@ -69,10 +69,8 @@ pub(crate) struct Verify {
 pub(crate) fn verify(arguments: &Verify) -> u8 {
     let root = &arguments.inputs.project.path;
     if let Some(file) = workflow::find(None, root) {
-        let image = io::Error::other(format!(
-            "cannot verify the images of the workflow `{}`",
-            file.display()
-        ));
+        let image =
+            io::Error::other(format!("cannot verify the images of the workflow `{}`", file.display()));
         let hint = "build it again with `--locked -o layout:DIR`, and compare the images with `wain diff`";
         line(&describe(&image, Some(hint.into())));
         return WRONG;

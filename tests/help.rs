@@ -85,7 +85,7 @@ fn wrong_usage_exits_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "--base", "Python:3.13"]), @"
-    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base: `Python:3.13` is not an image reference: names are lower-case; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
+    error: invalid value 'Python:3.13' for '--base <BASE>': `Python:3.13` is not a base: `Python:3.13` is not an image reference: repository names are lower-case; write `debian:trixie`, `debian:bookworm`, `layout:DIR`, `archive:FILE` or a reference like `ghcr.io/acme/python:3.13`
 
     For more information, try '--help'.
     ");
@@ -95,7 +95,7 @@ fn wrong_usage_exits_with_2() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(check(&["build", "-t", "Upper/Case"]), @"
-    error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not an image reference: names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
+    error: invalid value 'Upper/Case' for '--tag <REF>': `Upper/Case` is not an image reference: repository names are lower-case; write it as `name:tag` or `registry.example/team/name:tag`
 
     For more information, try '--help'.
     ");

@@ -562,7 +562,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
         assert_eq!(ran.code, code, "{}", ran.stderr);
         format!("{}\n{}\n", words.join(" "), ran.stderr)
     };
-    told += &told_here(&["build", "project", "--export", "helm"], 2);
+    told += &told_here(&["build", "project", "--bus", "redis"], 2);
     told += &told_here(&["deploy", "up", "project"], 1);
     told += &told_here(&["deploy", "status", "project"], 1);
     insta::assert_snapshot!(told.replace(&shop.folder().display().to_string(), "/work"), @r#"
@@ -649,8 +649,8 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
     error: cannot verify the images of the workflow `project/main.ww`
       hint: build it again with `--locked -o layout:DIR`, and compare the images with `wain diff`
 
-    build project --export helm
-    error: --export needs a workflow, and `project` has no main.ww
+    build project --bus redis
+    error: --bus needs a workflow, and `project` has no main.ww
       hint: use `-c FILE.ww`
 
     deploy up project

@@ -115,8 +115,8 @@ fn what_cannot_be_compiled_for_is_told() {
     let other = if host == "linux/amd64" { "linux/arm64" } else { "linux/amd64" };
     // The Python of the base for tests is none.
     let refused = told(build(&["--platform", &host]));
-    assert!(refused.contains("does not run here: it is not an ELF file"), "{refused}");
-    assert!(refused.contains("hint: with `--bytecode none`"), "{refused}");
+    assert!(refused.contains("does not run on this machine: it is not an ELF file"), "{refused}");
+    assert!(refused.contains("hint: build with `--bytecode none`"), "{refused}");
     // Without a PATH no other is found.
     let refused = told(build(&["--platform", other]));
     assert!(

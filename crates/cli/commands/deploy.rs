@@ -260,8 +260,8 @@ fn release(root: &Path) -> Result<Release, Failure> {
     })
 }
 
-/// Checks that every secret has a value in the environment or in `.env`: a container without it ends at once.
-fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
+/// The secrets that have no value, neither in the environment nor in `.env`.
+fn missing_secrets<'a>(release: &'a Release, root: &Path) -> BTreeSet<&'a str> {
     let text = fs::read_to_string(root.join(".env")).unwrap_or_default();
     let lines = text.lines().map(|line| line.trim().trim_start_matches("export ").trim_start());
     let in_file: BTreeSet<&str> =
@@ -270,15 +270,14 @@ fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
         service.secrets.iter().chain(service.prefixed.values().map(|value| &value.secret))
     });
     let names = release.components.iter().flat_map(|component| &component.secrets).chain(of_services);
-    let missing: BTreeSet<&str> = names
-        .map(String::as_str)
-        .filter(|name| std::env::var_os(name).is_none() && !in_file.contains(name))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = missing.into_iter().collect();
-    let first = names.first().copied().unwrap_or_default();
+    let is_missing = |name: &&str| std::env::var_os(name).is_none() && !in_file.contains(name);
+    names.map(String::as_str).filter(is_missing).collect()
+}
+
+/// Checks that every secret has a value in the environment or in `.env`: a container without it ends at once.
+fn demand_secrets(release: &Release, root: &Path) -> Result<(), Failure> {
+    let names: Vec<&str> = missing_secrets(release, root).into_iter().collect();
+    let Some(first) = names.first() else { return Ok(()) };
     Err(failure(
         1,
         format!("missing secrets: {}", names.join(", ")),
@@ -368,6 +367,8 @@ impl Tool {
         if environment.is_file() {
             command.arg("--env-file").arg(environment);
         }
+        // The Compose file demands a value for each; what runs already needs none to be shown or stopped.
+        command.envs(missing_secrets(release, root).into_iter().map(|name| (name, "-")));
         command.stdin(Stdio::null());
         command
     }

@@ -259,7 +259,7 @@ fn names_that_are_none_are_explained() {
     let long = format!("ghcr.io/a/b:{}", "x".repeat(129));
     for (image, expected) in [
         ("ghcr.io/Acme/api:1", "names are lower-case"),
-        (&long, "up to 128 letters"),
+        (&long, "at most 128 letters"),
         ("ghcr.io/a/b@sha512:00", "sha256"),
     ] {
         let inspected = fails(&shop, &["inspect", image], 2);

@@ -622,7 +622,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
       hint: use for example `--tag ghcr.io/acme/shop:0.1.0`, or omit it to use the version of the project
 
     a cluster, and no registry
-    error: no registry has the images of `door`
+    error: the images of `door` are not in a registry
       hint: build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine
 
     more than its limit

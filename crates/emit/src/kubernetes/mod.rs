@@ -174,7 +174,7 @@ mod tests {
             }
         });
         insta::assert_snapshot!(local, @"
-        no registry has the images of `out`, `tools`
+        the images of `out`, `tools` are not in a registry
           hint: build with `--push` (a workflow with `--registry HOST/PATH`), or with `--load` for a cluster on this machine
         ");
         let root = check(|release| release.components[4].user = None);

@@ -98,7 +98,11 @@ fn folders_of_others_are_safe() {
             "{}",
             refused.stderr
         );
-        assert!(refused.stderr.contains("hint: set the cache folder with `--cache-dir`"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("hint: set the cache folder with `--cache-dir`"),
+            "{}",
+            refused.stderr
+        );
     }
     assert!(shop.path("project/main.py").exists());
 }

@@ -666,7 +666,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
 #[test]
 fn one_of_several_images_is_not_the_last_one() {
     let shop = shop();
-    shop.write("project/main.ww", "tools = api functions {\n    path: \"tools.py\"\n}\n");
+    shop.write("project/main.ww", "tools = api functions {\n    path: \"tools.py\"\n}\n\nmore = api functions {\n    path: \"tools.py\"\n}\n");
     let built =
         run(&mut shop.wain(&["build", "project", "--platform", "linux/amd64", "--base", "layout:base"]));
     built.ok();

@@ -70,7 +70,7 @@ fn only_gzip_can_be_lazy() {
     shop.write("project/wainwright.toml", "compression = \"zstd\"\nlazy = \"estargz\"\n");
     let ran = run(&mut shop.build());
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: use `splice` or `gzip`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: use `--compression splice` or `gzip`"), "{}", ran.stderr);
     run(&mut shop.build().with(&["--lazy", "no"])).ok();
 }
 

@@ -4,6 +4,9 @@
 //! `args` (groups of options), `screen` (progress and report), `run` (request, machine, session), `commands` (one file for
 //! each command).
 
+// Doc comments of options are help texts, where `[:TAG]` is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod args;
 mod commands;
 mod console;

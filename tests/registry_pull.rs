@@ -147,7 +147,7 @@ fn an_index_that_lies_about_a_size_is_refused_at_once() {
     let lie = format!("{}/team/api:lie", server.address());
     let pulled = run(&mut shop.wain(&["pull", &lie, "--platform", "linux/amd64", "-o", "layout:lie"]));
     assert_eq!(pulled.code, 1);
-    assert!(pulled.stderr.contains("its descriptor says 3"), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("instead of the 3 in its descriptor"), "{}", pulled.stderr);
     assert!(server.requests().len() <= before + 2, "{:?}", &server.requests()[before..]);
 }
 

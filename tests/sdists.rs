@@ -251,7 +251,7 @@ fn a_backend_that_fails_or_lies_or_hangs_is_one_clear_error() {
     for (extra, tag, words, said) in [
         ("print('the last words'); sys.exit(3)", PURE, "", "the last words"),
         ("return 'nothing.whl'", PURE, "", "error:"),
-        ("globals()['VERSION'] = '2.0'", PURE, "", "made `foo-2.0-py3-none-any.whl`"),
+        ("globals()['VERSION'] = '2.0'", PURE, "", "did not build foo 1.0, but `foo-2.0-py3-none-any.whl`"),
         (
             "import subprocess; subprocess.Popen(['sleep', '472.1']); time.sleep(471)",
             PURE,
@@ -534,12 +534,12 @@ fn build_requirements_that_are_not_to_be_had_are_named() {
         (
             "nobody-has-this",
             &["--build-sdists"][..],
-            "the build requirements of foo 1.0 (nobody-has-this) cannot be installed",
+            "cannot install the build requirements of foo 1.0 (nobody-has-this)",
         ),
         (
             "nobody-has-this",
             &["--build-sdists", "--offline"],
-            "hint: build once with a network: the wheel is kept",
+            "hint: build once with a network (the wheel is cached)",
         ),
         ("evil @ file:///tmp/evil", &["--build-sdists"], "it requires `evil` from a URL"),
     ] {

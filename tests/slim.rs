@@ -74,7 +74,7 @@ fn a_kind_that_is_none_is_refused() {
     let shop = shop();
     let refused = run(&mut shop.build().with(&["--slim=test"]));
     assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("none of docs, examples, headers, locales"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("not one of docs, examples, headers, locales"), "{}", refused.stderr);
     shop.write("project/wainwright.toml", "slim = [\"tests\", \"tests\"]\n");
     let refused = run(&mut shop.build());
     assert_eq!(refused.code, 1);

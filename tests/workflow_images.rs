@@ -409,9 +409,13 @@ fn a_plan_says_what_becomes_of_every_component() {
     warning: no image for `hands`: it steers a Docker daemon, and a container that may do so owns the machine
     warning: `helper` does without `hands`
     ");
-    // Without the sizes of layers.
-    let lines = ran.stdout.lines().map(|line| match line.strip_prefix("    build ") {
-        Some(rest) => format!("    build {}", rest.trim_start().splitn(3, ' ').last().unwrap().trim_start()),
+    // Without the layers of the base, and the sizes and reasons of others.
+    let lines = ran.stdout.lines().filter(|line| !line.starts_with("    reuse "));
+    let lines = lines.map(|line| match line.strip_prefix("    build ") {
+        Some(rest) => {
+            let named = rest.trim_start().splitn(3, ' ').last().unwrap().trim_start();
+            format!("    build {}", named.split("  (").next().unwrap())
+        }
         None => line.to_owned(),
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
@@ -423,7 +427,7 @@ fn a_plan_says_what_becomes_of_every_component() {
       calls     notes
       secrets   MODEL_KEY
       requires  greet>=1, loud>=1
-      linux/amd64 on python (Python 3.13)
+      linux/amd64 on python (Python 3.13, glibc 2.41)
         build environment for Python 3.13
         build component runtime
         build greet 1.0
@@ -431,7 +435,7 @@ fn a_plan_says_what_becomes_of_every_component() {
         build component model
 
     tools (api functions): image, port 8080, service tools
-      linux/amd64 on python (Python 3.13)
+      linux/amd64 on python (Python 3.13, glibc 2.41)
         build environment for Python 3.13
         build component runtime
         build component tools
@@ -441,7 +445,7 @@ fn a_plan_says_what_becomes_of_every_component() {
     helper (agent llm): image, port 8080, service helper
       calls     model, tools, hands
       requires  greet<2
-      linux/amd64 on python (Python 3.13)
+      linux/amd64 on python (Python 3.13, glibc 2.41)
         build environment for Python 3.13
         build component runtime
         build greet 1.0
@@ -450,7 +454,7 @@ fn a_plan_says_what_becomes_of_every_component() {
     door (input api): image, port 8080, service door
       calls     helper
       sends to  helper
-      linux/amd64 on python (Python 3.13)
+      linux/amd64 on python (Python 3.13, glibc 2.41)
         build environment for Python 3.13
         build component runtime
         build component door
@@ -461,6 +465,7 @@ fn a_plan_says_what_becomes_of_every_component() {
       secrets   EAR_KEY
 
     nothing to fetch
+    compression: splice
     about 1 s
     to layout:project/.wain/images
     ");

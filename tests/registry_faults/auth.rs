@@ -63,7 +63,7 @@ fn challenges() -> Vec<Row> {
         refused("challenge_realm_file", "a realm that is a file", "Bearer realm=\"file:///etc/passwd\"")
             .fails(&["only http and https"]),
         refused("challenge_unclosed", "a challenge that does not end", "Bearer realm=\"http://x")
-            .fails(&["does not say how"]),
+            .fails(&["does not name a scheme"]),
         pull("challenge_64k", "a challenge of 64 KB")
             .script(|_, _| {
                 let long = format!("Bearer realm=\"{}\"", "x".repeat(64 << 10));

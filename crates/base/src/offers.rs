@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(found, expected);
         }
         let error = Offers::default().user_id("app").unwrap_err();
-        assert!(error.to_string().contains("no `/etc/passwd`"), "{error}");
+        assert!(error.to_string().contains("`/etc/passwd` is missing or unreadable"), "{error}");
         assert!(error.hint().unwrap().contains("`1000:1000`"));
     }
 

@@ -185,7 +185,7 @@ mod tests {
             &json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": [one]}),
         );
         bench.write_index(&[named(index, "1"), named(other, "2")]);
-        check(&bench, None, "holds several images: 1 (sha256:");
+        check(&bench, None, "contains several images: 1 (sha256:");
     }
 
     #[test]

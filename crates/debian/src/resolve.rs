@@ -394,7 +394,7 @@ mod tests {
         // Everybody who provides `mta` may refuse all others of the kind without refusing itself.
         let lines = "m; Provides: mta; Conflicts: mta\nn; Provides: mta; Conflicts: mta";
         check(lines, "m", &[], "m");
-        check(lines, "m, n", &[], "`n`m conflicts with ``");
+        check(lines, "m, n", &[], "`n` conflicts with `m`");
     }
 
     #[test]

@@ -478,11 +478,11 @@ fn missing_extras_and_groups_are_named() {
     };
     insta::assert_snapshot!(refused(|s| s.extras = ["none".parse().unwrap()].into(), "3.11"), @"
     `conflicts/uv.lock` has no extra `none`
-    it has `new`, `old`
+    available: `new`, `old`
     ");
     insta::assert_snapshot!(refused(|s| s.groups = ["dev".parse().unwrap()].into(), "3.11"), @"
     `conflicts/uv.lock` has no dependency group `dev`
-    it has `docs`, `test`
+    available: `docs`, `test`
     ");
     insta::assert_snapshot!(refused(|s| s.all_extras = true, "3.11"), @"
     extra `new` of `reports` and extra `old` of `reports` conflict with each other (`conflicts` in `conflicts/uv.lock`)

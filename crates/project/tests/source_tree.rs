@@ -309,7 +309,7 @@ fn names_that_would_delete_are_refused() {
         let root = folder(&[name]);
         let error = list(root.path()).unwrap_err();
         assert!(matches!(error, Error::Whiteout { .. }), "{error}");
-        assert!(error.to_string().starts_with(&format!("E-WHITEOUT: `{shown}` ")), "{error}");
+        assert!(error.to_string().starts_with(&format!("E-WHITEOUT: cannot add `{shown}` ")), "{error}");
         assert!(error.hint().unwrap().contains("exclude"));
     }
     check(&["wainwright.toml=exclude = [\".wh.*\"]", ".wh.x", "a"], "a");

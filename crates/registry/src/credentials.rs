@@ -413,7 +413,7 @@ mod tests {
         let vars = [("PATH".to_owned(), format!("{}:/bin:/usr/bin", folder.path().display()))].into();
         let patience = Duration::from_secs(5);
         let ran = run_helper_within(patience, "docker-credential-slow", "get", "a.example", &vars).await;
-        assert!(ran.unwrap_err().to_string().contains("no answer in 5 s"));
+        assert!(ran.unwrap_err().to_string().contains("no response in 5 s"));
         let child = std::fs::read_to_string(noted).unwrap();
         let child = PathBuf::from(format!("/proc/{}", child.trim()));
         // Until somebody collects it, what has ended is shown as a zombie.

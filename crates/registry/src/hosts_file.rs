@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn invalid_settings_are_named() {
         for (text, wanted) in [
-            ("x = 1", "`x` is no table"),
-            ("[\"a.example\"]\nmirror = []", "`mirror` of `a.example` is unknown"),
-            ("[\"a.example\"]\nmirrors = \"b\"", "is no list"),
+            ("x = 1", "`x` is not a table"),
+            ("[\"a.example\"]\nmirror = []", "unknown key `mirror` of `a.example`"),
+            ("[\"a.example\"]\nmirrors = \"b\"", "is not a list"),
             ("[\"a.example\"]\nmirrors = [1]", "is not a host"),
             ("[\"a.example\"]\nmirrors = [\"https://b\"]", "is not a host"),
             ("[\"u:CANARY@a.example\"]\ninsecure = true", "`***@a.example` is not a host"),

@@ -51,7 +51,7 @@ fn concurrent_threads_agree() {
 
 fn this_test_as_a_process(root: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "one_process"]).env(ROOT, root).stdout(std::process::Stdio::null());
+    command.args(["--exact", "locked_by_one_process"]).env(ROOT, root).stdout(std::process::Stdio::null());
     command
 }
 

@@ -28,7 +28,7 @@ fn impatient<'a>() -> LockWait<'a> {
 }
 
 fn prune_now(root: &Path, limits: Limits) -> Result<Pruned, Error> {
-    prune(root, &limits, now(), &impatient())
+    prune(root, &limits, now(), &LockWait { limit: Duration::from_secs(5), ..LockWait::default() })
 }
 
 /// Makes a blob that was last used so many days ago.
@@ -276,7 +276,7 @@ fn nothing_is_removed_under_another_process() {
     let folder = tempfile::tempdir().unwrap();
     let digest = blob(&Store::open(folder.path()).unwrap(), "x", 40);
     let mut other = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "one_process", "--nocapture"])
+        .args(["--exact", "locked_by_one_process", "--nocapture"])
         .env(ROOT, folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -285,7 +285,7 @@ fn nothing_is_removed_under_another_process() {
     let lines = BufReader::new(other.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line == "open"));
 
-    let busy = format!("is in use by process {}", other.id());
+    let busy = format!("in use by process {}", other.id());
     for refused in [
         prune_now(folder.path(), EVERYTHING).unwrap_err(),
         clear(folder.path(), now(), &impatient()).unwrap_err(),

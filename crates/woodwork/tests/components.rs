@@ -170,7 +170,7 @@ fn a_memory_as_a_tool_is_an_image() {
     assert!(workflow.component("x").unwrap().is_image());
     // As a part it is in one image, and not in two.
     let told = told(text.replace("tools: [x]", "tools: []\n memory: x"));
-    assert!(told.contains("E-SHARED-MEMORY: `x` is used by `a` and `b`"), "{told}");
+    assert!(told.contains("E-SHARED-MEMORY: `x` is used by two images, `a` and `b`"), "{told}");
 }
 
 #[test]

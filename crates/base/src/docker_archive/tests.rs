@@ -114,9 +114,9 @@ fn wrong_layouts_are_rejected() {
     check(entry("config.json", json!(["layer.tar"])), "it has 2 diff IDs, but the image has 1 layers");
     check(
         entry("config.json", json!(["layer.tar", "../../etc/passwd"])),
-        "does not hold the layer 2, `../../etc/passwd`",
+        "does not contain the layer 2, `../../etc/passwd`",
     );
-    check(entry("gone.json", json!([])), "does not hold the image config, `gone.json`");
+    check(entry("gone.json", json!([])), "does not contain the image config, `gone.json`");
     check(entry(&format!("{}.json", "a".repeat(64)), json!([])), "instead of sha256:aaaa");
     check(json!([{"Config": 1}]), "an entry has no `Config`");
     check(json!({}), "it is not a list");

@@ -69,7 +69,7 @@ fn changed_blobs_are_refused() {
     }
     check(
         |manifest, bench| fs::remove_file(blob_path(bench, &manifest["layers"][1])).unwrap(),
-        "does not hold the layer 2, sha256:",
+        "does not contain the layer 2, sha256:",
     );
     check(
         |manifest, bench| fs::write(blob_path(bench, &manifest["layers"][0]), "x").unwrap(),

@@ -184,7 +184,7 @@ mod tests {
         ");
         let long = check(|release| release.components[4].service = "n".repeat(53));
         insta::assert_snapshot!(long, @"
-        `notes`: with a volume its host name may have 52 characters, and has 53
+        `notes`: its host name has 53 characters; with a volume, the limit is 52
           hint: use a shorter name
         ");
         let cluster = check(|release| release.components[4].service = "kubernetes".into());

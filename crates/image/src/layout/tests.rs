@@ -231,7 +231,7 @@ fn other_folder_is_not_changed() {
     let bench = Bench::new();
     let release = bench.sample.release(&["amd64"], &["demo/api:1"]);
     fs::write(&bench.dir, "x").unwrap();
-    assert!(bench.refusal(&release).ends_with("is a file, and cannot become an OCI layout"));
+    assert!(bench.refusal(&release).ends_with("is a file and cannot be replaced by an OCI layout"));
     fs::remove_file(&bench.dir).unwrap();
     fs::create_dir(&bench.dir).unwrap();
     fs::write(bench.dir.join("thesis.txt"), "x").unwrap();

@@ -19,7 +19,7 @@ fn trouble(prepare: fn(&Path), path: &str) -> Option<Error> {
 #[test]
 fn folders_and_read_only_files_are_not_replaced() {
     let error = trouble(|_| {}, "store").unwrap();
-    assert!(error.to_string().ends_with("store` is a folder, and cannot become a file"));
+    assert!(error.to_string().ends_with("store` is a folder and cannot be replaced by a file"));
     assert!(!error.is_outside());
     let read_only = |folder: &Path| {
         fs::write(folder.join("a.tar"), "x").unwrap();

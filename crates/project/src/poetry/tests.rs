@@ -63,5 +63,5 @@ fn folder_without_build_system_is_not_a_package() {
     let error = read("[tool.poetry]\nversion = \"1\"\n").unwrap_err().to_string();
     assert!(error.starts_with("pyproject.toml:1:1: [tool.poetry] has no `name`"), "{error}");
     let error = read("[tool.poetry]\nname = \"a\"\n[tool.poetry.dependencies]\nb = \"new\"\n").unwrap_err();
-    assert!(error.to_string().starts_with("pyproject.toml:4:5: `new` does not say"), "{error}");
+    assert!(error.to_string().starts_with("pyproject.toml:4:5: `new` is not a version range"), "{error}");
 }

@@ -65,7 +65,7 @@ fn the_image_for_the_daemons_platform_is_chosen() {
     assert!(
         error
             .to_string()
-            .ends_with("runs linux/arm64, and the image was built for `linux/amd64` and `linux/s390x` only"),
+            .ends_with("runs linux/arm64, but the image was built for `linux/amd64` and `linux/s390x` only"),
         "{error}"
     );
     assert_eq!(daemon.archives().len(), 1);
